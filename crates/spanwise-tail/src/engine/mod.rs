@@ -6,6 +6,7 @@ mod counts;
 mod decision_cache;
 mod error;
 mod group_table;
+mod incoming_span;
 mod output;
 mod request_writer;
 mod shard;

@@ -10,6 +10,7 @@ use super::config::TailSamplingConfig;
 use super::counts::{TailCounts, TailDropReason};
 use super::decision_cache::DecisionCache;
 use super::group_table::{GroupTable, PartFields};
+use super::incoming_span::IncomingSpan;
 use super::output::{DecisionCause, TailOutput};
 use super::request_writer::{RequestWriter, group_fields_len, span_len};
 use super::span_store::{Address, Header, Moved, SpanStore};
@@ -88,38 +89,36 @@ impl Shard {
         self.now = self.now.max(now);
     }
 
-    /// Counts a span that cannot be read.
-    pub(crate) fn drop_malformed(&mut self) {
-        self.counts.received_spans += 1;
-        self.counts.dropped_spans.add(TailDropReason::Malformed, 1);
-    }
-
     /// Takes one span.
     pub(crate) fn take_span(
         &mut self,
-        span: &SpanView<'_>,
+        mut span: IncomingSpan<'_>,
         fields: GroupFields<'_>,
         output: &mut dyn TailOutput,
     ) -> Result<(), Refused> {
-        let Some(trace_id) = span.trace_id() else {
-            self.counts.received_spans += 1;
-            self.counts.dropped_spans.add(TailDropReason::InvalidId, 1);
-            return Ok(());
+        let trace_id = match span.trace_id() {
+            Ok(trace_id) => trace_id,
+            Err(reason) => return self.drop_span(reason),
         };
         loop {
-            match self.destination(trace_id) {
-                Destination::Sampled => {
+            let destination = self.destination(trace_id);
+            if let Destination::NotSampled = destination {
+                self.counts.received_spans += 1;
+                self.counts.not_sampled_spans += 1;
+                self.counts.late_not_sampled_spans += 1;
+                return Ok(());
+            }
+            let view = match span.parse() {
+                Ok(view) => view,
+                Err(reason) => return self.drop_span(reason),
+            };
+            match destination {
+                Destination::Sampled | Destination::NotSampled => {
                     let group = self.group(fields);
                     self.writer.push(group, span.bytes(), &mut self.groups, output);
                     self.counts.received_spans += 1;
                     self.counts.sampled_spans += 1;
                     self.counts.late_sampled_spans += 1;
-                    return Ok(());
-                }
-                Destination::NotSampled => {
-                    self.counts.received_spans += 1;
-                    self.counts.not_sampled_spans += 1;
-                    self.counts.late_not_sampled_spans += 1;
                     return Ok(());
                 }
                 Destination::New if self.table.len() >= self.settings.num_traces => {
@@ -131,19 +130,21 @@ impl Shard {
                         Destination::Pending(slot) => slot,
                         _ => self.insert(trace_id),
                     };
-                    self.store(slot, span, fields);
+                    self.store(slot, &view, fields);
                     self.check(slot, output);
                     return Ok(());
                 }
                 _ if self.store.free_spare() || self.compact() => {}
-                _ if self.table.len() == 0 => {
-                    self.counts.received_spans += 1;
-                    self.counts.dropped_spans.add(TailDropReason::SpanTooLarge, 1);
-                    return Ok(());
-                }
+                _ if self.table.len() == 0 => return self.drop_span(TailDropReason::SpanTooLarge),
                 _ => self.make_space(output)?,
             }
         }
+    }
+
+    fn drop_span(&mut self, reason: TailDropReason) -> Result<(), Refused> {
+        self.counts.received_spans += 1;
+        self.counts.dropped_spans.add(reason, 1);
+        Ok(())
     }
 
     fn destination(&mut self, trace_id: [u8; 16]) -> Destination {

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use spanwise_wire::read::{ScopeSpans, TraceRequest, WireError};
+use spanwise_wire::read::{Field, FieldValue, Fields, ScopeSpans, TraceRequest, WireError};
 
 use super::config::TailSamplingConfig;
 use super::counts::TailCounts;
 use super::error::TailSamplingError;
 use super::group_table::PartFields;
+use super::incoming_span::IncomingSpan;
 use super::output::TailOutput;
 use super::shard::{GroupFields, Refused, Shard};
 use super::validated::ShardSettings;
@@ -235,16 +236,16 @@ impl ShardedTailSampler {
         taken: &mut Taken,
         output: &mut dyn TailOutput,
     ) -> Result<(), Refused> {
-        for span in scope.spans() {
+        for field in Fields::new(scope.bytes()) {
+            let Ok(Field { number: SPANS, value: FieldValue::Bytes(bytes) }) = field else {
+                continue;
+            };
             if taken.seen >= taken.first_span {
+                let span = IncomingSpan::new(bytes);
                 let shards = self.shards.len();
-                let index = span.as_ref().ok().and_then(|span| span.trace_id());
-                let index = index.map_or(0, |trace_id| shard_of(trace_id, shards));
+                let index = span.trace_id().map_or(0, |trace_id| shard_of(trace_id, shards));
                 let Some(shard) = self.shards.get_mut(index) else { return Ok(()) };
-                match span {
-                    Ok(span) => shard.take_span(&span, fields, output)?,
-                    Err(_) => shard.drop_malformed(),
-                }
+                shard.take_span(span, fields, output)?;
             }
             taken.seen += 1;
         }
@@ -344,3 +345,6 @@ fn shard_of(trace_id: [u8; 16], shards: usize) -> usize {
     hash ^= hash >> 31;
     (hash % shards.max(1) as u64) as usize
 }
+
+/// `ScopeSpans.spans`.
+const SPANS: u32 = 2;

@@ -1,0 +1,82 @@
+//! A span that arrives, parsed as far as its way needs.
+
+use spanwise_wire::read::SpanView;
+
+use super::counts::TailDropReason;
+
+/// An encoded span with its trace id. Most senders write the id first: a late span of a trace that was not sampled needs no more.
+pub(crate) struct IncomingSpan<'a> {
+    bytes: &'a [u8],
+    trace_id: Result<[u8; 16], TailDropReason>,
+    view: Option<SpanView<'a>>,
+}
+
+impl<'a> IncomingSpan<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        if let [TRACE_ID, 16, rest @ ..] = bytes
+            && let Some(trace_id) = rest.first_chunk()
+        {
+            return Self { bytes, trace_id: Ok(*trace_id), view: None };
+        }
+        let view = SpanView::parse(bytes).ok();
+        let trace_id = match &view {
+            None => Err(TailDropReason::Malformed),
+            Some(view) => view.trace_id().ok_or(TailDropReason::InvalidId),
+        };
+        Self { bytes, trace_id, view }
+    }
+
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The trace id, or the reason why the span is dropped.
+    pub(crate) fn trace_id(&self) -> Result<[u8; 16], TailDropReason> {
+        self.trace_id
+    }
+
+    /// The whole span.
+    ///
+    /// # Errors
+    /// The span is malformed behind its trace id, or has another one there.
+    pub(crate) fn parse(&mut self) -> Result<SpanView<'a>, TailDropReason> {
+        let view = match self.view {
+            Some(view) => view,
+            None => SpanView::parse(self.bytes).map_err(|_| TailDropReason::Malformed)?,
+        };
+        if view.trace_id() != self.trace_id.ok() {
+            return Err(TailDropReason::Malformed);
+        }
+        Ok(*self.view.insert(view))
+    }
+}
+
+/// `Span.trace_id` as a key of wire type 2.
+const TRACE_ID: u8 = 0x0a;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_wherever_it_stands() {
+        let id = |byte: u8| [&[0x0a, 16][..], &[byte; 16]].concat();
+        let name = [0x2a, 1, b'n'];
+        let check = |bytes: &[u8], trace_id, parses| {
+            let mut span = IncomingSpan::new(bytes);
+            assert_eq!(span.trace_id(), trace_id, "{bytes:?}");
+            assert_eq!(span.parse().map(|view| view.name().is_ok()), parses, "{bytes:?}");
+        };
+        let malformed = TailDropReason::Malformed;
+        check(&[&id(7)[..], &name].concat(), Ok([7; 16]), Ok(true));
+        check(&[&name[..], &id(7)].concat(), Ok([7; 16]), Ok(true));
+        // The last of two ids counts, as in protobuf: the first one alone was read.
+        check(&[id(7), id(8)].concat(), Ok([7; 16]), Err(malformed));
+        check(&[&name[..], &id(7), &id(8)].concat(), Ok([8; 16]), Ok(true));
+        check(&[&id(7)[..], &[0x2a, 9]].concat(), Ok([7; 16]), Err(malformed));
+        check(&[0x2a, 9], Err(malformed), Err(malformed));
+        check(&[0x0a, 16, 1], Err(malformed), Err(malformed));
+        check(&[0x0a, 2, 1, 1], Err(TailDropReason::InvalidId), Ok(true));
+        check(&name, Err(TailDropReason::InvalidId), Ok(true));
+    }
+}
