@@ -1,6 +1,7 @@
 //! A value of a file, read as the type that the schema expects.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
@@ -121,6 +122,17 @@ impl<'d> Field<'d> {
     /// An error here that is not reported, for a caller that finds it after the file was read.
     pub fn problem(&self, message: impl Into<String>) -> Problem {
         self.findings.problem(self.position(), self.path.clone(), message.into())
+    }
+
+    /// A hash of the value after substitution, with everything below it: equal for equal values, wherever they stand.
+    /// 0 if there is none.
+    pub fn content_hash(&self) -> u64 {
+        let hash = |node: &Node| {
+            let mut hasher = DefaultHasher::new();
+            node.hash_content(&mut hasher);
+            hasher.finish()
+        };
+        self.value().map_or(0, hash)
     }
 
     /// Whether the value is a sequence.

@@ -2,6 +2,7 @@
 
 use crate::position::Position;
 use crate::scalar::Scalar;
+use std::hash::{Hash as _, Hasher};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
@@ -55,6 +56,22 @@ impl Node {
             Content::Mapping(entries) => entries.iter().map(|entry| entry.key.len()).sum(),
         };
         own + self.children().map(Self::text_bytes).sum::<usize>()
+    }
+
+    /// Adds the content after substitution, without its places.
+    pub fn hash_content(&self, state: &mut impl Hasher) {
+        std::mem::discriminant(&self.content).hash(state);
+        self.children().count().hash(state);
+        match &self.content {
+            Content::Scalar { scalar, .. } => scalar.hash_value(state),
+            Content::Sequence(nodes) => nodes.iter().for_each(|node| node.hash_content(state)),
+            Content::Mapping(entries) => {
+                for entry in entries {
+                    entry.key.hash(state);
+                    entry.value.hash_content(state);
+                }
+            }
+        }
     }
 
     fn children(&self) -> impl Iterator<Item = &Self> {

@@ -2,6 +2,8 @@
 //!
 //! Specification: [YAML 1.2.2, core schema](https://yaml.org/spec/1.2.2/#103-core-schema).
 
+use std::hash::{Hash as _, Hasher};
+
 /// A scalar with the type that YAML's core schema gives it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -40,6 +42,18 @@ impl Scalar {
             | ("int", found @ Self::Integer(_))
             | ("float", found @ Self::Float(_)) => Some(found),
             _ => None,
+        }
+    }
+
+    /// Adds the type and the value.
+    pub(crate) fn hash_value(&self, state: &mut impl Hasher) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Self::Null => {}
+            Self::Bool(value) => value.hash(state),
+            Self::Integer(number) => number.hash(state),
+            Self::Float(number) => number.to_bits().hash(state),
+            Self::String(text) => text.hash(state),
         }
     }
 

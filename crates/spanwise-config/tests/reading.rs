@@ -146,3 +146,24 @@ fn at_most_a_hundred_errors_are_reported() {
     assert_eq!(error.lines().count(), 101);
     assert!(error.ends_with("and 50 more"));
 }
+
+#[test]
+fn equal_contents_have_equal_hashes_wherever_they_stand() {
+    let hash = |text: &str| {
+        let document =
+            Document::parse("f.yaml", text.as_bytes(), |_| Some("1".to_owned())).unwrap();
+        document.read(|root| root.mapping(&["a", "b"]).get("a").content_hash()).unwrap().value
+    };
+    let first = hash("a: { key: [x, 1, true] }");
+    assert_eq!(
+        first,
+        hash("# moved\nb: 1\na:\n  key:\n    - \"x\"\n    - ${NUMBER}\n    - true\n")
+    );
+    for other in
+        ["a: { key: [x, \"1\", true] }", "a: { key: [[x], 1, true] }", "a: { ky: [x, 1, true] }"]
+    {
+        assert_ne!(first, hash(other), "{other}");
+    }
+    assert_ne!(hash("a: { x: { y: 1 }, z: 1 }"), hash("a: { x: { y: 1, z: 1 } }"));
+    assert_eq!((hash("b: 1"), hash("a:")), (0, 0));
+}

@@ -114,6 +114,11 @@ impl Destination {
         self.transports.iter().map(Transport::destination)
     }
 
+    #[doc(hidden)] // For a provider that compares two configurations.
+    pub fn __transports(&self) -> &[Transport] {
+        &self.transports
+    }
+
     /// The name.
     pub fn name(&self) -> Arc<str> {
         let default = || match &self.ring {

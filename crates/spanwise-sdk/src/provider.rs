@@ -11,6 +11,7 @@ use spanwise_sampling::Sampler;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// The tracer provider: it implements the API's `TracerProvider` with an export pipeline of its own.
 ///
@@ -112,6 +113,8 @@ impl Spanwise {
     pub fn set_sampler(&self, sampler: impl Into<Sampler>) {
         let core = &self.handle.core;
         if core.generates_ids() && !core.is_forked() {
+            // ORDER: Relaxed: the flag publishes no other data; a reload that misses it has come first.
+            self.handle.is_sampler_replaced.store(true, Relaxed);
             core.sampler.set(sampler);
         }
     }

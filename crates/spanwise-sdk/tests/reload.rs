@@ -178,8 +178,8 @@ fn settings_that_stay_are_named() {
             "with_resource",
             "with_budget_bytes",
             "with_shutdown_timeout",
-            "with_destination",
             "with_span_processor",
+            "with_destination",
         ]
     );
     let text = reloaded.to_string();

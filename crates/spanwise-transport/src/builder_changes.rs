@@ -4,12 +4,31 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::tls_settings::{Identity, PemSource, Roots};
-use crate::{Compression, Endpoint, TransportBuilder};
+use crate::{Compression, Endpoint, Transport, TransportBuilder};
 
 /// A setting in which two builders differ: the builder's method, and both values without secrets.
 type Change = (&'static str, String, String);
 
+impl Transport {
+    /// The settings of the transport, for [`TransportBuilder::__changes`]; `None` with a sink.
+    #[doc(hidden)]
+    pub fn __settings(&self) -> Option<&TransportBuilder> {
+        self.settings_of_builder()
+    }
+}
+
 impl TransportBuilder {
+    /// A copy that holds no code of the user's; `None` with a sink.
+    pub(crate) fn settings_alone(&self) -> Option<Box<Self>> {
+        if self.sink.is_some() {
+            return None;
+        }
+        let mut settings = Box::new(self.clone());
+        settings.observer = None;
+        settings.connection.tls.observer = None;
+        Some(settings)
+    }
+
     /// The endpoint of requests, as [`Transport::destination`](crate::Transport::destination) prints it.
     #[doc(hidden)]
     pub fn __destination(&self) -> String {

@@ -54,6 +54,8 @@ struct Shared {
     jitter: Jitter,
     backend: Backend,
     observer: Option<AttemptObserver>,
+    /// The builder without its observers, for a comparison; `None` with a sink.
+    settings_of_builder: Option<Box<TransportBuilder>>,
     /// The credentials of the proxy.
     proxy_secrets: Vec<String>,
     /// The crate whose features the user enables.
@@ -93,6 +95,7 @@ impl Transport {
             ),
             attempt_ended: Notify::new(),
             jitter: Jitter::new(),
+            settings_of_builder: builder.settings_alone(),
             backend,
             observer: builder.observer.clone(),
             proxy_secrets: builder.proxy_secrets(),
@@ -114,6 +117,10 @@ impl Transport {
     /// The OTLP transport protocol.
     pub fn protocol(&self) -> Protocol {
         self.shared.protocol
+    }
+
+    pub(crate) fn settings_of_builder(&self) -> Option<&TransportBuilder> {
+        self.shared.settings_of_builder.as_deref()
     }
 
     pub(crate) fn backend(&self) -> &Backend {

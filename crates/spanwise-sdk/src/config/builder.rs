@@ -4,6 +4,7 @@ use super::attribute_filter::AttributeFilter;
 use super::container_limits::ContainerLimits;
 use super::environment::Lookup;
 use super::exporter::Exporter;
+use super::file_parts::FileParts;
 use super::files::Files;
 use super::otlp::{ClientCertificate, Trust};
 use super::recorder::Recorder;
@@ -104,6 +105,7 @@ pub struct SpanwiseBuilder {
     pub(super) config_file_watch: Option<Duration>,
     /// The transport is the exporter of the configuration file that writes to this path.
     pub(super) file_exporter: Option<String>,
+    pub(super) file_parts: FileParts,
     /// The propagators that [`init`](Self::init) sets.
     pub(super) installed: Option<Vec<Propagator>>,
     /// `disabled: true` in the file.

@@ -15,10 +15,12 @@ mod container;
 mod container_limits;
 #[cfg_attr(not(feature = "config-file"), path = "no_config_file.rs")]
 mod declarative;
+mod destination_changes;
 mod environment;
 mod error;
 mod explain;
 mod exporter;
+mod file_parts;
 mod files;
 mod log_level;
 mod otlp;

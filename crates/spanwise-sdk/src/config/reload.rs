@@ -1,9 +1,11 @@
 //! [`Spanwise::reload`]: the configuration of a running provider changes.
 
 use super::builder::SpanwiseBuilder;
+use super::destination_changes::DestinationSettings;
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
 use super::exporter::{self, Exporter};
+use super::file_parts::FileParts;
 use super::redaction::shown;
 use super::reloaded::{ReloadError, Reloaded, SettingChange};
 use super::resource::Resource;
@@ -15,21 +17,24 @@ use crate::diagnostics::{EndpointHealth, LogLevel, Reporter};
 use crate::lifecycle::Handle;
 use crate::provider::Spanwise;
 use crate::remote_sampling::{RemoteSampling, RemoteSource};
+use crate::start::TracerConfigurator;
 use spanwise_export::{BatchConfig, PreparedTransport};
 use spanwise_sampling::Sampler;
 use spanwise_wire::SpanLimits;
 use spanwise_worker::catch_panic;
 use std::sync::TryLockError;
+use std::sync::atomic::Ordering::Relaxed;
 
 impl Spanwise {
     /// Replaces the configuration of the running provider by that of `builder`: a whole one, as for
     /// [`build`](SpanwiseBuilder::build), with the code above the variables or the file, and those above the defaults.
     ///
-    /// These settings change: the sampler, also to and from a remote one; the limits of spans; all
+    /// These settings change: the sampler, also to and from a remote one; the tracer configurator, for tracers that are
+    /// created later; the limits of spans; all
     /// numbers of batching; the log level; endpoint, protocol, headers, compression, timeouts, certificates and the
     /// like of the first destination, or a transport of [`with_transport`](SpanwiseBuilder::with_transport). The others
     /// stay, and [`Reloaded::needs_restart`] lists those that differ: the resource, the byte budget, processors, a sink,
-    /// further destinations (compared by their names), propagators, and whether spans are exported. The handler of
+    /// further destinations (sinks compared by their names), propagators, and whether spans are exported. The handler of
     /// diagnostics stays too.
     ///
     /// No span is lost. A request that exists goes to the earlier endpoint until it ends, later ones go to the new
@@ -69,7 +74,8 @@ struct Next {
     limits: SpanLimits,
     sampler: Option<NextSampler>,
     log_level: LogLevel,
-    fixed: Vec<FixedSetting>,
+    configurator: Option<NextConfigurator>,
+    parts: FileParts,
 }
 
 /// A transport that replaces the running one.
@@ -85,6 +91,12 @@ struct NextSampler {
     sampler: Sampler,
     source: Option<RemoteSource>,
     remote: Option<RemoteSampling>,
+    change: SettingChange,
+}
+
+/// A tracer configurator that replaces the running one.
+struct NextConfigurator {
+    configurator: Option<TracerConfigurator>,
     change: SettingChange,
 }
 
@@ -130,8 +142,7 @@ impl Handle {
         reloaded: &mut Reloaded,
     ) -> Result<(), BuildError> {
         let Some(exporter) = &self.exporter else { return Ok(()) };
-        let Next { transport, batch, limits, sampler, log_level, fixed } = next;
-        reloaded.needs_restart.extend(FixedSetting::changes(&running.fixed, &fixed));
+        let Next { transport, batch, limits, sampler, log_level, configurator, parts } = next;
         let changed = of_batching(&exporter.batching().load(), &batch);
         if !changed.is_empty() {
             exporter.batching().set(batch).map_err(spanwise_export::BuildError::from)?;
@@ -153,6 +164,8 @@ impl Handle {
         if let Some(NextSampler { sampler, source, remote, change }) = sampler {
             running.remote = source;
             self.remote_slot.set(remote);
+            // ORDER: Relaxed, as in `set_sampler`, which counts if it comes meanwhile.
+            self.is_sampler_replaced.store(false, Relaxed);
             self.core.sampler.set(sampler);
             reloaded.changed.push(change);
             if !self.core.generates_ids() {
@@ -160,6 +173,11 @@ impl Handle {
                 let _ = self.core.drop_sampler();
             }
         }
+        if let Some(NextConfigurator { configurator, change }) = configurator {
+            self.disabled_tracers.set_configurator(configurator);
+            reloaded.changed.push(change);
+        }
+        running.parts = parts;
         Ok(())
     }
 
@@ -176,17 +194,50 @@ impl Handle {
         let [before_text, text] = [&*before, &sampler].map(description);
         let is_same = match (&running.remote, &remote) {
             (Some(before), Some(next)) => before.has_same_settings(next.source()),
-            // Samplers of ours with equal descriptions sample the same traces, and the running one has a state.
-            (None, None) => before.is_same(&sampler) || (!is_code && before_text == text),
+            // Samplers of ours with equal descriptions and of the same text sample the same traces, and the running
+            // one has a state.
+            (None, None) => {
+                let is_described = || {
+                    !is_code
+                        && before_text == text
+                        && running.parts.sampler == builder.file_parts.sampler
+                };
+                before.is_same(&sampler) || is_described()
+            }
             _ => false,
         };
-        if is_same {
+        // ORDER: Relaxed: the flag publishes no other data.
+        if is_same && !self.is_sampler_replaced.load(Relaxed) {
             return Ok(None);
         }
         let change = SettingChange::new("with_sampler", before_text, text);
         let source = remote.as_ref().map(|remote| remote.source().clone());
         let remote = remote.map(|remote| remote.start(service_name)).transpose()?;
         Ok(Some(NextSampler { sampler, source, remote, change }))
+    }
+
+    /// The tracer configurator, if it is another one than that of the running provider.
+    fn next_configurator(
+        &self,
+        builder: &mut SpanwiseBuilder,
+        before: FileParts,
+    ) -> Option<NextConfigurator> {
+        let (present, next) =
+            (self.disabled_tracers.configurator(), builder.tracer_configurator.take());
+        let (hash, is_same) = (
+            builder.file_parts.tracer_configurator,
+            match (&present, &next) {
+                (Some(present), Some(next)) => present.is_same(next),
+                (present, next) => present.is_none() && next.is_none(),
+            },
+        );
+        if is_same || (hash.is_some() && hash == before.tracer_configurator) {
+            return None;
+        }
+        let text = |is_some| if is_some { "function" } else { "none" };
+        let (before, after) = (text(present.is_some()), text(next.is_some()));
+        let change = SettingChange::new("with_tracer_configurator", before, after);
+        Some(NextConfigurator { configurator: next, change })
     }
 }
 
@@ -241,9 +292,15 @@ impl SpanwiseBuilder {
         let names = (running, &*resource.service_name);
         let sampler = handle.next_sampler(&self, is_code, &environment, names)?;
         let fixed = self.fixed_settings(&environment, &resource)?;
+        reloaded.needs_restart.extend(FixedSetting::changes(&running.fixed, &fixed));
+        let destinations = DestinationSettings::of(&self.destinations);
+        let destinations = DestinationSettings::changes(&running.destinations, &destinations);
+        reloaded.needs_restart.extend(destinations);
+        let (parts, configurator) =
+            (self.file_parts, handle.next_configurator(&mut self, running.parts));
         let transport = changes.map(|changes| NextTransport { prepared, source, health, changes });
         let log_level = self.level(&environment);
-        Ok(Some(Next { transport, batch, limits, sampler, log_level, fixed }))
+        Ok(Some(Next { transport, batch, limits, sampler, log_level, configurator, parts }))
     }
 }
 

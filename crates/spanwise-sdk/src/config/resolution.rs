@@ -1,6 +1,7 @@
 //! Resolution: the settings of code, file and environment, checked and combined, with nothing started.
 
 use super::builder::SpanwiseBuilder;
+use super::destination_changes::DestinationSettings;
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
 use super::exporter::{self, Exporter};
@@ -156,6 +157,7 @@ impl SpanwiseBuilder {
         let (transport, source) = self.transport(environment, &health)?;
         environment.effective(&settings::ENDPOINT, || transport.destination());
         self.record_destinations(environment);
+        let destinations = DestinationSettings::of(&self.destinations);
         let others = self.observe_destinations(reporter);
         health.set_endpoint(transport.destination());
         self.fit_into_container(environment, &transport, reporter);
@@ -178,7 +180,8 @@ impl SpanwiseBuilder {
         let limits = self.span_limits(environment, prepared.max_span_bytes())?;
         let remote_source = remote.as_ref().map(|remote| remote.source().clone());
         let remote = remote.map(|remote| remote.start(&resource.service_name)).transpose()?;
-        let running = Running { source, remote: remote_source, fixed };
+        let running =
+            Running { source, remote: remote_source, fixed, destinations, parts: self.file_parts };
         let resource = resource.encoded;
         Ok(Exporting {
             queue,

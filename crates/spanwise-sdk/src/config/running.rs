@@ -1,8 +1,10 @@
 //! [`Running`]: the configuration of a running provider, for the comparison with the next one.
 
 use super::builder::SpanwiseBuilder;
+use super::destination_changes::DestinationSettings;
 use super::environment::Environment;
 use super::error::BuildError;
+use super::file_parts::FileParts;
 use super::redaction::shown;
 use super::reloaded::SettingChange;
 use super::resource::Resource;
@@ -15,6 +17,8 @@ pub(crate) struct Running {
     pub(super) source: TransportSource,
     pub(super) remote: Option<RemoteSource>,
     pub(super) fixed: Vec<FixedSetting>,
+    pub(super) destinations: Vec<DestinationSettings>,
+    pub(super) parts: FileParts,
 }
 
 /// The settings of the first destination's transport.
@@ -107,7 +111,6 @@ impl SpanwiseBuilder {
         };
         let processors = self.processors.iter().map(|it| Arc::as_ptr(it).cast::<()>().addr());
         let processors = addresses(processors.collect());
-        let destinations: Vec<_> = self.destinations.iter().map(|it| it.name()).collect();
         let resource_text =
             format!("that of {}, {} bytes", resource.service_name, resource.encoded.len());
         Ok(vec![
@@ -115,13 +118,11 @@ impl SpanwiseBuilder {
             text("with_budget_bytes", self.budget(environment)?.to_string()),
             text("with_on_full", format!("{:?}", self.on_full)),
             text("with_shutdown_timeout", format!("{:?}", self.shutdown_timeout())),
-            text("with_destination", format!("[{}]", destinations.join(", "))),
             FixedSetting::new(
                 "with_span_processor",
                 processors,
                 &format!("list of {}", self.processors.len()),
             ),
-            text("with_tracer_configurator", format!("{:?}", self.tracer_configurator.is_some())),
             text("with_propagators", format!("{:?}", self.installed)),
         ])
     }

@@ -27,7 +27,7 @@ pub(crate) struct Handle {
     pub(crate) exporter: Option<Exporter>,
     /// `None` without span processors.
     pub(crate) processors: Option<Arc<Processors>>,
-    pub(super) disabled_tracers: DisabledTracers,
+    pub(crate) disabled_tracers: DisabledTracers,
     /// The flush and shutdown of the sink, if it has them.
     pub(super) sink: Option<Arc<dyn SinkLifecycle>>,
     pub(crate) health: EndpointHealth,
@@ -51,6 +51,8 @@ pub(crate) struct Handle {
     /// Ends the thread that watches the configuration file, if there is one.
     #[cfg(feature = "config-file")]
     pub(crate) watch: OnceLock<StopSignal>,
+    /// Whether the program has replaced the sampler of the configuration.
+    pub(crate) is_sampler_replaced: AtomicBool,
     /// Whether the provider was built by `init`.
     pub(crate) sets_globals: bool,
 }
@@ -80,6 +82,7 @@ impl Handle {
             remote_slot: Arc::default(),
             #[cfg(feature = "config-file")]
             watch: OnceLock::new(),
+            is_sampler_replaced: AtomicBool::new(false),
             sets_globals: false,
         }
     }

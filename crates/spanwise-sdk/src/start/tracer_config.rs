@@ -40,6 +40,11 @@ impl TracerConfigurator {
         Self(Arc::new(configure))
     }
 
+    /// Whether both are clones of one function.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// # Errors
     /// The function, which may be the user's, panicked.
     pub(crate) fn configure(

@@ -42,9 +42,13 @@ impl Settings<'_> {
             return Ok(());
         };
         builder.limits.get_or_insert(provider.limits);
-        let configurator = builder.tracer_configurator.take().or(provider.tracer_configurator);
-        builder.tracer_configurator = configurator;
+        let [sampler_hash, configurator_hash] = provider.hashes;
+        if builder.tracer_configurator.is_none() && provider.tracer_configurator.is_some() {
+            builder.tracer_configurator = provider.tracer_configurator;
+            builder.file_parts.tracer_configurator = Some(configurator_hash);
+        }
         if !builder.has_sampler() {
+            builder.file_parts.sampler = Some(sampler_hash);
             match provider.sampler {
                 Some(Choice::Sampler(sampler)) => builder.sampler = Some(sampler),
                 #[cfg(feature = "jaeger")]

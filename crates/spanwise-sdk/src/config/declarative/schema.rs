@@ -31,6 +31,8 @@ pub(super) struct TracerProvider<'d> {
     pub(super) limits: SpanLimits,
     pub(super) sampler: Option<Choice>,
     pub(super) tracer_configurator: Option<TracerConfigurator>,
+    /// Of the sampler and of the tracer configurator.
+    pub(super) hashes: [u64; 2],
 }
 
 /// Reads the root of a file.
@@ -59,7 +61,10 @@ pub(super) fn read(root: Field<'_>) -> Settings<'_> {
 
 fn tracer_provider<'d>(field: &Field<'d>, limits: SpanLimits) -> TracerProvider<'d> {
     let provider = field.mapping(PROVIDER_KEYS);
-    let configurators = CONFIGURATORS.iter().map(|key| provider.get(key));
+    let sampler = provider.get("sampler");
+    let configurators = CONFIGURATORS.map(|key| provider.get(key));
+    let configurator = configurators.iter().find(|field| field.has_value());
+    let hashes = [sampler.content_hash(), configurator.map_or(0, Field::content_hash)];
     let generator = provider.get("id_generator");
     if generator.has_value() {
         // Ids are always random.
@@ -68,8 +73,9 @@ fn tracer_provider<'d>(field: &Field<'d>, limits: SpanLimits) -> TracerProvider<
     TracerProvider {
         processors: processors::read(&provider.get("processors")),
         limits: limits::of_spans(&provider.get("limits"), limits),
-        sampler: samplers::read(&provider.get("sampler")),
-        tracer_configurator: configurators.filter_map(|field| tracers::read(&field)).next(),
+        sampler: samplers::read(&sampler),
+        tracer_configurator: configurators.iter().filter_map(tracers::read).next(),
+        hashes,
     }
 }
 

@@ -1,0 +1,135 @@
+//! A running provider takes another configuration file, in all of its parts or in none.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod support;
+
+use spanwise_sdk::sampling::Sampler;
+use spanwise_sdk::{SettingChange, SpanKind, Spanwise, SpanwiseBuilder};
+use std::fs;
+use std::path::PathBuf;
+use support::builder;
+
+/// A folder of its own for each test, which is removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let name = format!("spanwise-reload-file-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let _absent = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    /// A builder with a file of this text.
+    fn builder(&self, text: &str) -> SpanwiseBuilder {
+        fs::write(self.path(), text).unwrap();
+        builder().with_config_file(self.path())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.join("otel.yaml")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _removed = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A file with one processor, and with these lines of `tracer_provider`.
+fn with(lines: &str) -> String {
+    format!(
+        "file_format: \"1.1\"\ntracer_provider:\n  processors:\n    - batch:\n        exporter:\n          \
+         otlp_http:\n            endpoint: http://127.0.0.1:1/v1/traces\n{lines}"
+    )
+}
+
+fn names(changes: &[SettingChange]) -> Vec<&'static str> {
+    changes.iter().map(|change| change.setting).collect()
+}
+
+fn is_sampled(spanwise: &Spanwise, kind: SpanKind) -> bool {
+    spanwise.tracer("shop").root("span", kind).is_recording()
+}
+
+/// The span kind is in no description of the sampler.
+fn rules(kind: &str) -> String {
+    with(&format!(
+        "  sampler:\n    composite/development:\n      rule_based:\n        rules:\n          \
+         - span_kinds: [{kind}]\n            sampler:\n              always_on:\n"
+    ))
+}
+
+#[test]
+fn changed_rules_of_a_sampler_take_effect() {
+    let folder = Folder::new("rules");
+    let spanwise = folder.builder(&rules("server")).build().unwrap();
+    let sampled =
+        |spanwise| [SpanKind::Server, SpanKind::Client].map(|it| is_sampled(spanwise, it));
+    assert_eq!(sampled(&spanwise), [true, false]);
+    let reloaded = spanwise.reload(folder.builder(&rules("server"))).unwrap();
+    assert!(reloaded.is_unchanged(), "{reloaded}");
+    let reloaded = spanwise.reload(folder.builder(&rules("client"))).unwrap();
+    assert_eq!(names(&reloaded.changed), ["with_sampler"]);
+    assert_eq!(sampled(&spanwise), [false, true]);
+    // The program replaces the sampler; then the file counts again, with the same text.
+    spanwise.set_sampler(Sampler::always_off());
+    let reloaded = spanwise.reload(folder.builder(&rules("client"))).unwrap();
+    assert_eq!(
+        (names(&reloaded.changed), sampled(&spanwise)),
+        (vec!["with_sampler"], [false, true])
+    );
+}
+
+#[test]
+fn a_changed_tracer_configurator_applies_to_later_tracers() {
+    let folder = Folder::new("tracers");
+    let text = |name: &str| {
+        with(&format!(
+            "  tracer_configurator/development:\n    tracers:\n      - name: {name}\n        config: {{ enabled: false }}\n"
+        ))
+    };
+    let spanwise = folder.builder(&text("shop")).build().unwrap();
+    let enabled = |spanwise| is_sampled(spanwise, SpanKind::Server);
+    assert!(!enabled(&spanwise));
+    assert!(spanwise.reload(folder.builder(&text("shop"))).unwrap().is_unchanged());
+    let reloaded = spanwise.reload(folder.builder(&text("other"))).unwrap();
+    assert_eq!(names(&reloaded.changed), ["with_tracer_configurator"]);
+    assert!(enabled(&spanwise));
+    let reloaded = spanwise.reload(folder.builder(&text("shop"))).unwrap();
+    assert_eq!((names(&reloaded.changed).len(), enabled(&spanwise)), (1, false));
+    let reloaded = spanwise.reload(folder.builder(&with(""))).unwrap();
+    assert!(reloaded.to_string().contains("from function to none") && enabled(&spanwise));
+}
+
+#[test]
+fn changed_settings_of_a_further_destination_are_named_and_show_no_secret() {
+    let folder = Folder::new("destinations");
+    let text = |port: u32, key: &str, timeout: u32| {
+        with(&format!(
+            "    - batch:\n        exporter:\n          otlp_http:\n            \
+             endpoint: http://127.0.0.1:{port}/v1/traces\n            timeout: {timeout}\n            \
+             headers:\n              - name: api-key\n                value: {key}\n"
+        ))
+    };
+    let spanwise = folder.builder(&text(2, "hunter1", 1000)).build().unwrap();
+    let reload = |text: &str| spanwise.reload(folder.builder(text)).unwrap();
+    assert!(reload(&text(2, "hunter1", 1000)).is_unchanged());
+    for (next, part) in [
+        (text(2, "hunter2", 1000), "with_header"),
+        (text(2, "hunter1", 2000), "with_attempt_timeout 1s"),
+        (text(3, "hunter1", 1000), "[127.0.0.1:2] to [127.0.0.1:3]"),
+        (with(""), "[127.0.0.1:2] to []"),
+    ] {
+        let reloaded = reload(&next);
+        assert_eq!(
+            (names(&reloaded.changed), names(&reloaded.needs_restart)),
+            (vec![], vec!["with_destination"])
+        );
+        let shown = format!("{reloaded} {reloaded:?}");
+        assert!(shown.contains(part) && !shown.contains("hunter"), "{part}: {shown}");
+    }
+    assert!(reload(&text(2, "hunter1", 1000)).is_unchanged(), "what needs a restart stays");
+}
