@@ -7,7 +7,7 @@ use spanwise_sdk::sampling::Sampler;
 use spanwise_sdk::{SettingChange, SpanKind, Spanwise, SpanwiseBuilder};
 use std::fs;
 use std::path::PathBuf;
-use support::builder;
+use support::{DiagnosticLog, LONG, builder};
 
 /// A folder of its own for each test, which is removed at its end.
 struct Folder(PathBuf);
@@ -132,4 +132,49 @@ fn changed_settings_of_a_further_destination_are_named_and_show_no_secret() {
         assert!(shown.contains(part) && !shown.contains("hunter"), "{part}: {shown}");
     }
     assert!(reload(&text(2, "hunter1", 1000)).is_unchanged(), "what needs a restart stays");
+}
+
+#[test]
+fn a_log_level_changes_with_the_rest_of_a_valid_file_alone() {
+    let folder = Folder::new("level");
+    let text = |level: &str, sampler: &str| {
+        with(&format!("  sampler:\n    {sampler}:\nlog_level: {level}\n"))
+    };
+    let ours = |text: &str| {
+        fs::write(folder.path(), text).unwrap();
+        Spanwise::builder().with_environment(|_| None).with_config_file(folder.path())
+    };
+    let spanwise = ours(&text("info", "always_on")).build().unwrap();
+    let invalid = [
+        text("error", "always_on").replace("1/v1", "1/v1\n            compression: pigeon"),
+        text("error", "always_onn"),
+    ];
+    for invalid in invalid {
+        spanwise.reload(ours(&invalid)).unwrap_err();
+    }
+    let late = ours(&text("error", "always_on")).with_max_in_flight(0);
+    spanwise.reload(late).unwrap_err();
+    let reloaded = spanwise.reload(ours(&text("warn", "always_on"))).unwrap();
+    assert_eq!(reloaded.to_string(), "changed: with_log_level from info to warn");
+}
+
+#[test]
+fn reports_about_an_ignored_setting_are_made_once_for_each_content() {
+    let (folder, log) = (Folder::new("reports"), DiagnosticLog::default());
+    let ours = |meter: &str, sampler: &str| {
+        let text = format!("{meter}\n{}", with(&format!("  sampler:\n    {sampler}:\n")));
+        log.attach(folder.builder(&text))
+    };
+    let count = || log.lines().iter().filter(|line| line.contains("it has no effect")).count();
+    let meter = "meter_provider: {}";
+    let spanwise = ours(meter, "always_on").build().unwrap();
+    spanwise.reload(ours(meter, "always_off")).unwrap();
+    spanwise.reload(ours(meter, "always_onn")).unwrap_err();
+    spanwise.reload(ours("logger_provider: {}", "always_onn")).unwrap_err();
+    spanwise.force_flush_timeout(LONG).unwrap();
+    assert_eq!(count(), 1, "{:?}", log.lines());
+    spanwise.reload(ours("", "always_off")).unwrap();
+    spanwise.reload(ours(meter, "always_off")).unwrap();
+    spanwise.force_flush_timeout(LONG).unwrap();
+    assert_eq!(count(), 2, "{:?}", log.lines());
 }

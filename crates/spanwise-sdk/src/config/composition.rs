@@ -3,6 +3,7 @@
 use super::builder::{SHUTDOWN_TIMEOUT, SpanwiseBuilder};
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
+use super::reported::Reported;
 use super::resolution::{Exporting, Globals, Plan};
 use super::span_processors::as_observer;
 use crate::core::{Core, Phase};
@@ -47,7 +48,8 @@ impl SpanwiseBuilder {
         let handler = self.handler.take();
         let reporter = handler.map_or_else(|| Reporter::filtered(to_stderr()), Reporter::new);
         let lookup = self.lookup.take().unwrap_or_else(process_environment);
-        let environment = Environment::new(lookup.clone(), reporter.clone());
+        let (recording, made) = reporter.recording();
+        let environment = Environment::new(lookup.clone(), recording);
         let watch = self.config_watch(&environment, &lookup)?;
         let built = self.resolve(environment, &lookup, &reporter, globals).and_then(|resolved| {
             let spanwise = match resolved.plan {
@@ -59,7 +61,10 @@ impl SpanwiseBuilder {
                 Plan::Processors { sampler, resource, limits } => {
                     self.with_processors_alone((sampler, limits), &resource, &reporter)
                 }
-                Plan::Exporting(exporting) => self.start(*exporting, &reporter)?,
+                Plan::Exporting(mut exporting) => {
+                    exporting.running.reported = Reported::of(&made);
+                    self.start(*exporting, &reporter)?
+                }
             };
             watch.map_or(Ok(()), |watch| watch.start(&spanwise))?;
             Ok((spanwise, resolved.propagators))

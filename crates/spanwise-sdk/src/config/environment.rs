@@ -51,6 +51,11 @@ impl Environment {
         self
     }
 
+    /// Receives the reports about the settings.
+    pub(super) fn reporter(&self) -> &Reporter {
+        &self.reporter
+    }
+
     /// The record of the effective settings.
     pub(super) fn recorder(&self) -> &Recorder {
         &self.recorder

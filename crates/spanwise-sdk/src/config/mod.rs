@@ -30,6 +30,7 @@ mod recorder;
 mod redaction;
 mod reload;
 mod reloaded;
+mod reported;
 mod resolution;
 mod resource;
 mod resource_detectors;

@@ -5,7 +5,6 @@ use super::environment::{Environment, Lookup};
 use super::error::BuildError;
 use super::recorder::Recorder;
 use super::settings::CONFIG_FILE;
-use crate::diagnostics::Reporter;
 use crate::provider::Spanwise;
 use spanwise_transport::__private::MissingFeature;
 
@@ -33,7 +32,6 @@ impl SpanwiseBuilder {
         &mut self,
         environment: Environment,
         _: &Lookup,
-        _: &Reporter,
     ) -> Result<Environment, BuildError> {
         match environment.required_text(&CONFIG_FILE)? {
             None => Ok(environment),

@@ -113,12 +113,15 @@ impl Handle {
             return Err(ReloadError::NotRunning { reason: "it exports nothing" });
         };
         let mut reloaded = Reloaded::default();
-        let next = builder.resolve_next(self, running, &mut reloaded);
+        // Reports and the log level have to wait: they are of a configuration that may be invalid.
+        let (deferred, reports) = Reporter::collecting();
+        let next = builder.resolve_next((self, running), deferred, &mut reloaded);
         // A shutdown meanwhile is the reason of an error, and not the configuration.
         self.check_running()?;
         if let Some(next) = next? {
             self.apply(next, running, &mut reloaded)?;
         }
+        running.reported.replace(&reports, self.reporter());
         Ok(reloaded)
     }
 
@@ -246,14 +249,14 @@ impl SpanwiseBuilder {
     /// which needs a restart.
     fn resolve_next(
         mut self,
-        handle: &Handle,
-        running: &Running,
+        (handle, running): (&Handle, &Running),
+        deferred: Reporter,
         reloaded: &mut Reloaded,
     ) -> Result<Option<Next>, BuildError> {
-        let (reporter, is_code) = (handle.reporter().clone(), self.sampler.is_some());
+        let is_code = self.sampler.is_some();
         let lookup = self.lookup.take().unwrap_or_else(process_environment);
-        let environment = Environment::new(lookup.clone(), reporter.clone());
-        let environment = self.apply_config_file(environment, &lookup, &reporter)?;
+        let environment = Environment::new(lookup.clone(), deferred);
+        let environment = self.apply_config_file(environment, &lookup)?;
         if self.is_disabled_by_file || environment.switch(&settings::SDK_DISABLED) {
             let change = SettingChange::new(settings::SDK_DISABLED.name(), "false", "true");
             reloaded.needs_restart.push(change);

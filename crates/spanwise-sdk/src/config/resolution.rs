@@ -6,6 +6,7 @@ use super::environment::{Environment, Lookup};
 use super::error::BuildError;
 use super::exporter::{self, Exporter};
 use super::recorder::Recorder;
+use super::reported::Reported;
 use super::resource::{MAX_RESOURCE_BYTES, Resource};
 use super::running::Running;
 use super::{propagators, settings, unused};
@@ -78,7 +79,7 @@ impl SpanwiseBuilder {
         globals: Globals,
     ) -> Result<Resolved, BuildError> {
         let propagators_in_code = self.propagators.is_some();
-        let environment = self.apply_config_file(environment, lookup, reporter)?;
+        let environment = self.apply_config_file(environment, lookup)?;
         self.resolve_log_level(&environment, reporter);
         let disabled = self.is_disabled_by_file || environment.switch(&settings::SDK_DISABLED);
         environment.effective(&settings::SDK_DISABLED, || disabled.to_string());
@@ -180,8 +181,14 @@ impl SpanwiseBuilder {
         let limits = self.span_limits(environment, prepared.max_span_bytes())?;
         let remote_source = remote.as_ref().map(|remote| remote.source().clone());
         let remote = remote.map(|remote| remote.start(&resource.service_name)).transpose()?;
-        let running =
-            Running { source, remote: remote_source, fixed, destinations, parts: self.file_parts };
+        let running = Running {
+            source,
+            remote: remote_source,
+            fixed,
+            destinations,
+            parts: self.file_parts,
+            reported: Reported::default(),
+        };
         let resource = resource.encoded;
         Ok(Exporting {
             queue,

@@ -7,6 +7,7 @@ use super::error::BuildError;
 use super::file_parts::FileParts;
 use super::redaction::shown;
 use super::reloaded::SettingChange;
+use super::reported::Reported;
 use super::resource::Resource;
 use crate::remote_sampling::RemoteSource;
 use spanwise_transport::TransportBuilder;
@@ -19,6 +20,7 @@ pub(crate) struct Running {
     pub(super) fixed: Vec<FixedSetting>,
     pub(super) destinations: Vec<DestinationSettings>,
     pub(super) parts: FileParts,
+    pub(super) reported: Reported,
 }
 
 /// The settings of the first destination's transport.

@@ -49,7 +49,8 @@ pub enum Diagnostic {
         /// The largest number of requests in flight.
         requests: usize,
     },
-    /// The watched configuration file has changed, and the provider has taken it over.
+    /// The watched configuration file has changed, and the provider has taken it over. A warning if a setting waits for a
+    /// restart.
     ConfigFileReloaded {
         /// The path.
         file: String,

@@ -60,8 +60,12 @@ impl Diagnostic {
     /// [`with_log_level`](crate::SpanwiseBuilder::with_log_level).
     pub fn level(&self) -> LogLevel {
         match self {
+            // As for a setting without effect.
+            Self::ConfigFileReloaded { reloaded, .. } if !reloaded.needs_restart.is_empty() => {
+                LogLevel::Warn
+            }
+            Self::ConfigFileReloaded { .. } => LogLevel::Info,
             Self::AttributeNotDetected { .. }
-            | Self::ConfigFileReloaded { .. }
             | Self::BudgetReduced { .. }
             | Self::InFlightReduced { .. }
             | Self::EndpointRecovered { .. }

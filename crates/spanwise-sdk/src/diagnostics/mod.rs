@@ -21,6 +21,6 @@ pub use diagnostic::Diagnostic;
 pub(crate) use endpoint_health::EndpointHealth;
 pub(crate) use handler::{Handler, to_stderr};
 pub use level::LogLevel;
-pub(crate) use reporter::Reporter;
+pub(crate) use reporter::{Collected, Reporter};
 pub(crate) use text::sanitize;
 pub(crate) use throttle::Diagnostics;

@@ -21,6 +21,8 @@ pub(crate) struct Reporter {
     shared: Arc<Shared>,
     /// Takes the place of the thread in an explanation.
     collected: Option<Collected>,
+    /// Gets a copy of each report.
+    copies: Option<Collected>,
 }
 
 /// Reports in their order.
@@ -75,7 +77,11 @@ impl Reporter {
         };
         let (state, idle) = (Mutex::new(state), Condvar::new());
         let generation = fork::generation();
-        Self { shared: Arc::new(Shared { state, idle, generation, level }), collected: None }
+        Self {
+            shared: Arc::new(Shared { state, idle, generation, level }),
+            collected: None,
+            copies: None,
+        }
     }
 
     /// A reporter that starts no thread, and the reports that it collects.
@@ -84,6 +90,12 @@ impl Reporter {
         let mut reporter = Self::new(Arc::new(|_| {}));
         reporter.collected = Some(collected.clone());
         (reporter, collected)
+    }
+
+    /// The same reporter, and a copy of each report to this clone of it, also of one below the level.
+    pub(crate) fn recording(&self) -> (Self, Collected) {
+        let copies = Collected::default();
+        (Self { copies: Some(copies.clone()), ..self.clone() }, copies)
     }
 
     /// The least severe level of reports; `None`: the handler is the user's, and receives all.
@@ -103,6 +115,9 @@ impl Reporter {
     pub(crate) fn report(&self, diagnostic: Diagnostic) {
         if self.is_forked() {
             return;
+        }
+        if let Some(copies) = &self.copies {
+            copies.lock().unwrap_or_else(PoisonError::into_inner).push(diagnostic.clone());
         }
         if let Some(collected) = &self.collected {
             collected.lock().unwrap_or_else(PoisonError::into_inner).push(diagnostic);

@@ -31,7 +31,7 @@ use super::error::BuildError;
 use super::recorder::Recorder;
 use super::redaction::shown_path;
 use super::settings::CONFIG_FILE;
-use crate::diagnostics::{Diagnostic, Reporter, sanitize};
+use crate::diagnostics::{Diagnostic, sanitize};
 use spanwise_config::{Document, Problem};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -95,7 +95,6 @@ impl SpanwiseBuilder {
         &mut self,
         environment: Environment,
         lookup: &Lookup,
-        reporter: &Reporter,
     ) -> Result<Environment, BuildError> {
         let is_in_code = self.config_file.is_some();
         let Some(path) = self.config_file_path(&environment)? else {
@@ -120,6 +119,7 @@ impl SpanwiseBuilder {
                 BuildError::setting(setting, &shown, "the file cannot be used")
             }
         })?;
+        let reporter = environment.reporter().clone();
         let report = |warning: Problem| {
             reporter
                 .report(Diagnostic::ConfigFileWarning { warning: sanitize(&warning.to_string()) });
@@ -132,7 +132,7 @@ impl SpanwiseBuilder {
             return Ok(environment);
         }
         let read = document.read(schema::read)?;
-        // The warnings of the file have a level, too.
+        // The warnings of the file have a level, too: that of a reload has no effect before all is resolved.
         self.log_level = self.log_level.or(read.value.log_level);
         reporter.set_level(self.log_level.unwrap_or_default());
         read.warnings.into_iter().for_each(report);
