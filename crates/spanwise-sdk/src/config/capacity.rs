@@ -161,6 +161,6 @@ const BATCHING: [&str; 3] = [
     settings::SCHEDULE_DELAY.variable(),
 ];
 /// The default timeout of a request with its retries.
-pub(super) const EXPORT_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const EXPORT_TIMEOUT: Duration = settings::EXPORT_TIMEOUT.default_duration();
 /// The default budget, in bytes.
-pub(super) const BUDGET: usize = 16 << 20;
+pub(super) const BUDGET: usize = settings::BUDGET_BYTES.default_number() as usize;

@@ -3,8 +3,9 @@
 use super::builder::SpanwiseBuilder;
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
+use super::ranges::CONFIG_FILE_WATCH;
 use super::reloaded::ReloadError;
-use super::settings::CONFIG_FILE_WATCH;
+use super::settings;
 use super::watched_file::WatchedFile;
 use crate::diagnostics::{Diagnostic, sanitize};
 use crate::lifecycle::{Handle, StopSignal};
@@ -58,16 +59,10 @@ impl SpanwiseBuilder {
         lookup: &Lookup,
     ) -> Result<Option<ConfigWatch>, BuildError> {
         let Some(interval) = self.config_file_watch else { return Ok(None) };
-        if !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
-            let value = format!("{interval:?}");
-            return Err(BuildError::setting(
-                CONFIG_FILE_WATCH.method(),
-                value,
-                "accepted is 1 s to 30 days",
-            ));
-        }
+        CONFIG_FILE_WATCH.check(interval)?;
         let Some(path) = self.config_file_path(environment)? else {
-            environment.unused(CONFIG_FILE_WATCH.method(), "there is no configuration file");
+            environment
+                .unused(settings::CONFIG_FILE_WATCH.method(), "there is no configuration file");
             return Ok(None);
         };
         let mut builder = Box::new(self.clone());
@@ -146,8 +141,6 @@ impl ConfigWatch {
     }
 }
 
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-const LONGEST_INTERVAL: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// The time for which a changed file must stay the same, if the interval is longer.
 const SETTLED_AFTER: Duration = Duration::from_secs(1);
 /// Tries while the program itself reloads.

@@ -6,6 +6,7 @@ use super::environment::Environment;
 use super::error::BuildError;
 use super::ranges;
 use super::resource::Resource;
+use super::settings::MAX_IN_FLIGHT;
 use crate::cgroup::{self, Limits};
 use crate::diagnostics::{Diagnostic, Reporter};
 use spanwise_transport::Transport;
@@ -106,7 +107,7 @@ fn requests_in_flight(cpus: f64) -> usize {
 const SHARE: u64 = 32;
 const MIB: usize = 1 << 20;
 /// The usual number of requests in flight.
-const IN_FLIGHT: usize = 4;
+const IN_FLIGHT: usize = MAX_IN_FLIGHT.default_number() as usize;
 
 #[cfg(test)]
 #[path = "container_tests.rs"]

@@ -27,6 +27,9 @@ pub(super) const ATTEMPT_TIMEOUT: TimeRange = TimeRange(&settings::TIMEOUT);
 pub(super) const EXPORT_TIMEOUT: TimeRange = TimeRange(&settings::EXPORT_TIMEOUT);
 /// `SpanwiseBuilder::with_scheduled_delay`.
 pub(super) const SCHEDULED_DELAY: TimeRange = TimeRange(&settings::SCHEDULE_DELAY);
+/// `SpanwiseBuilder::with_config_file_watch`.
+#[cfg(feature = "config-file")]
+pub(super) const CONFIG_FILE_WATCH: TimeRange = TimeRange(&settings::CONFIG_FILE_WATCH);
 
 impl TimeRange {
     /// The duration in code, otherwise that of the environment; [`Duration::MAX`] for no limit.
@@ -38,19 +41,23 @@ impl TimeRange {
         code: Option<Duration>,
         environment: &Environment,
     ) -> Result<Option<Duration>, BuildError> {
-        let Some(time) = code else {
-            return Ok(environment.parsed(self.0, &self.0.kind.accepted(), |value| {
+        match code {
+            Some(time) => self.check(time).map(Some),
+            None => Ok(environment.parsed(self.0, &self.0.kind.accepted(), |value| {
                 self.accept(Duration::from_millis(value.parse().ok()?))
-            }));
-        };
-        let accepted = self.accept(time).ok_or_else(|| {
-            let accepted = match self.0.kind {
-                SettingType::Milliseconds { .. } => "accepted is 1 ms to 30 days",
-                _ => "accepted is 1 ms or longer, or 0 for no limit",
-            };
+            })),
+        }
+    }
+
+    /// `time`, set in code; [`Duration::MAX`] for no limit.
+    ///
+    /// # Errors
+    /// The duration is out of range.
+    pub(super) fn check(&self, time: Duration) -> Result<Duration, BuildError> {
+        self.accept(time).ok_or_else(|| {
+            let accepted = format!("accepted is {}", self.0.kind.accepted_durations());
             BuildError::setting(self.0.method(), format!("{time:?}"), accepted)
-        })?;
-        Ok(Some(accepted))
+        })
     }
 
     fn accept(&self, time: Duration) -> Option<Duration> {
@@ -102,10 +109,7 @@ impl Range {
     }
 
     fn accepts(&self, number: u64) -> bool {
-        match self.0.kind {
-            SettingType::Integer { min, max, .. } => (min..=max).contains(&number),
-            _ => true,
-        }
+        self.0.range().contains(&number)
     }
 }
 

@@ -1,22 +1,25 @@
 //! Durations as Go writes them: `5s`, `500ms`, `1m30s`.
 
-use spanwise_batch::FlushScheduleConfig;
+use super::super::settings::SCHEDULE_DELAY;
 use spanwise_config::Field;
 use std::time::Duration;
 
-/// A delay of 1 ms to 30 days. A number without a unit is an error: it is nanoseconds in Go and milliseconds in
+/// A scheduled delay. A number without a unit is an error: it is nanoseconds in Go and milliseconds in
 /// the variables of OpenTelemetry.
 pub(super) fn read(field: &Field<'_>) -> Option<Duration> {
     if !field.has_value() {
         return None;
     }
-    let accepted = FlushScheduleConfig::MIN_DELAY..=FlushScheduleConfig::MAX_DELAY;
+    let (least, most) = SCHEDULE_DELAY.range().into_inner();
+    let accepted = Duration::from_millis(least)..=Duration::from_millis(most);
     let text = match field.any_scalar()? {
         spanwise_config::Scalar::String(text) => &**text,
         _ => "",
     };
     parse(text).filter(|duration| accepted.contains(duration)).or_else(|| {
-        field.expected("a duration with its unit, from 1ms to 720h (such as 5s or 500ms),")
+        let hours = most / 3_600_000;
+        let range = format!("from {least}ms to {hours}h (such as 5s or 500ms)");
+        field.expected(&format!("a duration with its unit, {range},"))
     })
 }
 

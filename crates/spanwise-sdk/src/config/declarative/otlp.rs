@@ -1,5 +1,6 @@
 //! `otlp_http` and `otlp_grpc`.
 
+use super::super::settings::TIMEOUT;
 use super::hidden::{self, Hidden};
 use percent_encoding::percent_decode_str;
 use spanwise_config::{Field, Mapping};
@@ -89,7 +90,7 @@ fn common(
         [("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)];
     let mut hidden = Hidden::default();
     ["ca_file", "cert_file", "key_file"].iter().for_each(|key| hidden.add(&tls.get(key)));
-    let timeout = fields.get("timeout").integer(0..=i64::MAX).unwrap_or(10_000);
+    let timeout = fields.get("timeout").integer(0..=i64::MAX);
     Otlp {
         protocol,
         endpoint,
@@ -97,7 +98,9 @@ fn common(
         client_files,
         headers: headers(fields),
         compression: fields.get("compression").choice(&compressions).unwrap_or(Compression::None),
-        timeout: Duration::from_millis(timeout.unsigned_abs()),
+        timeout: timeout.map_or(TIMEOUT.default_duration(), |millis| {
+            Duration::from_millis(millis.unsigned_abs())
+        }),
         hidden,
     }
 }

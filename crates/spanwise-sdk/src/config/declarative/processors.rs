@@ -1,6 +1,10 @@
 //! `tracer_provider.processors`.
 
+use super::super::settings::{
+    MAX_EXPORT_BATCH_SIZE, MAX_QUEUE_SIZE, MONTH, SCHEDULE_DELAY, Setting,
+};
 use super::exporters::{self, Exporter};
+use spanwise_batch::BatchPreset;
 use spanwise_config::Field;
 use std::time::Duration;
 
@@ -29,23 +33,25 @@ pub(super) fn read<'d>(field: &Field<'d>) -> Vec<Processor<'d>> {
 
 fn batch<'d>(field: &Field<'d>) -> Option<Processor<'d>> {
     let batch = field.mapping(BATCH_KEYS);
-    let millis = |key: &str, default: i64| {
-        let millis = batch.get(key).integer(0..=MONTH).unwrap_or(default);
-        Duration::from_millis(millis.unsigned_abs())
+    let millis = |key: &str, default: Duration| {
+        let millis = batch.get(key).integer(0..=MONTH as i64);
+        millis.map_or(default, |millis| Duration::from_millis(millis.unsigned_abs()))
     };
-    let spans = |key: &str, max: i64, default: i64| {
-        let spans = batch.get(key).integer(1..=max).unwrap_or(default);
-        usize::try_from(spans).unwrap_or(usize::MAX)
+    // The schema accepts numbers from 1 on.
+    let spans = |key: &str, setting: &Setting, default: usize| {
+        let spans = batch.get(key).integer(1..=*setting.range().end() as i64);
+        spans.map_or(default, |spans| usize::try_from(spans).unwrap_or(usize::MAX))
     };
-    let queue = spans("max_queue_size", 1 << 24, 2048);
+    let queue = spans("max_queue_size", &MAX_QUEUE_SIZE, QUEUE);
     let size = batch.get("max_export_batch_size");
-    let max_export_batch_size = spans("max_export_batch_size", 1 << 20, 512.min(queue as i64));
+    let default = DEFAULTS.max_export_batch_size().min(queue);
+    let max_export_batch_size = spans("max_export_batch_size", &MAX_EXPORT_BATCH_SIZE, default);
     if max_export_batch_size > queue {
         size.error(format!("at most max_queue_size, {queue}, is accepted"));
     }
     Some(Processor {
-        schedule_delay: millis("schedule_delay", 5_000).max(SHORTEST_DELAY),
-        export_timeout: millis("export_timeout", 30_000),
+        schedule_delay: millis("schedule_delay", DEFAULTS.scheduled_delay()).max(SHORTEST_DELAY),
+        export_timeout: millis("export_timeout", EXPORT_TIMEOUT),
         max_queue_size: queue.max(LEAST_QUEUE),
         max_export_batch_size,
         exporter: exporters::read(&batch.get("exporter"))?,
@@ -57,17 +63,19 @@ fn simple<'d>(field: &Field<'d>) -> Option<Processor<'d>> {
     let simple = field.mapping(&["exporter"]);
     Some(Processor {
         schedule_delay: SHORTEST_DELAY,
-        export_timeout: Duration::from_secs(30),
-        max_queue_size: 2048,
-        max_export_batch_size: 512,
+        export_timeout: EXPORT_TIMEOUT,
+        max_queue_size: QUEUE,
+        max_export_batch_size: DEFAULTS.max_export_batch_size(),
         exporter: exporters::read(&simple.get("exporter"))?,
     })
 }
 
 const BATCH_KEYS: &[&str] =
     &["schedule_delay", "export_timeout", "max_queue_size", "max_export_batch_size", "exporter"];
-/// 30 days, in milliseconds.
-const MONTH: i64 = 30 * 24 * 3_600_000;
-const SHORTEST_DELAY: Duration = Duration::from_millis(1);
-/// The smallest queue: with fewer spans, one open chunk would reserve most of it.
-const LEAST_QUEUE: usize = 16;
+/// The schema has the defaults of the specification, and not those of the builder.
+const DEFAULTS: BatchPreset = BatchPreset::Specification;
+const QUEUE: usize = DEFAULTS.max_queue_size().expect("the specification limits the queue");
+const EXPORT_TIMEOUT: Duration =
+    DEFAULTS.export_timeout().expect("the specification limits an export");
+const SHORTEST_DELAY: Duration = Duration::from_millis(*SCHEDULE_DELAY.range().start());
+const LEAST_QUEUE: usize = *MAX_QUEUE_SIZE.range().start() as usize;

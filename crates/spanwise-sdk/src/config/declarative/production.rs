@@ -61,12 +61,13 @@ pub(super) fn read(root: Field<'_>) -> Settings<'_> {
     let sampling = root.get("sampling").mapping(&["rate"]);
     let batch = root.get("batch").mapping(&["size", "timeout", "queue_size"]);
     let resources = root.get("resources").mapping(&["cpu_limit", "memory_limit"]);
-    let spans = |key: &str, range| {
-        let spans = batch.get(key).integer(range)?;
+    let spans = |key: &str, setting: &Setting| {
+        let (least, most) = setting.range().into_inner();
+        let spans = batch.get(key).integer(least as i64..=most as i64)?;
         usize::try_from(spans).ok()
     };
-    let size = spans("size", 1..=1 << 20);
-    let queue = spans("queue_size", LEAST_QUEUE..=1 << 24);
+    let size = spans("size", &settings::MAX_EXPORT_BATCH_SIZE);
+    let queue = spans("queue_size", &settings::MAX_QUEUE_SIZE);
     if let (Some(size), Some(queue)) = (size, queue)
         && size > queue
     {
@@ -158,5 +159,3 @@ const KEYS: &[&str] = &["sampling", "batch", "resources"];
 /// The keys of a production file, and the usual ones of the declarative configuration.
 const EITHER: &[&str] =
     &["sampling", "batch", "resources", "file_format", "resource", "propagator", "tracer_provider"];
-/// The smallest queue: with fewer spans, one open chunk would reserve most of it.
-const LEAST_QUEUE: i64 = 16;

@@ -1,6 +1,8 @@
 //! `tracer_provider.sampler`.
 
 #[cfg(feature = "jaeger")]
+use super::super::settings::MONTH;
+#[cfg(feature = "jaeger")]
 use super::hidden;
 use spanwise_config::Field;
 use spanwise_sampling::{
@@ -181,10 +183,13 @@ fn rule(field: &Field<'_>) -> Option<(SpanPredicate, Sampler)> {
 fn remote(field: &Field<'_>) -> Option<Choice> {
     let fields = field.mapping(REMOTE_KEYS);
     let endpoint = fields.get("endpoint").required();
-    let interval = fields.get("interval").integer(1..=2_592_000_000).unwrap_or(60_000);
+    let interval = fields.get("interval").integer(1..=MONTH as i64);
     let initial = initial_probability(&fields.get("initial_sampler").required());
-    let interval = std::time::Duration::from_millis(interval.unsigned_abs());
-    let settings = JaegerSettings::default().with_endpoint(endpoint.string()?);
+    let defaults = JaegerSettings::default();
+    let interval = interval.map_or(defaults.interval(), |millis| {
+        std::time::Duration::from_millis(millis.unsigned_abs())
+    });
+    let settings = defaults.with_endpoint(endpoint.string()?);
     let settings = settings
         .and_then(|settings| settings.with_interval(interval))
         .and_then(|settings| settings.with_initial_probability(initial.unwrap_or(0.0)));

@@ -71,5 +71,5 @@ rows! {
     .remark("the default in a container with less than one processor is four for each");
 }
 
-/// 30 days, in milliseconds.
-const MONTH: u64 = 30 * 24 * 3_600_000;
+/// 30 days, in milliseconds: the longest of most durations.
+pub(in super::super) const MONTH: u64 = 30 * 24 * 3_600_000;

@@ -1,5 +1,6 @@
 //! Settings of the provider as a whole, its resource, its propagators and its sampler.
 
+use super::batching::MONTH;
 use super::rows;
 use super::setting::{Setting, SettingType as Type};
 use spanwise_worker::clock::ClockMode;
@@ -22,7 +23,7 @@ rows! {
     .remark("a YAML file of schema 1.1, with the feature `config-file`");
     CONFIG_FILE_WATCH = Setting::new(
         &[],
-        Type::Milliseconds { min: 1_000, max: 30 * 24 * 3_600_000 },
+        Type::Milliseconds { min: 1_000, max: MONTH },
         "none",
         "Examines the configuration file at this interval, and reloads it once its content has changed.",
     )

@@ -1,5 +1,6 @@
 //! [`Setting`]: one row of the table of settings.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A setting: the places that can set it, its type, its default and its effect.
@@ -132,6 +133,16 @@ impl SettingType {
             Self::Pairs | Self::Url | Self::Path | Self::Text | Self::Code => String::new(),
         }
     }
+
+    /// The accepted durations of code in words, which has them with their units; empty for other types.
+    pub(crate) fn accepted_durations(&self) -> String {
+        match self {
+            Self::Timeout => "1 ms or longer, or 0 for no limit".to_owned(),
+            Self::Milliseconds { min, max: u64::MAX } => format!("{} or longer", time(*min)),
+            Self::Milliseconds { min, max } => format!("{} to {}", time(*min), time(*max)),
+            _ => String::new(),
+        }
+    }
 }
 
 impl Setting {
@@ -212,6 +223,29 @@ impl Setting {
         }
     }
 
+    /// The accepted numbers: of a count, or of milliseconds; all numbers for a type without a range.
+    pub(crate) const fn range(&self) -> RangeInclusive<u64> {
+        match self.kind {
+            SettingType::Integer { min, max, .. } | SettingType::Milliseconds { min, max } => {
+                min..=max
+            }
+            _ => 0..=u64::MAX,
+        }
+    }
+
+    /// The number that is the default; 0 if the default is no number.
+    pub(crate) const fn default_number(&self) -> u64 {
+        match u64::from_str_radix(self.default, 10) {
+            Ok(number) => number,
+            Err(_) => 0,
+        }
+    }
+
+    /// The default of milliseconds as a duration.
+    pub(crate) const fn default_duration(&self) -> Duration {
+        Duration::from_millis(self.default_number())
+    }
+
     /// The first variable, that of the signal; empty for a setting of the code alone.
     pub(crate) const fn variable(&self) -> &'static str {
         match self.variables {
@@ -243,6 +277,15 @@ pub(in super::super) fn millis(time: Duration) -> String {
         Duration::MAX => "0".to_owned(),
         time if time.subsec_nanos().is_multiple_of(1_000_000) => time.as_millis().to_string(),
         time => (time.as_secs_f64() * 1_000.0).to_string(),
+    }
+}
+
+/// Milliseconds in the largest unit of which they are a multiple.
+fn time(millis: u64) -> String {
+    let units = [(DAY, "days"), (1_000, "s")];
+    match units.into_iter().find(|(unit, _)| millis > 0 && millis.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{} {name}", millis / unit),
+        None => format!("{millis} ms"),
     }
 }
 
