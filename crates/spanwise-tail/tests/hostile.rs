@@ -10,10 +10,13 @@ mod support;
 
 use std::time::Instant;
 
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValueList};
 use proptest::prelude::*;
 use spanwise_tail::{
-    LatencyPolicy, NumericAttributePolicy, OttlConditionPolicy, Policy, PolicyKind, SampledRequest,
-    StringAttributePolicy, TailOutput, TailSampler, TailSamplingConfig, TraceStatePolicy,
+    Decision, LatencyPolicy, NumericAttributePolicy, OttlConditionPolicy, Policy, PolicyKind,
+    SampledRequest, StringAttributePolicy, TailOutput, TailSampler, TailSamplingConfig,
+    TraceStatePolicy,
 };
 use spanwise_wire::read::TraceRequest;
 use support::*;
@@ -220,4 +223,38 @@ fn traces_that_wait_long_pin_no_memory_of_others() {
         let expected: Vec<_> = (0..60).map(|round| long_span(trace, round)).collect();
         assert_eq!(of_trace, expected, "{trace}");
     }
+}
+
+#[test]
+fn conditions_over_enormous_values_stay_cheap() {
+    let map = |entries: usize| {
+        let values = (0..entries).map(|key| attribute(&format!("{key:08}"), 1i64)).collect();
+        Any(Value::KvlistValue(KeyValueList { values }))
+    };
+    let list = |elements: usize| {
+        let values = vec![AnyValue { value: Some(Value::IntValue(1)) }; elements];
+        Any(Value::ArrayValue(ArrayValue { values }))
+    };
+    let check = |value: Any, condition: &str, expected: Option<Decision>| {
+        let mut world = World::new(&config(vec![policy(OttlConditionPolicy::span([condition]))]));
+        world.append(&request(vec![with(span(1, 1), "v", value)]));
+        world.pass(DECIDED);
+        let failed = world.sampler.counts().policy_evaluation_errors > 0;
+        let decision = (!failed).then(|| world.output.decisions[0].1);
+        assert_eq!(decision, expected, "{condition}");
+    };
+    let (sampled, not) = (Some(Decision::Sampled), Some(Decision::NotSampled));
+    check(map(10_000), "attributes[\"v\"] == attributes[\"v\"]", sampled);
+    check(map(10_001), "attributes[\"v\"] == attributes[\"v\"]", not);
+    check(map(10_000), "IsMatch(attributes[\"v\"], \"^.\\\"00000000\\\":1,\")", sampled);
+    // Beyond the bounds of a text.
+    check(map(10_001), "IsMatch(attributes[\"v\"], \"x\")", None);
+    check(list(600_000), "IsMatch(attributes[\"v\"], \"x\")", None);
+    check(
+        list(600_000),
+        "Len(attributes[\"v\"]) == 600000 and attributes[\"v\"][599999] == 1",
+        sampled,
+    );
+    check(list(600_000), "attributes[\"v\"] == attributes[\"v\"]", sampled);
+    check(list(600_000), "ContainsValue(attributes[\"v\"], 2)", not);
 }

@@ -136,9 +136,9 @@ fn element<'a>(value: Value<'a>, key: &Key) -> Result<Value<'a>, EvaluationError
             None => Err(EvaluationError::new(format!("a {} has no keys", value.type_name()))),
         },
         Key::Index(index) => match value.elements() {
-            Some(elements) => usize::try_from(*index)
+            Some(mut elements) => usize::try_from(*index)
                 .ok()
-                .and_then(|index| elements.get(index).cloned())
+                .and_then(|index| elements.nth(index))
                 .ok_or_else(|| EvaluationError::new(format!("index {index} is out of bounds"))),
             None => Err(EvaluationError::new(format!("a {} has no indexes", value.type_name()))),
         },

@@ -107,11 +107,9 @@ impl Function {
             Self::ToLowerCase => Ok(Value::Str(Cow::Owned(text(first)?.to_lowercase()))),
             Self::ToUpperCase => Ok(Value::Str(Cow::Owned(text(first)?.to_uppercase()))),
             Self::ContainsValue => {
-                let elements = first.elements().ok_or_else(|| unsuited("a list", first))?;
+                let mut elements = first.elements().ok_or_else(|| unsuited("a list", first))?;
                 let wanted = argument(1);
-                is(elements
-                    .iter()
-                    .any(|value| value.compare(super::lexer::Comparison::Equal, wanted)))
+                is(elements.any(|value| value.compare(super::lexer::Comparison::Equal, wanted)))
             }
             Self::TraceId => id(first, 16),
             Self::SpanId => id(first, 8),
@@ -145,7 +143,7 @@ fn length<'a>(value: &Value<'a>) -> Evaluated<'a> {
         Value::Str(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
         other => match (other.elements(), other.entries()) {
-            (Some(elements), _) => elements.len(),
+            (Some(elements), _) => elements.count(),
             (None, Some(entries)) => entries.count(),
             (None, None) => return Err(unsuited("a string, a list or a map", other)),
         },
@@ -157,12 +155,12 @@ fn concat<'a>(values: &Value<'a>, delimiter: &Value<'a>) -> Evaluated<'a> {
     let delimiter = text(delimiter)?;
     let values = values.elements().ok_or_else(|| unsuited("a list", values))?;
     let mut out = String::new();
-    for (index, value) in values.iter().enumerate() {
+    for (index, value) in values.enumerate() {
         if index > 0 {
             out.push_str(delimiter);
         }
         // The Collector writes a missing value in Go's form.
-        out.push_str(&text_like(value)?.unwrap_or(Cow::Borrowed("<nil>")));
+        out.push_str(&text_like(&value)?.unwrap_or(Cow::Borrowed("<nil>")));
     }
     Ok(Value::Str(Cow::Owned(out)))
 }

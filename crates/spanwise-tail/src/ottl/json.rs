@@ -5,18 +5,14 @@ use std::fmt::Write as _;
 use super::field::hex_text;
 use super::value::Value;
 
-/// The JSON of a value, with the keys of maps sorted as in Go; `None` beyond the bound of the text.
+/// The JSON of a value, with the keys of maps sorted as in Go; `None` beyond the bounds of the text and of a map.
 pub(crate) fn text(value: &Value<'_>) -> Option<String> {
     let mut out = String::new();
-    put(&mut out, value);
-    (out.len() <= MAX_BYTES).then_some(out)
+    put(&mut out, value)?;
+    Some(out)
 }
 
-fn put(out: &mut String, value: &Value<'_>) {
-    // A hostile list costs no more than the bound.
-    if out.len() > MAX_BYTES {
-        return;
-    }
+fn put(out: &mut String, value: &Value<'_>) -> Option<()> {
     match value {
         Value::Nil => out.push_str("null"),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -26,17 +22,20 @@ fn put(out: &mut String, value: &Value<'_>) {
         Value::Bytes(bytes) | Value::Id(bytes) => put_text(out, &hex_text(bytes)),
         Value::Array(_) | Value::List(_) => {
             out.push('[');
-            for (index, value) in value.elements().unwrap_or_default().iter().enumerate() {
+            for (index, value) in value.elements().into_iter().flatten().enumerate() {
                 if index > 0 {
                     out.push(',');
                 }
-                put(out, value);
+                put(out, &value)?;
             }
             out.push(']');
         }
         Value::KvList(_) | Value::Attributes(_) => {
             let entries = value.entries().into_iter().flatten().filter_map(Result::ok);
-            let mut entries: Vec<_> = entries.collect();
+            let mut entries: Vec<_> = entries.take(MAX_ENTRIES + 1).collect();
+            if entries.len() > MAX_ENTRIES {
+                return None;
+            }
             entries.sort_by_key(|(key, _)| *key);
             out.push('{');
             for (index, (key, value)) in entries.into_iter().enumerate() {
@@ -45,11 +44,12 @@ fn put(out: &mut String, value: &Value<'_>) {
                 }
                 put_text(out, key);
                 out.push(':');
-                put(out, &Value::from(value));
+                put(out, &Value::from(value))?;
             }
             out.push('}');
         }
     }
+    (out.len() <= MAX_BYTES).then_some(())
 }
 
 /// The shortest text that reads as the same number; with an exponent below 1e-6 and from 1e21, as in Go.
@@ -88,3 +88,5 @@ fn put_text(out: &mut String, text: &str) {
 
 /// The longest text: 1 MiB.
 const MAX_BYTES: usize = 1 << 20;
+/// The most entries of a map, which are sorted in memory.
+const MAX_ENTRIES: usize = 10_000;

@@ -47,12 +47,12 @@ impl<'a> From<Option<ValueView<'a>>> for Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The elements of a list; `None` for another type.
-    pub(crate) fn elements(&self) -> Option<Vec<Value<'a>>> {
+    /// The elements of a list; `None` for another type. They are read one by one: a hostile list has millions.
+    pub(crate) fn elements(&self) -> Option<Box<dyn Iterator<Item = Value<'a>> + '_>> {
         match self {
-            Self::List(values) => Some(values.clone()),
+            Self::List(values) => Some(Box::new(values.iter().cloned())),
             Self::Array(array) => {
-                Some(array.iter().filter_map(Result::ok).map(Self::from).collect())
+                Some(Box::new(array.iter().filter_map(Result::ok).map(Self::from)))
             }
             _ => None,
         }
@@ -116,15 +116,23 @@ impl<'a> Value<'a> {
         if let (Self::Id(a), Self::Id(b)) = (self, other) {
             return a == b;
         }
-        if let (Some(a), Some(b)) = (self.elements(), other.elements()) {
-            let is_equal = |(a, b): (&Self, &Self)| a.compare(Comparison::Equal, b);
-            return a.len() == b.len() && a.iter().zip(&b).all(is_equal);
+        if let (Some(mut a), Some(mut b)) = (self.elements(), other.elements()) {
+            return loop {
+                match (a.next(), b.next()) {
+                    (None, None) => break true,
+                    (Some(a), Some(b)) if a.compare(Comparison::Equal, &b) => {}
+                    _ => break false,
+                }
+            };
         }
         if let (Some(a), Some(b)) = (self.entries(), other.entries()) {
             // Hashed: the maps of a hostile span may have thousands of entries.
-            let a: HashMap<&str, ValueView<'_>> = a.filter_map(Result::ok).collect();
-            let b: HashMap<&str, ValueView<'_>> = b.filter_map(Result::ok).collect();
+            let hashed = |entries: Attributes<'a>| -> HashMap<&str, ValueView<'_>> {
+                entries.filter_map(Result::ok).take(MAX_ENTRIES + 1).collect()
+            };
+            let (a, b) = (hashed(a), hashed(b));
             return a.len() == b.len()
+                && a.len() <= MAX_ENTRIES
                 && a.iter().all(|(key, value)| {
                     let other = b.get(key).copied();
                     other.is_some_and(|other| {
@@ -135,3 +143,6 @@ impl<'a> Value<'a> {
         false
     }
 }
+
+/// Larger maps are equal to none: comparing them would take much memory.
+const MAX_ENTRIES: usize = 10_000;
