@@ -18,7 +18,7 @@ pub use engine::{
 pub use ottl::{ErrorMode, OttlConditionPolicy};
 pub use policy::{
     BooleanAttributePolicy, BytesLimitingPolicy, Compat, CompatError, CompositePolicy, Decision,
-    EvaluationError, LatencyPolicy, NumericAttributePolicy, Policy, PolicyDecision, PolicyError,
-    PolicyKind, ProbabilisticPolicy, RateLimitingPolicy, SpanCountPolicy, StringAttributePolicy,
-    TraceStatePolicy,
+    EvaluationError, LatencyPolicy, NumericAttributePolicy, Policy, PolicyCounts, PolicyDecision,
+    PolicyError, PolicyKind, ProbabilisticPolicy, RateLimitingPolicy, SpanCountPolicy,
+    StringAttributePolicy, TraceStatePolicy,
 };

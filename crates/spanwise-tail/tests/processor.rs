@@ -262,6 +262,50 @@ fn new_policies_decide_from_the_next_tick() {
 }
 
 #[test]
+fn each_policy_has_its_table_of_decisions() {
+    let failing = spanwise_tail::OttlConditionPolicy::span(["name == \"span 1\" and Len(1) == 1"]);
+    let metrics = Policy::new("metrics", StringAttributePolicy::new("url.path", ["/metrics"]));
+    let policies = vec![
+        errors(),
+        Policy::new("two", SpanCountPolicy::at_least(2)),
+        Policy::new("failing", failing),
+        Policy::new("drop", PolicyKind::Drop(vec![metrics])),
+    ];
+    let settings = config(policies).with_num_shards(3).with_max_memory_bytes(1 << 30);
+    let now = std::time::Instant::now();
+    let mut sampler = ShardedTailSampler::new(&settings, now).unwrap();
+    let mut output = Collected::default();
+    let failed = |trace, id| with_status(span(trace, id), 2);
+    let spans = vec![
+        failed(1, 1),
+        failed(1, 2),
+        failed(2, 3),
+        span(3, 4),
+        span(3, 5),
+        span(4, 6),
+        with(failed(5, 7), "url.path", "/metrics"),
+    ];
+    let _all = sampler.append(now, &request(spans), &mut output).unwrap();
+    sampler.tick(now + WAIT, &mut output);
+    let counts = sampler.policy_counts().into_iter().map(|counts| {
+        let votes = [counts.sampled, counts.not_sampled, counts.dropped, counts.errors];
+        (counts.name, votes, counts.decided, counts.agreed)
+    });
+    let counts: Vec<_> = counts.collect();
+    let row = |name: &str, votes, decided, agreed| (name.to_owned(), votes, decided, agreed);
+    assert_eq!(
+        counts,
+        [
+            row("drop", [0, 4, 1, 0], 1, 2),
+            row("errors", [2, 2, 0, 0], 2, 3),
+            // The traces 1 and 3; the trace 1 was decided by the policy before.
+            row("two", [2, 2, 0, 0], 1, 3),
+            row("failing", [0, 3, 0, 1], 0, 1),
+        ]
+    );
+}
+
+#[test]
 fn span_ingest_decides_by_the_spans_of_one_request() {
     let two = policy(SpanCountPolicy::at_least(2));
     let settings = config(vec![two, errors()]).with_sampling_strategy(SamplingStrategy::SpanIngest);

@@ -17,7 +17,7 @@ use super::span_store::{Address, Header, Moved, SpanStore};
 use super::timer_wheel::TimerWheel;
 use super::trace_table::{Counted, TraceTable};
 use super::validated::ShardSettings;
-use crate::policy::{Decision, Outcome, PolicySet};
+use crate::policy::{Decision, Outcome, PolicyCounts, PolicySet};
 use crate::trace_view::Flags;
 
 /// Holds the encoded spans of its traces until each is decided. Time is an argument.
@@ -82,6 +82,10 @@ impl Shard {
     pub(crate) fn set_policies(&mut self, policies: PolicySet) {
         self.counts.policy_evaluation_errors += self.policies.errors();
         self.policies = policies;
+    }
+
+    pub(crate) fn policy_counts(&self) -> impl Iterator<Item = &PolicyCounts> {
+        self.policies.counts()
     }
 
     /// Sets the time, which never goes back.

@@ -13,7 +13,7 @@ use super::output::TailOutput;
 use super::shard::{GroupFields, Refused, Shard};
 use super::validated::ShardSettings;
 use crate::keys::KeyPool;
-use crate::policy::{BucketPool, Policy, PolicyError, PolicyOptions, PolicySet};
+use crate::policy::{BucketPool, Policy, PolicyCounts, PolicyError, PolicyOptions, PolicySet};
 
 /// The spans of a request that a sampler took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +138,11 @@ impl TailSampler {
     /// The account of spans and traces.
     pub fn counts(&self) -> TailCounts {
         self.inner.counts()
+    }
+
+    /// How often each policy was evaluated and decided, since the policies were set; those of type `drop` first.
+    pub fn policy_counts(&self) -> Vec<PolicyCounts> {
+        self.inner.policy_counts()
     }
 
     /// Bytes of memory for undecided traces, tables and buffers: at most `max_memory_bytes`.
@@ -295,6 +300,17 @@ impl ShardedTailSampler {
     pub fn counts(&self) -> TailCounts {
         let mut counts = TailCounts::default();
         self.shards.iter().for_each(|shard| counts.add(&shard.counts()));
+        counts
+    }
+
+    /// As [`TailSampler::policy_counts`], of all shards together.
+    pub fn policy_counts(&self) -> Vec<PolicyCounts> {
+        let mut shards = self.shards.iter();
+        let first = shards.next().into_iter().flat_map(Shard::policy_counts);
+        let mut counts: Vec<PolicyCounts> = first.cloned().collect();
+        for shard in shards {
+            counts.iter_mut().zip(shard.policy_counts()).for_each(|(sum, counts)| sum.add(counts));
+        }
         counts
     }
 

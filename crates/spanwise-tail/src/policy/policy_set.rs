@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::build::{Parent, build};
+use super::counts::PolicyCounts;
 use super::decision::{Decision, PolicyDecision};
 use super::error::PolicyError;
 use super::evaluate::Evaluate;
@@ -17,13 +18,14 @@ pub(crate) struct PolicySet {
     policies: Vec<Named>,
     keys: Vec<Box<str>>,
     sample_on_first_match: bool,
-    errors: u64,
 }
 
 struct Named {
-    name: Box<str>,
+    counts: PolicyCounts,
     is_drop: bool,
     evaluator: Box<dyn Evaluate>,
+    /// The result for the present trace: outside `None` if it was not evaluated, inside if that failed.
+    evaluation: Option<Option<PolicyDecision>>,
 }
 
 /// The decision about a trace.
@@ -48,7 +50,7 @@ impl PolicySet {
     ) -> Result<Self, PolicyError> {
         let keys = KeyPool::default();
         let policies = Self::build_all(policies, PolicyOptions { keys: &keys, ..options })?;
-        Ok(Self { policies, keys: keys.into_keys(), sample_on_first_match, errors: 0 })
+        Ok(Self { policies, keys: keys.into_keys(), sample_on_first_match })
     }
 
     fn build_all(
@@ -70,9 +72,10 @@ impl PolicySet {
         let (drops, others): (Vec<&Policy>, Vec<&Policy>) = policies.iter().partition(is_drop);
         let named = |policy: &Policy| {
             Ok(Named {
-                name: policy.name.as_str().into(),
+                counts: PolicyCounts { name: policy.name.clone(), ..PolicyCounts::default() },
                 is_drop: is_drop(&policy),
                 evaluator: build(policy, Parent::None, options)?,
+                evaluation: None,
             })
         };
         drops.into_iter().chain(others).map(named).collect()
@@ -90,10 +93,9 @@ impl PolicySet {
         let mut found = Found::default();
         let mut may_drop_later = false;
         for (index, policy) in self.policies.iter_mut().enumerate() {
-            let Ok(decision) = policy.evaluator.evaluate(trace, now) else {
-                self.errors += 1;
-                continue;
-            };
+            let evaluation = policy.evaluator.evaluate(trace, now).ok();
+            policy.evaluation = Some(evaluation);
+            let Some(decision) = evaluation else { continue };
             // Fewer than 65,535, checked when the set was built.
             let index = index as u16;
             may_drop_later |= policy.is_drop && decision != PolicyDecision::Dropped;
@@ -105,17 +107,27 @@ impl PolicySet {
             }
         }
         let (decision, policy) = found.combine();
+        for (index, named) in self.policies.iter_mut().enumerate() {
+            let Some(evaluation) = named.evaluation.take() else { continue };
+            named.counts.add_evaluation(evaluation, decision);
+            named.counts.decided += u64::from(policy.map(usize::from) == Some(index));
+        }
         Outcome { decision, policy, may_drop_later }
     }
 
     /// The name of the policy at `index`.
     pub(crate) fn name(&self, index: u16) -> Option<&str> {
-        self.policies.get(usize::from(index)).map(|policy| &*policy.name)
+        self.policies.get(usize::from(index)).map(|policy| policy.counts.name.as_str())
     }
 
     /// Number of evaluations that failed.
     pub(crate) fn errors(&self) -> u64 {
-        self.errors
+        self.policies.iter().map(|policy| policy.counts.errors).sum()
+    }
+
+    /// The counts of each policy, those of type `drop` first.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = &PolicyCounts> {
+        self.policies.iter().map(|policy| &policy.counts)
     }
 }
 

@@ -80,7 +80,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     tail::CompatError tail::CompositePolicy tail::DecidedTrace tail::Decision \
     tail::DecisionCacheConfig tail::DecisionCause tail::DroppedSpans tail::ErrorMode \
     tail::EvaluationError tail::LatencyPolicy tail::NumericAttributePolicy \
-    tail::OttlConditionPolicy tail::Policy tail::PolicyDecision tail::PolicyError \
+    tail::OttlConditionPolicy tail::Policy tail::PolicyCounts tail::PolicyDecision tail::PolicyError \
     tail::PolicyKind tail::ProbabilisticPolicy tail::RateLimitingPolicy tail::SampledRequest \
     tail::SamplingStrategy tail::ShardedTailSampler tail::SpanCountPolicy \
     tail::StringAttributePolicy tail::TailCounts tail::TailDropReason tail::TailSampler \
