@@ -3,6 +3,7 @@
 use super::builder::{SHUTDOWN_TIMEOUT, SpanwiseBuilder};
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
+use super::own_stack::on_own_stack;
 use super::reported::Reported;
 use super::resolution::{Exporting, Globals, Plan};
 use super::span_processors::as_observer;
@@ -49,9 +50,13 @@ impl SpanwiseBuilder {
         let reporter = handler.map_or_else(|| Reporter::filtered(to_stderr()), Reporter::new);
         let lookup = self.lookup.take().unwrap_or_else(process_environment);
         let (recording, made) = reporter.recording();
-        let environment = Environment::new(lookup.clone(), recording);
-        let watch = self.config_watch(&environment, &lookup)?;
-        let built = self.resolve(environment, &lookup, &reporter, globals).and_then(|resolved| {
+        let resolve = || -> Result<_, BuildError> {
+            let environment = Environment::new(lookup.clone(), recording);
+            let watch = self.config_watch(&environment, &lookup)?;
+            let resolved = self.resolve(environment, &lookup, &reporter, globals)?;
+            Ok((watch, Box::new(resolved)))
+        };
+        let built = on_own_stack(resolve).and_then(|(watch, resolved)| {
             let spanwise = match resolved.plan {
                 Plan::Disabled => {
                     let sampler = self.sampler.take().unwrap_or_default();

@@ -24,6 +24,7 @@ mod file_parts;
 mod files;
 mod log_level;
 mod otlp;
+mod own_stack;
 mod propagators;
 mod ranges;
 mod recorder;

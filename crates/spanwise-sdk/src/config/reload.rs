@@ -6,6 +6,7 @@ use super::environment::{Environment, process_environment};
 use super::error::BuildError;
 use super::exporter::{self, Exporter};
 use super::file_parts::FileParts;
+use super::own_stack::on_own_stack;
 use super::redaction::shown;
 use super::reloaded::{ReloadError, Reloaded, SettingChange};
 use super::resource::Resource;
@@ -42,7 +43,8 @@ impl Spanwise {
     /// for both. Requests to at most four earlier endpoints are on their way at once; a further change of the endpoint
     /// takes effect when the requests to one of those have ended.
     ///
-    /// The call reads variables and files, and waits for no other thread. It may come from any thread.
+    /// The call reads variables and files on a thread with a stack of its own, and waits for no thread of the
+    /// provider. It may come from any thread.
     ///
     /// ```
     /// # use spanwise_sdk as spanwise;
@@ -115,11 +117,16 @@ impl Handle {
         let mut reloaded = Reloaded::default();
         // Reports and the log level have to wait: they are of a configuration that may be invalid.
         let (deferred, reports) = Reporter::collecting();
-        let next = builder.resolve_next((self, running), deferred, &mut reloaded);
+        let resolve = || {
+            builder
+                .resolve_next((self, running), deferred, &mut reloaded)
+                .map(|next| next.map(Box::new))
+        };
+        let next = on_own_stack(resolve);
         // A shutdown meanwhile is the reason of an error, and not the configuration.
         self.check_running()?;
         if let Some(next) = next? {
-            self.apply(next, running, &mut reloaded)?;
+            self.apply(*next, running, &mut reloaded)?;
         }
         running.reported.replace(&reports, self.reporter());
         Ok(reloaded)

@@ -4,6 +4,7 @@ use super::super::builder::SpanwiseBuilder;
 use super::super::environment::{Environment, process_environment};
 use super::super::error::BuildError;
 use super::super::files::Files;
+use super::super::own_stack::on_own_stack;
 use super::super::resolution::Globals;
 use super::explanation::Explanation;
 use super::recorder::Recorder;
@@ -33,13 +34,17 @@ impl SpanwiseBuilder {
     /// Every effective setting with its value and its origin: the code, a variable, a line of the declarative file, or
     /// the default; and the reports that a build sends to the diagnostics.
     ///
-    /// The same code resolves the settings as in [`init`](Self::init). It starts no thread, opens no connection and no
+    /// The same code resolves the settings as in [`init`](Self::init). It starts no provider, opens no connection and no
     /// file for writing, and sets no global. It reads the declarative file, certificates, and the files of detectors.
     ///
     /// # Errors
     /// Those of [`build`](Self::build), except for a file of an exporter that cannot be opened and a thread that
     /// cannot be started.
     pub fn explain(&self) -> Result<Explanation, BuildError> {
+        on_own_stack(|| self.explained())
+    }
+
+    fn explained(&self) -> Result<Explanation, BuildError> {
         let mut builder = self.clone();
         builder.files = Files::Unopened;
         let (reporter, reports) = Reporter::collecting();

@@ -7,7 +7,7 @@ use crate::diagnostics::sanitize;
 use std::cell::RefCell;
 
 /// Finds the origin of a path in the declarative file; `None` if the file does not have the field.
-pub(in super::super) type FileOrigins = Box<dyn Fn(&str) -> Option<Origin>>;
+pub(in super::super) type FileOrigins = Box<dyn Fn(&str) -> Option<Origin> + Send>;
 
 /// The settings in code of a builder, before a file is applied to it.
 #[derive(Default)]
