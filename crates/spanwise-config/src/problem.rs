@@ -18,6 +18,12 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// The same place with another message.
+    #[must_use]
+    pub fn with_message(self, message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..self }
+    }
+
     /// The name of the file, as it was given.
     pub fn file(&self) -> &str {
         &self.file

@@ -178,3 +178,46 @@ fn reports_about_an_ignored_setting_are_made_once_for_each_content() {
     spanwise.force_flush_timeout(LONG).unwrap();
     assert_eq!(count(), 2, "{:?}", log.lines());
 }
+
+#[test]
+fn a_build_or_a_reload_that_fails_creates_no_file_of_an_exporter() {
+    let folder = Folder::new("files");
+    let file = |name: &str| folder.0.join(format!("{name}.jsonl"));
+    let text = |first: &str, second: &str| {
+        let processor = |name: &str| {
+            format!(
+                "    - simple:\n        exporter:\n          otlp_file/development:\n            \
+                 output_stream: file://{}\n",
+                file(name).display()
+            )
+        };
+        let (first, second) = (processor(first), processor(second));
+        format!("file_format: \"1.1\"\ntracer_provider:\n  processors:\n{first}{second}")
+    };
+    let exist = |names: &[&str]| names.iter().map(|name| file(name).exists()).collect::<Vec<_>>();
+    let invalid = || folder.builder(&text("a", "b")).with_max_in_flight(0);
+    invalid().build().unwrap_err();
+    folder.builder(&text("a", "b")).explain().unwrap();
+    assert_eq!(exist(&["a", "b"]), [false, false]);
+    // The second file cannot be opened: its place is named.
+    fs::create_dir(file("b")).unwrap();
+    let error = folder.builder(&text("a", "b")).build().unwrap_err().to_string();
+    assert!(error.contains("otel.yaml:11:") && error.contains("no regular file"), "{error}");
+    fs::remove_dir(file("b")).unwrap();
+    let spanwise = folder.builder(&text("a", "b")).build().unwrap();
+    assert_eq!(exist(&["a", "b"]), [true, true]);
+    let next = folder.builder(&text("c", "d"));
+    spanwise.reload(next.with_max_in_flight(0)).unwrap_err();
+    assert_eq!(exist(&["c", "d"]), [false, false]);
+    let reloaded = spanwise.reload(folder.builder(&text("c", "d"))).unwrap();
+    assert_eq!(
+        (names(&reloaded.changed), names(&reloaded.needs_restart)),
+        (vec!["with_endpoint"], vec!["with_destination"])
+    );
+    assert_eq!(exist(&["c", "d"]), [true, false], "the second destination stays");
+    spanwise.force_flush_timeout(LONG).unwrap();
+    is_sampled(&spanwise, SpanKind::Server);
+    spanwise.shutdown_timeout(LONG).unwrap();
+    let lines = ["a", "b", "c"].map(|name| fs::read_to_string(file(name)).unwrap().lines().count());
+    assert_eq!(lines, [0, 1, 1]);
+}

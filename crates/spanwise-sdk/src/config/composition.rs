@@ -68,6 +68,7 @@ impl SpanwiseBuilder {
                 }
                 Plan::Exporting(mut exporting) => {
                     exporting.running.reported = Reported::of(&made);
+                    self.files.open()?;
                     self.start(*exporting, &reporter)?
                 }
             };

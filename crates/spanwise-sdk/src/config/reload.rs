@@ -310,6 +310,10 @@ impl SpanwiseBuilder {
             (self.file_parts, handle.next_configurator(&mut self, running.parts));
         let transport = changes.map(|changes| NextTransport { prepared, source, health, changes });
         let log_level = self.level(&environment);
+        if transport.is_some() {
+            // The last step that may fail: an invalid setting leaves no new file behind.
+            self.files.open_first()?;
+        }
         Ok(Some(Next { transport, batch, limits, sampler, log_level, configurator, parts }))
     }
 }

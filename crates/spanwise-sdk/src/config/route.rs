@@ -3,7 +3,6 @@
 use super::builder::SpanwiseBuilder;
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
-use super::files::Files;
 use super::resolution::{Globals, Plan};
 use crate::diagnostics::Reporter;
 use crate::span_route::SpanRoute;
@@ -27,7 +26,7 @@ impl SpanwiseBuilder {
     /// Those of [`build`](Self::build).
     pub(crate) fn route(mut self) -> Result<Routed, BuildError> {
         fork::watch();
-        self.files = Files::OfDoctor;
+        self.files.is_of_doctor = true;
         // The explanation of the same settings has the reports.
         let (reporter, _reports) = Reporter::collecting();
         let lookup = self.lookup.take().unwrap_or_else(process_environment);
@@ -37,6 +36,7 @@ impl SpanwiseBuilder {
             Plan::Idle { .. } | Plan::Processors { .. } => return Ok(Routed::NotExported),
             Plan::Exporting(exporting) => *exporting,
         };
+        self.files.open()?;
         let Some(transport) = exporting.prepared.transport().load() else {
             return Ok(Routed::NotExported);
         };

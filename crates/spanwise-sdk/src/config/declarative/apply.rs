@@ -3,17 +3,17 @@
 use super::super::builder::SpanwiseBuilder;
 use super::super::error::BuildError;
 use super::super::exporter::Exporter as ExporterSetting;
-use super::super::files::Files;
+use super::super::files::ExporterFile;
 use super::super::otlp::{ClientCertificate, Trust};
 use super::exporters::{Exporter, Kind};
+use super::hidden::Hidden;
 use super::otlp::Otlp;
 use super::processors::Processor;
 use super::samplers::Choice;
 use super::schema::Settings;
 use super::standard_error::StandardError;
-use super::unopened_file::UnopenedFile;
 use spanwise_export::Destination;
-use spanwise_transport::{Endpoint, FileSink, Headers, Sink, Transport, TransportBuilder};
+use spanwise_transport::{Endpoint, Headers, Transport, TransportBuilder};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,7 +61,10 @@ impl Settings<'_> {
             builder.apply_first(first)?;
         }
         for further in processors {
-            let transport = further.exporter.transport(further.export_timeout, builder.files)?;
+            let is_of_doctor = builder.files.is_of_doctor;
+            let (transport, file) =
+                further.exporter.transport(further.export_timeout, is_of_doctor)?;
+            builder.files.further.extend(file);
             builder.destinations.push(Destination::new(transport));
         }
         Ok(())
@@ -81,7 +84,9 @@ impl SpanwiseBuilder {
             return Ok(());
         }
         // Mistakes have their place in the file here, and not later.
-        let built = processor.exporter.transport(processor.export_timeout, self.files)?;
+        let is_of_doctor = self.files.is_of_doctor;
+        let (built, file) = processor.exporter.transport(processor.export_timeout, is_of_doctor)?;
+        self.files.first = file;
         match processor.exporter.kind {
             Kind::Otlp(otlp) => {
                 if self.batch_preset.is_none() {
@@ -111,39 +116,34 @@ impl SpanwiseBuilder {
 }
 
 impl Exporter<'_> {
-    fn transport(&self, timeout: Duration, files: Files) -> Result<Transport, BuildError> {
+    /// The transport, and its file to open.
+    fn transport(
+        &self,
+        timeout: Duration,
+        is_of_doctor: bool,
+    ) -> Result<(Transport, Option<ExporterFile>), BuildError> {
         let builder = Transport::builder().with_request_timeout(limit(timeout));
-        let open = |path: Option<&PathBuf>| {
-            let builder = FileSink::builder();
-            path.into_iter().fold(builder, |builder, path| builder.with_path(path)).build()
-        };
-        let sink = match &self.kind {
+        let file = match &self.kind {
             Kind::Otlp(otlp) => {
                 let builder = otlp.transport(builder).map_err(|error| self.problem(error))?;
-                return builder.build().map_err(|error| self.problem(error));
+                return builder.build().map(|it| (it, None)).map_err(|error| self.problem(error));
             }
-            Kind::File(path, _) if files == Files::Unopened => {
-                return self.unopened(builder, UnopenedFile::new(Some(path)));
-            }
-            Kind::StandardOutput if files == Files::Unopened => {
-                return self.unopened(builder, UnopenedFile::new(None));
-            }
-            Kind::StandardOutput if files == Files::OfDoctor => {
-                return self.unopened(builder, StandardError);
-            }
-            Kind::File(path, _) => open(Some(path)),
-            Kind::StandardOutput => open(None),
+            Kind::StandardOutput if is_of_doctor => None,
+            Kind::StandardOutput => Some(self.file(None, Hidden::default())),
+            Kind::File(path, hidden) => Some(self.file(Some(path.clone()), hidden.clone())),
         };
-        let sink = sink.map_err(|error| self.problem(error))?;
-        builder.with_sink(sink).build().map_err(|error| self.problem(error))
+        let builder = match &file {
+            Some(file) => builder.with_sink(file.clone()),
+            None => builder.with_sink(StandardError),
+        };
+        Ok((builder.build().map_err(|error| self.problem(error))?, file))
     }
 
-    fn unopened(
-        &self,
-        builder: TransportBuilder,
-        file: impl Sink,
-    ) -> Result<Transport, BuildError> {
-        builder.with_sink(file).build().map_err(|error| self.problem(error))
+    fn file(&self, path: Option<PathBuf>, hidden: Hidden) -> ExporterFile {
+        let place = self.field.problem("");
+        ExporterFile::new(path, move |error| {
+            place.clone().with_message(hidden.hide(&error.to_string())).into()
+        })
     }
 
     fn problem(&self, error: impl ToString) -> BuildError {

@@ -4,7 +4,7 @@ use super::super::redaction::{shown, shown_path};
 use spanwise_config::{Field, Scalar};
 
 /// Replaces the values of variables in messages of other crates.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Hidden(Vec<(String, String)>);
 
 impl std::fmt::Debug for Hidden {

@@ -23,7 +23,6 @@ mod samplers;
 mod schema;
 mod standard_error;
 mod tracers;
-mod unopened_file;
 
 use super::builder::SpanwiseBuilder;
 use super::environment::{Environment, Lookup};

@@ -3,7 +3,6 @@
 use super::super::builder::SpanwiseBuilder;
 use super::super::environment::{Environment, process_environment};
 use super::super::error::BuildError;
-use super::super::files::Files;
 use super::super::own_stack::on_own_stack;
 use super::super::resolution::Globals;
 use super::explanation::Explanation;
@@ -46,7 +45,6 @@ impl SpanwiseBuilder {
 
     fn explained(&self) -> Result<Explanation, BuildError> {
         let mut builder = self.clone();
-        builder.files = Files::Unopened;
         let (reporter, reports) = Reporter::collecting();
         let lookup = builder.lookup.take().unwrap_or_else(process_environment);
         let environment = Environment::new(lookup.clone(), reporter.clone())
