@@ -1,6 +1,5 @@
 //! A configuration file, and how it is read.
 
-use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::rc::Rc;
@@ -8,10 +7,12 @@ use std::rc::Rc;
 use crate::field::Field;
 use crate::findings::Findings;
 use crate::limits::MAX_BYTES;
-use crate::loader;
+use crate::loader::{self, Loaded};
 use crate::node::Node;
 use crate::position::Position;
 use crate::problem::{Problem, Problems};
+use crate::regular_file::open_regular;
+use crate::unset;
 
 /// A configuration file after substitution of its variables, which [`read`](Self::read) gives to a schema.
 ///
@@ -20,6 +21,8 @@ use crate::problem::{Problem, Problems};
 pub struct Document {
     name: String,
     root: Node,
+    /// Of the substitution.
+    warnings: Vec<Problem>,
 }
 
 /// The result of [`Document::read`].
@@ -33,10 +36,10 @@ pub struct Read<T> {
 }
 
 impl Document {
-    /// Reads a file of at most [`MAX_BYTES`] and parses it.
+    /// Reads a regular file of at most [`MAX_BYTES`], links followed, and parses it. It never waits for a pipe or a device.
     ///
     /// # Errors
-    /// The file cannot be read, is too large, or [`parse`](Self::parse) fails.
+    /// The file cannot be read, is not a regular one, is too large, or [`parse`](Self::parse) fails.
     pub fn open(
         path: impl AsRef<Path>,
         environment: impl Fn(&str) -> Option<String>,
@@ -76,19 +79,24 @@ impl Document {
             }
         };
         match loader::load(text, &environment) {
-            Ok(root) => Ok(Self { name, root }),
+            Ok(Loaded { root, unset }) => {
+                let warnings =
+                    unset::warnings(&name, &root, &unset, process_variables, &environment);
+                Ok(Self { name, root, warnings })
+            }
             Err(loader::Failure { position, message }) => {
                 Err(Problems::one(Problem { file: name, position, path: String::new(), message }))
             }
         }
     }
 
-    /// Gives the file to `schema`, which asks for the fields that it knows.
+    /// Gives the file to `schema`, which asks for the fields that it knows. The warnings include one for each reference
+    /// without a default to a variable that is unset or empty.
     ///
     /// # Errors
     /// Every error that the fields reported, in the order of the file: the schema's value is dropped then.
     pub fn read<'d, T>(&'d self, schema: impl FnOnce(Field<'d>) -> T) -> Result<Read<T>, Problems> {
-        let findings = Rc::new(Findings::new(&self.name));
+        let findings = Rc::new(Findings::new(&self.name, &self.warnings));
         let value = schema(Field::root(&self.root, &findings));
         let warnings = findings.finish()?;
         Ok(Read { value, warnings })
@@ -107,14 +115,20 @@ impl std::fmt::Debug for Document {
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    // To open a pipe waits for its writer, and a device may have no end.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
     let mut content = Vec::new();
     // One byte more than is accepted shows that the file is too large, also while it grows.
-    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut content)?;
-    Ok(content)
+    match open_regular(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut content) {
+        Ok(_) => Ok(content),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::Error::other(
+            "its read would wait, as that of a device; accepted is a regular file",
+        )),
+        Err(error) => Err(error),
+    }
+}
+
+/// The names of the process's variables, as hints for those without a value.
+fn process_variables() -> Vec<String> {
+    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
 }
 
 fn whole_file(file: String, message: String) -> Problems {

@@ -111,7 +111,7 @@ impl<'d> Field<'d> {
         })
     }
 
-    /// The names of the environment variables that the scalar refers to, in the order of the file.
+    /// The names of the environment variables that the scalar refers to, each once, the first 16 in the order of the file.
     pub fn variables(&self) -> Vec<&'d str> {
         match self.node.map(|node| &node.content) {
             Some(Content::Scalar { source, is_substituted: true, .. }) => referenced(source),

@@ -9,6 +9,8 @@ use crate::problem::{Problem, Problems};
 #[derive(Debug)]
 pub(crate) struct Findings {
     file: String,
+    /// The warnings of the substitution.
+    unset: Vec<Problem>,
     errors: RefCell<Bounded>,
     warnings: RefCell<Bounded>,
 }
@@ -20,11 +22,22 @@ struct Bounded {
 }
 
 impl Findings {
-    pub fn new(file: &str) -> Self {
-        Self { file: file.to_owned(), errors: RefCell::default(), warnings: RefCell::default() }
+    pub fn new(file: &str, unset: &[Problem]) -> Self {
+        let warnings = Bounded { list: unset.to_vec(), more: 0 };
+        Self {
+            file: file.to_owned(),
+            unset: unset.to_vec(),
+            errors: RefCell::default(),
+            warnings: RefCell::new(warnings),
+        }
     }
 
-    pub fn error(&self, position: Position, path: String, message: String) {
+    /// A variable without a value is named with the error, which it may be the reason of.
+    pub fn error(&self, position: Position, path: String, mut message: String) {
+        for unset in self.unset.iter().filter(|unset| unset.path == path) {
+            message.push_str("; ");
+            message.push_str(&unset.message);
+        }
         self.errors.borrow_mut().push(self.problem(position, path, message));
     }
 
@@ -58,4 +71,5 @@ impl Bounded {
     }
 }
 
-const MAX_FINDINGS: usize = 100;
+/// The most errors, and the most warnings, of a file that are retained.
+pub(crate) const MAX_FINDINGS: usize = 100;

@@ -10,10 +10,13 @@ mod loader;
 mod mapping;
 mod names;
 mod node;
+mod path;
 mod position;
 mod problem;
+mod regular_file;
 mod scalar;
 mod substitution;
+mod unset;
 
 pub use document::{Document, Read};
 pub use field::Field;

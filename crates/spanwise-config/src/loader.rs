@@ -3,29 +3,44 @@
 use std::collections::HashMap;
 
 use granit_parser::{
-    ErrorKind, Event, Marker, Options, Parser, ScalarStyle, ScanError, Span, StrInput, Tag,
+    ErrorKind, Event, Marker, Options, Parser, ScalarStyle, ScanError, Span, StrInput,
+    StructureStyle, Tag,
 };
 
+use crate::findings::MAX_FINDINGS;
 use crate::limits::{MAX_DEPTH, MAX_NODES, MAX_TEXT_BYTES};
-use crate::mapping::shown_key;
 use crate::node::{Content, Entry, Node};
 use crate::position::Position;
 use crate::scalar::Scalar;
-use crate::substitution::{Environment, substitute};
+use crate::substitution::{Environment, Substituted, SubstitutionError, substitute};
+use crate::unset::Unset;
 
 /// The one document of a text.
 ///
 /// # Errors
 /// The place and the reason of the first thing that makes the text no configuration file.
-pub(crate) fn load(text: &str, environment: &Environment<'_>) -> Result<Node, Failure> {
+pub(crate) fn load(text: &str, environment: &Environment<'_>) -> Result<Loaded, Failure> {
     let parser = Parser::new_from_str_with_options(text, options());
-    let mut loader =
-        Loader { parser, environment, anchors: HashMap::new(), nodes: 0, text_bytes: 0 };
+    let mut loader = Loader {
+        parser,
+        environment,
+        anchors: HashMap::new(),
+        nodes: 0,
+        text_bytes: 0,
+        unset: Vec::new(),
+    };
     let root = loader.document()?;
     match loader.next()? {
-        (Event::StreamEnd, _) => Ok(root),
+        (Event::StreamEnd, _) => Ok(Loaded { root, unset: loader.unset }),
         (_, span) => Err(Failure::at(span, "a second document; a configuration file has one")),
     }
+}
+
+/// A tree, and the references of its text that an empty text replaced.
+pub(crate) struct Loaded {
+    pub root: Node,
+    /// In the order of the file, the first [`MAX_FINDINGS`].
+    pub unset: Vec<Unset>,
 }
 
 /// A reason to refuse a file.
@@ -42,6 +57,7 @@ struct Loader<'t, 'e> {
     anchors: HashMap<usize, Option<Node>>,
     nodes: usize,
     text_bytes: usize,
+    unset: Vec<Unset>,
 }
 
 impl<'t> Loader<'t, '_> {
@@ -77,10 +93,10 @@ impl<'t> Loader<'t, '_> {
                 self.open(anchor);
                 (anchor, Content::Sequence(self.sequence(depth)?))
             }
-            Event::MappingStart(_, anchor, tag) => {
+            Event::MappingStart(style, anchor, tag) => {
                 refuse_tag(tag.as_deref(), "map", span)?;
                 self.open(anchor);
-                (anchor, Content::Mapping(self.mapping(depth)?))
+                (anchor, Content::Mapping(self.mapping(style, depth)?))
             }
             _ => return Err(Failure::at(span, "a value is expected")),
         };
@@ -103,8 +119,10 @@ impl<'t> Loader<'t, '_> {
         }
     }
 
-    fn mapping(&mut self, depth: usize) -> Result<Vec<Entry>, Failure> {
+    fn mapping(&mut self, style: StructureStyle, depth: usize) -> Result<Vec<Entry>, Failure> {
         let mut entries = Entries::default();
+        // Where a text without quotes ends at a comma.
+        let mut comma = None;
         loop {
             let (key, span) = match self.next()? {
                 (Event::MappingEnd, _) => return Ok(entries.merged()),
@@ -113,6 +131,13 @@ impl<'t> Loader<'t, '_> {
             };
             self.charge(0, key.0.len(), span)?;
             let (event, value_span) = self.next()?;
+            // Between braces, a comma ends a text without quotes: the rest of it is the next key, without a space or a colon.
+            let is_plain = style == StructureStyle::Flow
+                && matches!(event, Event::Scalar(_, ScalarStyle::Plain, ..));
+            let has_colon = !is_plain || !value_span.is_empty();
+            let may_be_value =
+                comma.is_some_and(|comma| !has_colon || span.start.index() <= comma + 1);
+            comma = is_plain.then(|| value_span.end.index());
             let value = self.node(event, value_span, depth + 1)?;
             match key {
                 (key, ScalarStyle::Plain) if key == "<<" => entries.merge(value, span)?,
@@ -121,6 +146,7 @@ impl<'t> Loader<'t, '_> {
                         key: key.into(),
                         position: position(span.start),
                         value,
+                        may_be_value,
                     })?;
                 }
             }
@@ -134,22 +160,24 @@ impl<'t> Loader<'t, '_> {
         tag: Option<&Tag>,
         span: Span,
     ) -> Result<Content, Failure> {
-        let text = substitute(source, self.environment).map_err(|content| {
-            let expected = "${NAME}, ${env:NAME} or ${NAME:-default}; $$ stands for a dollar sign";
-            let content = content.escape_debug().take(40).collect::<String>();
-            Failure::at(
-                span,
-                format!("`${{{content}}}` is no reference to a variable; accepted is {expected}"),
-            )
-        })?;
+        let max_bytes = MAX_TEXT_BYTES.saturating_sub(self.text_bytes + source.len());
+        let Substituted { text, unset } =
+            substitute(source, self.environment, max_bytes).map_err(|error| match error {
+                SubstitutionError::TooLarge => Failure::at(span, too_much_text()),
+                SubstitutionError::NoReference => Failure::at(span, NO_REFERENCE),
+            })?;
         self.charge(0, source.len() + text.len(), span)?;
+        for name in unset.into_iter().take(MAX_FINDINGS.saturating_sub(self.unset.len())) {
+            self.unset.push(Unset { name: name.to_owned(), position: position(span.start) });
+        }
         let scalar = match tag.map(|tag| (tag, tag.core_suffix())) {
             Some((_, Some(suffix))) => Scalar::of_tagged(suffix, &text).ok_or_else(|| {
-                Failure::at(span, format!("the value is not of the type of its tag !!{suffix}"))
+                let tag = SCALAR_TAGS.iter().find(|known| **known == suffix);
+                tag.map_or_else(|| unknown_tag(span), |tag| other_type(tag, span))
             })?,
             // `!` alone: no other type than a string.
             Some((tag, None)) if tag.original() == "!" => Scalar::String(text.as_ref().into()),
-            Some((tag, None)) => return Err(unknown_tag(tag, span)),
+            Some((_, None)) => return Err(unknown_tag(span)),
             None if style == ScalarStyle::Plain => Scalar::of_plain(&text),
             None => Scalar::String(text.as_ref().into()),
         };
@@ -183,10 +211,7 @@ impl<'t> Loader<'t, '_> {
             return Err(Failure::at(span, message));
         }
         if self.text_bytes > MAX_TEXT_BYTES {
-            let message = format!(
-                "more than {MAX_TEXT_BYTES} bytes of text after substitution of variables and aliases"
-            );
-            return Err(Failure::at(span, message));
+            return Err(Failure::at(span, too_much_text()));
         }
         Ok(())
     }
@@ -211,7 +236,7 @@ struct Entries {
 impl Entries {
     fn add(&mut self, entry: Entry) -> Result<(), Failure> {
         if let Some(first) = self.known.insert(entry.key.clone(), entry.position) {
-            let key = shown_key(&entry.key);
+            let key = entry.shown_key();
             let message = format!(
                 "the key `{key}` occurs a second time; the first one is in line {}",
                 first.line
@@ -250,7 +275,7 @@ impl Entries {
 
 fn refuse_tag(tag: Option<&Tag>, accepted: &str, span: Span) -> Result<(), Failure> {
     match tag {
-        Some(tag) if tag.core_suffix() != Some(accepted) => Err(unknown_tag(tag, span)),
+        Some(tag) if tag.core_suffix() != Some(accepted) => Err(unknown_tag(span)),
         _ => Ok(()),
     }
 }
@@ -259,14 +284,20 @@ fn too_deep() -> String {
     format!("nested deeper than {MAX_DEPTH} levels")
 }
 
-fn unknown_tag(tag: &Tag, span: Span) -> Failure {
-    let tag = tag.original().escape_debug().take(80).collect::<String>();
+fn too_much_text() -> String {
+    format!("more than {MAX_TEXT_BYTES} bytes of text after substitution of variables and aliases")
+}
+
+/// Without the tag: a password that begins with `!` is one.
+fn unknown_tag(span: Span) -> Failure {
     Failure::at(
         span,
-        format!(
-            "the tag `{tag}` does not fit; accepted are the tags of YAML's core schema, such as !!str"
-        ),
+        "the tag does not fit; accepted are the tags of YAML's core schema, such as !!str, and a text that begins with `!` in quotes",
     )
+}
+
+fn other_type(tag: &str, span: Span) -> Failure {
+    Failure::at(span, format!("the value is not of the type of its tag !!{tag}"))
 }
 
 impl Failure {
@@ -303,3 +334,8 @@ fn options() -> Options {
 
 /// The parser's number of a node without an anchor.
 const NO_ANCHOR: usize = 0;
+/// The tags of the core schema for scalars.
+const SCALAR_TAGS: [&str; 5] = ["str", "bool", "int", "float", "null"];
+/// Without the text, which may be a secret with a `${` in it.
+const NO_REFERENCE: &str = "a `${…}` in the value is no reference to a variable; accepted is ${NAME}, ${env:NAME} or ${NAME:-default}; $$ \
+                            stands for a dollar sign";

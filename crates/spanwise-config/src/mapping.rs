@@ -7,6 +7,7 @@ use crate::field::Field;
 use crate::findings::Findings;
 use crate::names::{hint, listed};
 use crate::node::{Content, Entry};
+use crate::path::{join, shown_key};
 use crate::position::Position;
 
 /// The fields of a mapping, from [`Field::mapping`].
@@ -30,7 +31,7 @@ impl<'d> Mapping<'d> {
     /// The field of a key, which need not be there. The key is one of those given to [`Field::mapping`].
     pub fn get(&self, key: &str) -> Field<'d> {
         debug_assert!(self.known.contains(&key), "`{key}` is not in the list of known keys");
-        let path = join(&self.path, key);
+        let path = join(&self.path, &shown_key(key));
         match self.entries.iter().find(|entry| *entry.key == *key) {
             Some(entry) => Field::of_entry(entry, path, &self.findings),
             None => Field::absent(self.position, path, &self.findings),
@@ -45,10 +46,14 @@ impl<'d> Field<'d> {
         let entries = self.mapping_entries();
         for entry in entries.iter().filter(|entry| !known.contains(&&*entry.key)) {
             let hint = hint(&entry.key, known);
-            let accepted =
-                if hint.is_empty() { format!("; accepted is {}", listed(known)) } else { hint };
-            let path = join(self.path(), &entry.key);
-            self.findings.error(entry.position, path, format!("unknown key{accepted}"));
+            let (shown, message) = match (hint.is_empty(), entry.may_be_value) {
+                // A slip of a known name is no secret.
+                (false, _) => (shown_key(&entry.key), hint),
+                (true, false) => (shown_key(&entry.key), accepted(known)),
+                (true, true) => (entry.shown_key(), format!("{}; {QUOTES}", accepted(known))),
+            };
+            let path = join(self.path(), &shown);
+            self.findings.error(entry.position, path, format!("unknown key{message}"));
         }
         let Self { path, findings, .. } = self;
         Mapping {
@@ -83,7 +88,7 @@ impl<'d> Field<'d> {
     /// The entries of a mapping with any keys; none if there is no value.
     pub fn entries(&self) -> Vec<(&'d str, Self)> {
         let entry = |entry: &'d Entry| {
-            let path = join(self.path(), &entry.key);
+            let path = join(self.path(), &entry.shown_key());
             let mut field = Self::of_entry(entry, path, &self.findings);
             field.is_secret = self.is_secret;
             (&*entry.key, field)
@@ -103,26 +108,8 @@ impl<'d> Field<'d> {
     }
 }
 
-/// The path of a key: `parent.key`.
-fn join(parent: &str, key: &str) -> String {
-    let key = shown_key(key);
-    if parent.is_empty() { key } else { format!("{parent}.{key}") }
+fn accepted(known: &[&str]) -> String {
+    format!("; accepted is {}", listed(known))
 }
 
-/// The key for a message, in quotes unless it is a plain name. Its rest from a separator on may be a value, perhaps a secret, without
-/// the space after the colon: it is left out.
-pub(crate) fn shown_key(key: &str) -> String {
-    let is_name =
-        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '/');
-    if !key.is_empty() && key.len() <= SHOWN_LETTERS && key.chars().all(is_name) {
-        return key.to_owned();
-    }
-    let end = key.find([':', '=', '@', ' ', ',']).unwrap_or(key.len());
-    let start = key.get(..end).unwrap_or_default();
-    let text: String = start.escape_debug().take(SHOWN_LETTERS).collect();
-    let rest =
-        if end < key.len() || start.chars().nth(SHOWN_LETTERS).is_some() { "…" } else { "" };
-    format!("\"{text}{rest}\"")
-}
-
-const SHOWN_LETTERS: usize = 80;
+const QUOTES: &str = "a value with a comma needs quotes between braces";

@@ -1,5 +1,6 @@
 //! A file as a tree, after substitution.
 
+use crate::path::{HIDDEN_KEY, shown_key};
 use crate::position::Position;
 use crate::scalar::Scalar;
 use std::hash::{Hash as _, Hasher};
@@ -29,6 +30,15 @@ pub(crate) struct Entry {
     pub key: Box<str>,
     pub position: Position,
     pub value: Node,
+    /// Whether it may be the rest of a value that a comma splits, as `b` of `{key: a,b}`: perhaps a secret.
+    pub may_be_value: bool,
+}
+
+impl Entry {
+    /// The key for a message.
+    pub fn shown_key(&self) -> String {
+        if self.may_be_value { HIDDEN_KEY.to_owned() } else { shown_key(&self.key) }
+    }
 }
 
 impl Node {

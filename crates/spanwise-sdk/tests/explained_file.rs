@@ -189,3 +189,23 @@ fn a_file_with_a_mistake_is_an_error_and_one_with_a_part_without_effect_a_report
     assert!(explained.contains("did you mean `tracer_provider`?"), "{explained}");
     assert_eq!(explained, built);
 }
+
+/// An empty text replaces it, as the specification requires: the default endpoint, and a header without its token.
+#[test]
+fn a_variable_without_a_value_is_reported_with_its_place() {
+    let folder = Folder::new("explained-unset");
+    let text = FILE.replace("${COLLECTOR}/v1/${TRACES:-traces}", "${COLECTOR_URL}");
+    let text = text.replace("${KEY}", "Bearer ${TOKEN}").replace("file:///ARCHIVE", "stdout");
+    let explanation = builder().with_config_file(folder.file(&text)).explain().unwrap();
+    let reports: Vec<_> = explanation.reports().iter().map(ToString::to_string).collect();
+    let exporter = "tracer_provider.processors[0].batch.exporter.otlp_http";
+    for expected in [
+        format!("otel.yaml:14:23: {exporter}.endpoint: an empty text replaces ${{COLECTOR_URL}}"),
+        format!("otel.yaml:16:41: {exporter}.headers[0].value: an empty text replaces ${{TOKEN}}"),
+    ] {
+        assert!(reports.iter().any(|report| report.contains(&expected)), "{reports:?}");
+    }
+    assert_eq!(reports.len(), 2, "{reports:?}");
+    let endpoint = effective(&explanation, "OTEL_EXPORTER_OTLP_ENDPOINT", &folder.0).0;
+    assert_eq!(endpoint, "http://localhost:4318/v1/traces");
+}

@@ -202,7 +202,7 @@ fn a_file_that_cannot_be_used_is_an_error_that_names_it() {
     let start = format!("with_certificate_file=`{}`", missing.display());
     assert!(error.starts_with(&start) && error.contains("no such file"), "{error}");
     let error = builder().with_certificate_file(&folder).build().unwrap_err().to_string();
-    assert!(error.contains("not a file"), "{error}");
+    assert!(error.contains("it is a folder; accepted is a regular file"), "{error}");
     let key = Authority::new("a").unwrap().issue(&Template::default()).unwrap().key;
     let error = builder().with_client_certificate_files(&key, &key).build().unwrap_err();
     let shown = format!("{error} {error:?}");
@@ -239,5 +239,22 @@ fn system_roots_are_a_feature() {
             let expected = if feature { "no root certificate" } else { "feature `system-roots`" };
             assert!(shown.starts_with("with_system_roots") && shown.contains(expected), "{shown}");
         }
+    }
+}
+
+/// `/proc/kmsg` looks like a regular file, and its read waits where it is permitted.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_device_in_the_place_of_a_certificate_is_an_error_without_a_wait() {
+    for path in ["/proc/kmsg", "/dev/zero"] {
+        let (sender, built) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let endpoint = spanwise_transport::Endpoint::parse("TEST", "https://h/").unwrap();
+            let builder = spanwise_transport::Transport::builder().with_endpoint(endpoint);
+            sender.send(builder.with_certificate_file(path).build().map(drop))
+        });
+        let built = built.recv_timeout(std::time::Duration::from_secs(20));
+        let error = built.expect("the read does not wait").unwrap_err().to_string();
+        assert!(error.starts_with(&format!("with_certificate_file=`{path}`")), "{error}");
     }
 }

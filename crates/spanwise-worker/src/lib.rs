@@ -27,6 +27,8 @@ mod pool;
 mod random;
 #[cfg(feature = "rate-limit")]
 mod rate;
+#[cfg(feature = "fork")]
+mod regular_file;
 #[cfg(feature = "task")]
 mod semaphore;
 mod split_mix;
@@ -71,6 +73,8 @@ pub mod __private {
     #[cfg(feature = "fork")]
     pub use crate::fork::simulate_fork;
     pub use crate::pcg::Pcg;
+    #[cfg(feature = "fork")]
+    pub use crate::regular_file::open_regular;
     pub use crate::split_mix::{INCREMENT, mix};
     /// As [`mask_sigpipe`](crate::mask_sigpipe) for SIGXFSZ: a write beyond the process's limit of a file's
     /// size (`RLIMIT_FSIZE`) returns an error.

@@ -1,7 +1,8 @@
 //! [`WatchedFile`]: decides when a configuration file is to be read again, without a clock and without a thread.
 
 use spanwise_config::MAX_BYTES;
-use std::fs::{self, File, Metadata};
+use spanwise_worker::__private::open_regular;
+use std::fs::{self, Metadata};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -100,12 +101,8 @@ impl FileStamp {
 /// The content, of which at most as many bytes are read as a configuration file may have.
 fn content(path: &Path, hasher: &RandomState) -> Content {
     let read = || {
-        // To open a pipe waits for its writer, and a device may have no end.
-        if !fs::metadata(path)?.is_file() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
         let mut content = Vec::new();
-        File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut content)?;
+        open_regular(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut content)?;
         Ok(content)
     };
     match read() {
@@ -121,6 +118,7 @@ fn content(path: &Path, hasher: &RandomState) -> Content {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
     use super::*;
+    use std::fs::File;
     use std::time::Duration;
 
     fn folder(name: &str) -> PathBuf {

@@ -1,6 +1,6 @@
 //! Bounded reads of small system files.
 
-use std::fs::File;
+use spanwise_worker::__private::open_regular;
 use std::io::{self, ErrorKind, Read as _};
 
 /// The text of the first of `paths` that exists; bytes that are not UTF-8 become U+FFFD. `None` if
@@ -19,13 +19,9 @@ pub(super) fn read_first(paths: &[&str]) -> io::Result<Option<String>> {
 }
 
 fn read(path: &str) -> io::Result<String> {
-    // The check precedes the open, because opening a pipe waits for a writer.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
     let mut bytes = Vec::new();
     // The read accepts one byte more than the limit, because files under `/proc` have no length.
-    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    open_regular(path.as_ref())?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(io::Error::other(format!("accepted are up to {MAX_BYTES} bytes")));
     }

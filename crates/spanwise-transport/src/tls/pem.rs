@@ -1,7 +1,7 @@
 //! PEM text of settings and files.
 
 use std::borrow::Cow;
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::SystemTime;
@@ -89,14 +89,14 @@ impl FileStamp {
     }
 }
 
-/// Reads a regular file of a bounded length: the read of a device or a pipe might not end.
+/// Reads a regular file of a bounded length.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let metadata = std::fs::metadata(path)?;
-    if !metadata.is_file() || metadata.len() > MAX_PEM_BYTES {
-        return Err(io::Error::other("not a file, or larger than 1 MiB"));
+    let file = spanwise_worker::__private::open_regular(path)?;
+    if file.metadata()?.len() > MAX_PEM_BYTES {
+        return Err(io::Error::other("larger than 1 MiB"));
     }
     let mut pem = Vec::new();
-    File::open(path)?.take(MAX_PEM_BYTES).read_to_end(&mut pem)?;
+    file.take(MAX_PEM_BYTES).read_to_end(&mut pem)?;
     Ok(pem)
 }
 
