@@ -119,6 +119,14 @@ impl<'d> Field<'d> {
         }
     }
 
+    /// The text of the scalar in the file, with its references instead of the values of variables.
+    pub fn source(&self) -> Option<&'d str> {
+        match self.node.map(|node| &node.content) {
+            Some(Content::Scalar { source, .. }) => Some(source),
+            _ => None,
+        }
+    }
+
     /// An error here that is not reported, for a caller that finds it after the file was read.
     pub fn problem(&self, message: impl Into<String>) -> Problem {
         self.findings.problem(self.position(), self.path.clone(), message.into())

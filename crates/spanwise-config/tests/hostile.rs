@@ -99,7 +99,7 @@ fn references_that_multiply_are_bounded_before_they_are_replaced() {
     assert!(started.elapsed() < std::time::Duration::from_secs(20));
 }
 
-/// What an application's user takes for a value, YAML takes for a tag, an anchor, a key or a reference.
+/// A user means a value, where YAML reads a tag, an anchor, a key or a reference.
 #[test]
 fn no_message_of_the_reader_shows_a_text_in_the_place_of_a_value() {
     for text in [

@@ -209,3 +209,28 @@ fn a_variable_without_a_value_is_reported_with_its_place() {
     let endpoint = effective(&explanation, "OTEL_EXPORTER_OTLP_ENDPOINT", &folder.0).0;
     assert_eq!(endpoint, "http://localhost:4318/v1/traces");
 }
+
+/// A token in the place of a name is a valid name.
+#[test]
+fn a_header_name_that_came_from_a_variable_is_not_shown() {
+    let folder = Folder::new("explained-names");
+    let list =
+        "            headers_list: \"x-list=${KEY},${KEY}=1,${LIST}\"\n            compression";
+    let names = "- { name: api-key, value: \"${KEY}\" }\n              - name: ${KEY}\n                value: x";
+    let text = FILE.replace("- { name: api-key, value: \"${KEY}\" }", names);
+    let text = text.replace("            compression", list).replace("file:///ARCHIVE", "stdout");
+    let builder = Spanwise::builder().with_diagnostics(|_| {}).with_environment(|name| {
+        let value = match name {
+            "KEY" => "hunter2",
+            "LIST" => "hunter3=1",
+            _ => "http://collector:4318",
+        };
+        Some(value.to_owned()).filter(|_| !name.starts_with("OTEL_"))
+    });
+    let builder = builder.with_header("x-code", "1").with_config_file(folder.file(&text));
+    let explanation = builder.explain().unwrap();
+    let shown = format!("{explanation}\n{}\n{explanation:?}", explanation.to_json());
+    assert!(!shown.contains("hunter"), "{shown}");
+    let row = "x-list=[redacted],[redacted]=[redacted],[redacted]=[redacted],api-key=[redacted],[redacted]=[redacted]";
+    assert!(shown.contains(row) && shown.contains("x-code=[redacted]"), "{shown}");
+}

@@ -18,6 +18,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 impl Settings<'_> {
+    /// The names of headers of the provider's exporter that came from variables.
+    pub(super) fn hidden_header_names(&self) -> Vec<String> {
+        let first = self.tracer_provider.as_ref().and_then(|provider| provider.processors.first());
+        match first.map(|processor| &processor.exporter.kind) {
+            Some(Kind::Otlp(otlp)) => otlp.hidden_names.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Fills `builder` where the code is silent.
     ///
     /// # Errors

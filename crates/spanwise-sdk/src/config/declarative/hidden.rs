@@ -1,6 +1,6 @@
 //! Values of variables, which no message shows.
 
-use super::super::redaction::{shown, shown_path};
+use super::super::redaction::{REDACTED, shown, shown_path};
 use spanwise_config::{Field, Scalar};
 
 /// Replaces the values of variables in messages of other crates.
@@ -27,6 +27,13 @@ impl Hidden {
                     self.0.push((value, instead.clone()));
                 }
             }
+        }
+    }
+
+    /// Hides `text`, a part of a value.
+    pub(super) fn add_text(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.0.push((text.to_owned(), REDACTED.to_owned()));
         }
     }
 

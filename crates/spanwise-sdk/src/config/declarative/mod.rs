@@ -135,6 +135,7 @@ impl SpanwiseBuilder {
         self.log_level = self.log_level.or(read.value.log_level);
         reporter.set_level(self.log_level.unwrap_or_default());
         read.warnings.into_iter().for_each(report);
+        environment.recorder().hide_headers(read.value.hidden_header_names());
         read.value.apply(self)?;
         let lookup = lookup.clone();
         let left: Lookup =

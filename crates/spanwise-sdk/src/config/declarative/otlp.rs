@@ -19,6 +19,8 @@ pub(super) struct Otlp {
     pub(super) client_files: Option<(PathBuf, PathBuf)>,
     /// Later ones precede earlier ones.
     pub(super) headers: Vec<(String, String)>,
+    /// The names of headers that came from variables, which nothing shows.
+    pub(super) hidden_names: Vec<String>,
     pub(super) compression: Compression,
     /// [`Duration::ZERO`] is no limit.
     pub(super) timeout: Duration,
@@ -90,13 +92,16 @@ fn common(
         [("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)];
     let mut hidden = Hidden::default();
     ["ca_file", "cert_file", "key_file"].iter().for_each(|key| hidden.add(&tls.get(key)));
+    let (headers, hidden_names) = headers(fields);
+    hidden_names.iter().for_each(|name| hidden.add_text(name));
     let timeout = fields.get("timeout").integer(0..=i64::MAX);
     Otlp {
         protocol,
         endpoint,
         ca_file: path("ca_file"),
         client_files,
-        headers: headers(fields),
+        headers,
+        hidden_names,
         compression: fields.get("compression").choice(&compressions).unwrap_or(Compression::None),
         timeout: timeout.map_or(TIMEOUT.default_duration(), |millis| {
             Duration::from_millis(millis.unsigned_abs())
@@ -105,10 +110,10 @@ fn common(
     }
 }
 
-/// `headers_list`, which `headers` precedes.
-fn headers(fields: &Mapping<'_>) -> Vec<(String, String)> {
+/// `headers_list`, which `headers` precedes, and the names among them that are not in the text of the file.
+fn headers(fields: &Mapping<'_>) -> (Vec<(String, String)>, Vec<String>) {
     let list = fields.get("headers_list").secret();
-    let mut headers = Vec::new();
+    let (mut headers, mut hidden) = (Vec::new(), Vec::new());
     for entry in
         list.string().unwrap_or_default().split(',').filter(|entry| !entry.trim().is_empty())
     {
@@ -117,7 +122,12 @@ fn headers(fields: &Mapping<'_>) -> Vec<(String, String)> {
             Some((name.trim().to_owned(), value.into_owned()))
         });
         match parsed.filter(|(name, value)| Headers::new().with(name, value).is_ok()) {
-            Some(header) => headers.push(header),
+            Some((name, value)) => {
+                if !list.source().is_some_and(|source| source.contains(&name)) {
+                    hidden.push(name.clone());
+                }
+                headers.push((name, value));
+            }
             None => list.error(
                 "an entry is no header; accepted is name=value,name2=value2, percent-encoded",
             ),
@@ -134,9 +144,12 @@ fn headers(fields: &Mapping<'_>) -> Vec<(String, String)> {
             value.error("it has characters that a header value cannot have");
         } else {
             headers.push((name_text.to_owned(), text.to_owned()));
+            if name.is_substituted() {
+                hidden.push(name_text.to_owned());
+            }
         }
     }
-    headers
+    (headers, hidden)
 }
 
 /// Without the values of the headers.

@@ -26,6 +26,8 @@ pub(crate) struct Recorder(Option<RefCell<State>>);
 struct State {
     given: Given,
     file: Option<FileOrigins>,
+    /// Names of headers that are values of variables in the file.
+    hidden_headers: Vec<String>,
     /// The variables whose values are in use.
     used: Vec<(Setting, &'static str)>,
     effective: Vec<EffectiveSetting>,
@@ -39,8 +41,9 @@ impl Recorder {
 
     /// A recorder for a builder with these settings in code.
     pub(in super::super) fn new(given: Given) -> Self {
-        let (used, effective) = (Vec::new(), Vec::new());
-        Self(Some(RefCell::new(State { given, file: None, used, effective })))
+        let (hidden_headers, used, effective) = Default::default();
+        let state = State { given, file: None, hidden_headers, used, effective };
+        Self(Some(RefCell::new(state)))
     }
 
     /// A declarative file gives settings from now on.
@@ -49,6 +52,22 @@ impl Recorder {
         if let Some(state) = &self.0 {
             state.borrow_mut().file = Some(origins);
         }
+    }
+
+    /// The names of these headers are values of variables.
+    #[cfg(feature = "config-file")]
+    pub(in super::super) fn hide_headers(&self, names: Vec<String>) {
+        if let Some(state) = &self.0 {
+            state.borrow_mut().hidden_headers = names;
+        }
+    }
+
+    /// Whether the name of a header is the value of a variable.
+    pub(in super::super) fn is_hidden_header(&self, name: &str) -> bool {
+        let is_hidden = |state: &RefCell<State>| {
+            state.borrow().hidden_headers.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
+        };
+        self.0.as_ref().is_some_and(is_hidden)
     }
 
     /// The value of the variable `name` is in use for `setting`.

@@ -35,7 +35,12 @@ impl SpanwiseBuilder {
         };
         for (origin, part) in environment.recorder().parts(&HEADERS, &self.headers, |it| it.headers)
         {
-            let names = || redacted(part.iter().map(|(name, _)| name.as_str()));
+            let names =
+                part.iter().map(|(name, _)| match environment.recorder().is_hidden_header(name) {
+                    true => REDACTED,
+                    false => name,
+                });
+            let names = || redacted(names);
             environment.recorder().effective_from(&HEADERS, origin, names);
         }
         for (name, value) in ours.into_iter().rev() {
@@ -57,8 +62,11 @@ impl SpanwiseBuilder {
 
 /// A list of headers without their values.
 fn redacted<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    // The text after a colon is a value in the wrong place.
-    let name = |name: &'n str| name.split([':', '=']).next().unwrap_or_default();
+    let name = |name: &'n str| match Headers::new().with(name.trim(), "") {
+        // Text that is no name may have a value in it.
+        Err(HeadersError::Name { .. }) => REDACTED,
+        _ => name,
+    };
     names.map(|it| format!("{}={REDACTED}", name(it))).collect::<Vec<_>>().join(",")
 }
 
