@@ -123,7 +123,9 @@ fn headers(fields: &Mapping<'_>) -> (Vec<(String, String)>, Vec<String>) {
         });
         match parsed.filter(|(name, value)| Headers::new().with(name, value).is_ok()) {
             Some((name, value)) => {
-                if !list.source().is_some_and(|source| source.contains(&name)) {
+                // A longer list is an error of the exporter; to look for each of its names would take the square of its length.
+                let text = list.source().filter(|source| source.len() <= MAX_LIST_BYTES);
+                if list.is_substituted() && !text.is_some_and(|text| text.contains(&name)) {
                     hidden.push(name.clone());
                 }
                 headers.push((name, value));
@@ -159,6 +161,8 @@ impl fmt::Debug for Otlp {
     }
 }
 
+/// The bytes of all headers that an exporter accepts.
+const MAX_LIST_BYTES: usize = 16 << 10;
 const HTTP_KEYS: &[&str] =
     &["endpoint", "tls", "headers", "headers_list", "compression", "timeout", "encoding"];
 const GRPC_KEYS: &[&str] =

@@ -5,6 +5,7 @@ use super::effective::EffectiveSetting;
 use super::origin::Origin;
 use crate::diagnostics::sanitize;
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 /// Finds the origin of a path in the declarative file; `None` if the file does not have the field.
 pub(in super::super) type FileOrigins = Box<dyn Fn(&str) -> Option<Origin> + Send>;
@@ -27,7 +28,7 @@ struct State {
     given: Given,
     file: Option<FileOrigins>,
     /// Names of headers that are values of variables in the file.
-    hidden_headers: Vec<String>,
+    hidden_headers: HashSet<String>,
     /// The variables whose values are in use.
     used: Vec<(Setting, &'static str)>,
     effective: Vec<EffectiveSetting>,
@@ -41,7 +42,7 @@ impl Recorder {
 
     /// A recorder for a builder with these settings in code.
     pub(in super::super) fn new(given: Given) -> Self {
-        let (hidden_headers, used, effective) = Default::default();
+        let (hidden_headers, used, effective) = (HashSet::new(), Vec::new(), Vec::new());
         let state = State { given, file: None, hidden_headers, used, effective };
         Self(Some(RefCell::new(state)))
     }
@@ -58,14 +59,15 @@ impl Recorder {
     #[cfg(feature = "config-file")]
     pub(in super::super) fn hide_headers(&self, names: Vec<String>) {
         if let Some(state) = &self.0 {
-            state.borrow_mut().hidden_headers = names;
+            let names = names.iter().map(|name| name.to_ascii_lowercase());
+            state.borrow_mut().hidden_headers = names.collect();
         }
     }
 
     /// Whether the name of a header is the value of a variable.
     pub(in super::super) fn is_hidden_header(&self, name: &str) -> bool {
         let is_hidden = |state: &RefCell<State>| {
-            state.borrow().hidden_headers.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
+            state.borrow().hidden_headers.contains(&name.to_ascii_lowercase())
         };
         self.0.as_ref().is_some_and(is_hidden)
     }
