@@ -69,7 +69,7 @@ fn errors_name_the_setting_the_value_and_the_accepted_range() {
         ),
         (
             with(&[("OTEL_EXPORTER_OTLP_COMPRESSION", "lzma")]),
-            &["OTEL_EXPORTER_OTLP_COMPRESSION=`lzma`: accepted are none, gzip and zstd"],
+            &["OTEL_EXPORTER_OTLP_COMPRESSION=`lzma`: accepted are none, gzip, zstd"],
         ),
         (
             with(&[]).with_compression(Compression::Gzip).with_compression_level(10),
@@ -292,7 +292,7 @@ fn a_variable_selects_json() {
     spanwise.shutdown_timeout(LONG).unwrap();
     assert_eq!(collected.spans(), 1);
     let wrong = error(with(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "json")]));
-    assert!(wrong.contains("accepted are http/protobuf, http/json and grpc"), "{wrong}");
+    assert!(wrong.contains("accepted are http/protobuf, http/json, grpc"), "{wrong}");
 }
 
 #[cfg(feature = "grpc")]

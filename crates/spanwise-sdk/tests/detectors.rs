@@ -165,7 +165,7 @@ fn an_unknown_detector_is_reported_and_skipped() {
         *reports.lock().unwrap(),
         [
             "OTEL_RUST_RESOURCE_DETECTORS=`aws` is ignored: accepted is process, processcommand, host, \
-          os, container, serviceinstance, all or none; the others are skipped"
+          os, container, serviceinstance, all, none; the others are skipped"
         ]
     );
 }

@@ -64,7 +64,7 @@ fn child() {
     println!("{DONE}");
 }
 
-const SKIPPED: &str = "OTEL_PROPAGATORS=`b3,jaeger` is ignored: accepted is tracecontext, baggage or \
+const SKIPPED: &str = "OTEL_PROPAGATORS=`b3,jaeger` is ignored: accepted is tracecontext, baggage, \
                        none; the others are skipped";
 
 fn builder(variable: Option<&'static str>) -> SpanwiseBuilder {

@@ -153,7 +153,6 @@ impl Environment {
     pub(crate) fn choices<T>(
         &self,
         setting: &Setting,
-        accepted: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<Vec<T>> {
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
@@ -164,7 +163,8 @@ impl Environment {
             }
         }
         if !unknown.is_empty() {
-            self.ignore(setting.variable(), &unknown.join(","), accepted);
+            let accepted = format!("{}; the others are skipped", setting.kind.accepted());
+            self.ignore(setting.variable(), &unknown.join(","), &accepted);
         }
         if known.is_empty() {
             return None;

@@ -41,14 +41,18 @@ fn from_environment(environment: &Environment) -> Option<Exporter> {
     }
     let known = |name: &String| UNSUPPORTED.iter().any(|known| name.eq_ignore_ascii_case(known));
     if !others.is_empty() {
-        let accepted = match others.iter().all(known) {
-            true => "otlp or none, the others are not supported; with_sink takes the requests",
-            false => "otlp or none",
-        };
+        let mut accepted = EXPORTER.kind.accepted();
+        if others.iter().all(known) {
+            accepted.push_str("; the others are not supported; with_sink takes the requests");
+        }
         let names: Vec<_> = others.iter().map(|name| shown_name(name)).collect();
-        environment.ignore(EXPORTER.variable(), &names.join(","), accepted);
+        environment.ignore(EXPORTER.variable(), &names.join(","), &accepted);
     } else if otlp && none {
-        environment.ignore(EXPORTER.variable(), "none", "otlp or none, not both");
+        environment.ignore(
+            EXPORTER.variable(),
+            "none",
+            &format!("one of {}", EXPORTER.kind.accepted()),
+        );
     }
     if otlp || none {
         environment.recorder().used(&EXPORTER, EXPORTER.variable());

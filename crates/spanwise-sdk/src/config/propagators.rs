@@ -34,7 +34,6 @@ fn from_environment(environment: &Environment) -> Option<Vec<Propagator>> {
         "none" => Some(None),
         name => Propagator::ALL.into_iter().find(|known| known.name() == name).map(Some),
     };
-    let accepted = "tracecontext, baggage or none; the others are skipped";
-    let chosen = environment.choices(&PROPAGATORS, accepted, parse)?;
+    let chosen = environment.choices(&PROPAGATORS, parse)?;
     Some(chosen.into_iter().flatten().collect())
 }

@@ -150,7 +150,11 @@ impl SpanwiseBuilder {
     ) -> Result<Exporting, BuildError> {
         let health = EndpointHealth::new(reporter.clone());
         // This reports an invalid value; the clock of the process reads the variable itself.
-        let clock = environment.parsed(&settings::CLOCK, ClockMode::ACCEPTED, ClockMode::parse);
+        let clock = environment.parsed(
+            &settings::CLOCK,
+            &settings::CLOCK.kind.accepted(),
+            ClockMode::parse,
+        );
         environment.effective(&settings::CLOCK, || match clock.unwrap_or_default() {
             ClockMode::Monotonic => "monotonic".to_owned(),
             _ => "auto".to_owned(),

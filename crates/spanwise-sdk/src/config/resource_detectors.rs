@@ -38,8 +38,5 @@ fn from_environment(environment: &Environment) -> Option<Vec<Detector>> {
             known.map(|detector| vec![detector])
         }
     };
-    Some(environment.choices(&RESOURCE_DETECTORS, ACCEPTED, parse)?.into_iter().flatten().collect())
+    Some(environment.choices(&RESOURCE_DETECTORS, parse)?.into_iter().flatten().collect())
 }
-
-const ACCEPTED: &str = "process, processcommand, host, os, container, serviceinstance, all or none; \
-                        the others are skipped";

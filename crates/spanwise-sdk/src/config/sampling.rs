@@ -153,7 +153,7 @@ fn from_environment(environment: &Environment) -> Result<Resolved, BuildError> {
         // X-Ray rules decide about roots, and the specification has no `parentbased_` form of the name.
         "xray" => parent_based(xray_remote(environment)?),
         _ => {
-            environment.ignore(SAMPLER, &shown_name(&given), ACCEPTED);
+            environment.ignore(SAMPLER, &shown_name(&given), &settings::SAMPLER.kind.accepted());
             Default::default()
         }
     })
@@ -276,5 +276,3 @@ fn argument<T>(
 /// The variables, as errors name them.
 const SAMPLER: &str = settings::SAMPLER.variable();
 const ARGUMENT: &str = settings::SAMPLER_ARG.variable();
-const ACCEPTED: &str = "xray, always_on, always_off, traceidratio, jaeger_remote, or one of the last \
-                        four with parentbased_ before it";

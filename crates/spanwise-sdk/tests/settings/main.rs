@@ -8,6 +8,7 @@ mod bad_input;
 mod batching;
 mod errors;
 mod explain;
+mod names;
 #[cfg(unix)]
 mod not_utf8;
 mod proxies;

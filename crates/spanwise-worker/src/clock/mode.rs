@@ -18,9 +18,6 @@ impl ClockMode {
     /// The name of the environment variable.
     pub const VARIABLE: &str = "SPANWISE_CLOCK";
 
-    /// The accepted values, for error messages.
-    pub const ACCEPTED: &str = "auto or monotonic";
-
     /// The mode of this name, not case-sensitive; `None` for other names.
     pub fn parse(name: &str) -> Option<Self> {
         match name.trim() {

@@ -27,7 +27,7 @@ impl SpanwiseBuilder {
             Err(_) => Err(BuildError::setting(
                 setting,
                 shown_name(&name),
-                "accepted are none, gzip and zstd",
+                format!("accepted are {}", COMPRESSION.kind.accepted()),
             )),
         }
     }

@@ -24,7 +24,7 @@ impl SpanwiseBuilder {
             Err(_) => Err(BuildError::setting(
                 setting,
                 shown_name(&name),
-                "accepted are http/protobuf, http/json and grpc",
+                format!("accepted are {}", PROTOCOL.kind.accepted()),
             )),
         }
     }
