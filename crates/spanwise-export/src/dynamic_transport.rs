@@ -181,6 +181,12 @@ impl DynamicTransport {
         self.lock().as_ref().and_then(|state| state.transports.first().cloned())
     }
 
+    /// The transport of each endpoint, in the order of [`PreparedExporter::transports`](crate::PreparedExporter::transports),
+    /// with the newest one of the first destination; empty once the exporter's thread has ended.
+    pub fn load_all(&self) -> Vec<Transport> {
+        self.lock().as_ref().map(|state| state.transports.clone()).unwrap_or_default()
+    }
+
     /// Takes the next transport, if there is one that `is_taken` accepts.
     pub(crate) fn take_next(
         &self,

@@ -216,6 +216,7 @@ fn a_replacement_after_the_end_has_no_effect() {
     assert!(exporter.join_until(soon()));
     exporter.transport().set(prepared);
     assert!(exporter.transport().load().is_none());
+    assert!(exporter.transport().load_all().is_empty());
     let late = gate(2, &received, &open, Alive::new(&alive));
     assert!(exporter.transport().prepare(late, &exporter.batching().load()).is_err());
     assert_eq!(alive.load(SeqCst), 0);

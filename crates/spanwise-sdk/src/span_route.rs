@@ -11,6 +11,4 @@ pub(crate) struct SpanRoute {
     pub(crate) resource: Arc<[u8]>,
     /// The transports of further destinations.
     pub(crate) further: Vec<Transport>,
-    /// The number of further destinations whose transports are not known.
-    pub(crate) unknown: usize,
 }

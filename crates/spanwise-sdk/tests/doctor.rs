@@ -184,7 +184,7 @@ fn lost_spans_and_their_cause_are_shown() {
 }
 
 #[test]
-fn each_further_destination_is_checked() {
+fn each_further_destination_is_checked_also_that_of_a_running_provider() {
     let receivers = [(); 2].map(|()| Receiver::builder().start().unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     let closed = runtime.block_on(async { ClosedPort::new().unwrap() });
@@ -192,18 +192,21 @@ fn each_further_destination_is_checked() {
         let endpoint = spanwise_transport::Endpoint::parse_base("test", url).unwrap();
         spanwise_transport::Transport::builder().with_endpoint(endpoint).build().unwrap()
     };
-    let report = builder()
+    let builder = builder()
         .with_endpoint(receivers[0].http_endpoint())
         .with_destination(transport(&receivers[1].http_endpoint()))
-        .with_destination(transport(&closed.endpoint().unwrap()))
-        .doctor();
-    let further: Vec<_> = report.checks().iter().filter(|it| it.name() == "destination").collect();
-    let statuses: Vec<_> = further.iter().map(|check| check.status()).collect();
-    assert_eq!(statuses, [CheckStatus::Passed, CheckStatus::Warning], "{report}");
-    assert!(further[1].finding().ends_with("/v1/traces: connection refused"), "{report}");
-    assert!(further[1].fix().unwrap().starts_with("is a collector listening at "), "{report}");
-    assert!(report.span_arrived(), "at the endpoint: {report}");
-    assert_eq!(receivers.map(|receiver| receiver.stats().spans), [1, 1]);
+        .with_destination(transport(&closed.endpoint().unwrap()));
+    let spanwise = builder.clone().build().unwrap();
+    for report in [builder.doctor(), spanwise.doctor()] {
+        let further = report.checks().iter().filter(|it| it.name() == "destination");
+        let further: Vec<_> = further.collect();
+        let statuses: Vec<_> = further.iter().map(|check| check.status()).collect();
+        assert_eq!(statuses, [CheckStatus::Passed, CheckStatus::Warning], "{report}");
+        assert!(further[1].finding().ends_with("/v1/traces: connection refused"), "{report}");
+        assert!(further[1].fix().unwrap().starts_with("is a collector listening at "), "{report}");
+        assert!(report.span_arrived(), "at the endpoint: {report}");
+    }
+    assert_eq!(receivers.map(|receiver| receiver.stats().spans), [2, 2]);
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl SpanwiseBuilder {
         // The first destination, which is that of the builder, has one.
         let further = exporting.prepared.transports().iter().skip(1).cloned().collect();
         let resource = exporting.resource.into();
-        let route = SpanRoute { transport, resource, further, unknown: 0 };
+        let route = SpanRoute { transport, resource, further };
         Ok(Routed::Sent(Box::new(route), exporting.sampler))
     }
 }

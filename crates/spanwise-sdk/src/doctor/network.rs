@@ -34,7 +34,7 @@ pub(super) fn check(route: &SpanRoute, limits: Limits, progress: &Progress) {
             attempt.iter().for_each(|attempt| progress.add(attempt.further()));
         }
     });
-    let unchecked = route.unknown + route.further.len().saturating_sub(MAX_FURTHER);
+    let unchecked = route.further.len().saturating_sub(MAX_FURTHER);
     if unchecked > 0 {
         let reason = format!("{unchecked} further destinations are not checked");
         progress.add(DoctorCheck::skipped("destination", reason));

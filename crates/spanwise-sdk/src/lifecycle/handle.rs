@@ -128,9 +128,10 @@ impl Handle {
 
     /// Where spans go now; `None` if nothing is exported, or no longer.
     pub(crate) fn route(&self) -> Option<SpanRoute> {
-        let transport = self.exporter.as_ref()?.transport().load()?;
-        let (resource, unknown) = (self.resource.clone(), self.destinations.len());
-        Some(SpanRoute { transport, resource, further: Vec::new(), unknown })
+        // The first destination, which is that of the builder, has one.
+        let mut transports = self.exporter.as_ref()?.transport().load_all().into_iter();
+        let (transport, resource) = (transports.next()?, self.resource.clone());
+        Some(SpanRoute { transport, resource, further: transports.collect() })
     }
 
     /// The time since the provider was built.
