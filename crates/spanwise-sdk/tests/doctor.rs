@@ -6,7 +6,7 @@ mod support;
 
 use opentelemetry::global;
 use opentelemetry::trace::{Tracer as _, TracerProvider as _};
-use spanwise_receiver::Receiver;
+use spanwise_receiver::{Answer, Receiver};
 use spanwise_sdk::{
     Bytes, CheckStatus, CheckView, DoctorCheck, DoctorReport, Outcome, SpanKind, doctor,
 };
@@ -60,6 +60,31 @@ fn a_running_provider_sends_the_span_by_its_own_settings() {
         assert_eq!(receiver.stats().spans, 2, "the program's span and the doctor's");
         assert_eq!(tracing.ledger(), before, "the doctor's span is none of the program");
     });
+}
+
+/// The receiver is busy for the doctor alone; a pause that it asks for would last longer than the test.
+#[test]
+fn the_doctor_stops_no_exports_and_waits_for_no_pause() {
+    let receiver = Receiver::builder()
+        .with_handler(|export| match export.body.windows(15).any(|it| it == b"spanwise doctor") {
+            true => Answer::Refuse {
+                http_status: 503,
+                grpc_code: 14,
+                message: "busy".into(),
+                retry_after: Some(LONG),
+            },
+            false => Answer::Accept,
+        })
+        .start()
+        .unwrap();
+    let spanwise = builder().with_endpoint(receiver.http_endpoint()).build().unwrap();
+    for exported in 1..=2 {
+        let report = spanwise.doctor();
+        assert!(check(&report, "span").finding().contains("503"), "{report}");
+        spanwise.tracer("shop").root("checkout", SpanKind::Server).finish();
+        spanwise.force_flush_timeout(LONG / 2).unwrap();
+        assert_eq!(spanwise.ledger().exported, exported);
+    }
 }
 
 #[test]

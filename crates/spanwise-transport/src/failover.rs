@@ -18,7 +18,7 @@ pub(crate) struct Endpoints {
 }
 
 /// Whose turn it is, and which endpoints failed recently.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct EndpointStates {
     selection: EndpointSelection,
     next: usize,
@@ -37,6 +37,14 @@ impl Endpoints {
         let admission = || Admission::new(longest, breaker);
         let further: Box<[_]> = (1..count).map(|_| admission()).collect();
         let states = Mutex::new(EndpointStates::new(selection, 1 + further.len()));
+        Self { first: admission(), further, states }
+    }
+
+    /// The same endpoints with the same turn, each without a throttle and without a circuit breaker.
+    pub(crate) fn probing(&self) -> Self {
+        let states = Mutex::new(self.with_states(|states| states.clone()));
+        let admission = || Admission::new(Duration::ZERO, None);
+        let further = self.further.iter().map(|_| admission()).collect();
         Self { first: admission(), further, states }
     }
 

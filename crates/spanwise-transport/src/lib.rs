@@ -174,4 +174,11 @@ pub mod __private {
     pub fn observed(transport: &crate::Transport) -> Observed {
         transport.backend().observed()
     }
+
+    /// A clone of `transport` for requests that only ask: they share its connections and settings, and neither wait for
+    /// its throttles and circuit breakers nor change them.
+    #[cfg(feature = "tokio")]
+    pub fn probing(transport: &crate::Transport) -> crate::Transport {
+        transport.probing()
+    }
 }

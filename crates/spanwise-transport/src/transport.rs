@@ -1,6 +1,8 @@
 //! The transport: sends export requests and retries them until they have an outcome.
 
 mod memory;
+mod probing;
+mod progress;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -9,10 +11,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use progress::Progress;
 use spanwise_worker::__private::timer_deadline;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::admission::Admission;
 use crate::advice::Advice;
 use crate::attempt::AttemptObserver;
 use crate::backend::Backend;
@@ -39,6 +43,8 @@ pub struct Transport {
     shared: Arc<Shared>,
     /// An observer of the requests of this clone.
     observer: Option<AttemptObserver>,
+    /// The endpoints as the requests of this clone alone see them: see [`probing`](Self::probing).
+    own_endpoints: Option<Arc<Endpoints>>,
 }
 
 struct Shared {
@@ -101,7 +107,7 @@ impl Transport {
             proxy_secrets: builder.proxy_secrets(),
             crate_name: builder.crate_name,
         };
-        Self { shared: Arc::new(shared), observer: None }
+        Self { shared: Arc::new(shared), observer: None, own_endpoints: None }
     }
 
     /// Sets an observer of each failed attempt of requests through this clone and its clones. The observer of
@@ -225,7 +231,7 @@ impl Transport {
         request: FramedRequest,
         progress: &mut Progress,
     ) -> Result<Accepted, Failure> {
-        let shared = &*self.shared;
+        let (shared, endpoints) = (&*self.shared, self.endpoints());
         if tokio::runtime::Handle::try_current().is_err() {
             progress.last = Explanation::new("not inside a tokio runtime", None);
             return Err(Failure::Unsendable);
@@ -253,7 +259,7 @@ impl Transport {
             let mut attempt_ended = pin!(shared.attempt_ended.notified());
             // Before the step: an attempt that ends after it is not missed.
             attempt_ended.as_mut().enable();
-            let (index, step) = shared.endpoints.step(machine, Instant::now().into_std());
+            let (index, step) = endpoints.step(machine, Instant::now().into_std());
             let until = match step {
                 RequestStep::WaitUntil(at) => {
                     let wait = pin!(tokio::time::sleep_until(at.into()));
@@ -263,14 +269,15 @@ impl Transport {
                 RequestStep::Attempt { until } => until.into(),
                 RequestStep::End(failure) => {
                     if machine.attempts() == 0 {
-                        let reason = shared.endpoints.wait_reason(Instant::now().into_std());
+                        let reason = endpoints.wait_reason(Instant::now().into_std());
                         progress.last.cause = reason.to_owned();
                     }
                     return Err(failure);
                 }
             };
             let sent = progress.current.insert(Sent::default()).clone();
-            let mut in_flight = AttemptInFlight { shared, index, probe: machine.probe() };
+            let admission = endpoints.at(index);
+            let mut in_flight = AttemptInFlight { shared, admission, probe: machine.probe() };
             let max = shared.max_response_bytes;
             let (backend, authority) = shared.backend.at(index);
             let outcome = backend.attempt(&payload, sent, max, until).await.at_endpoint(authority);
@@ -278,11 +285,10 @@ impl Transport {
             let explanation = self.explain(&outcome);
             let is_ambiguous = outcome.is_ambiguous();
             let now = Instant::now().into_std();
-            let outcome = shared.endpoints.attempt_ended(index, now, outcome);
-            let admission = shared.endpoints.at(index);
+            let outcome = endpoints.attempt_ended(index, now, outcome);
             let openings = machine.breaker_openings();
             let after = machine.after(now, outcome, admission, || shared.jitter.draw());
-            let wait = after.retry_in().map(|wait| wait.max(shared.endpoints.closed_for(now)));
+            let wait = after.retry_in().map(|wait| wait.max(endpoints.closed_for(now)));
             let breaker_opened = machine.breaker_openings() > openings;
             let retry = Retry { wait, breaker_opened, is_ambiguous };
             in_flight.end();
@@ -381,8 +387,8 @@ impl fmt::Debug for Transport {
 /// An attempt in flight. Dropped with a cancelled request, it leaves its probe of the circuit breaker to another one.
 struct AttemptInFlight<'a> {
     shared: &'a Shared,
-    /// The index of its endpoint.
-    index: usize,
+    /// Of its endpoint.
+    admission: &'a Admission,
     probe: Option<Probe>,
 }
 
@@ -397,7 +403,7 @@ impl AttemptInFlight<'_> {
 impl Drop for AttemptInFlight<'_> {
     fn drop(&mut self) {
         if let Some(probe) = self.probe {
-            self.shared.endpoints.at(self.index).breaker.release(probe);
+            self.admission.breaker.release(probe);
             self.end();
         }
     }
@@ -410,34 +416,6 @@ struct Retry {
     breaker_opened: bool,
     /// Whether the receiver may have accepted the attempt that failed.
     is_ambiguous: bool,
-}
-
-/// The progress of one request; it outlives a cancelled future.
-#[derive(Debug, Default)]
-struct Progress {
-    /// `None` before the first attempt.
-    machine: Option<RequestMachine>,
-    body_bytes: usize,
-    /// The explanation of the last failed attempt; the texts are sanitized and masked.
-    last: Explanation,
-    /// The attempt in flight.
-    current: Option<Sent>,
-}
-
-impl Progress {
-    /// Records that the request was cancelled.
-    fn abandon(&mut self) {
-        let Some(sent) = self.current.take() else { return };
-        if let Some(machine) = &mut self.machine {
-            machine.cancel(sent.is_set());
-        }
-        if self.last.cause.is_empty() {
-            self.last.cause = match sent.is_set() {
-                true => "cancelled before an answer came".to_owned(),
-                false => "cancelled before a connection was made".to_owned(),
-            };
-        }
-    }
 }
 
 /// Runs `future` to its output, or returns `None` when `cancel` completes first.

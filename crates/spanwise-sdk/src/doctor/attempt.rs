@@ -2,6 +2,7 @@
 
 use super::check::{CheckStatus, DoctorCheck};
 use super::request::{NAME, ProbeRequest};
+use spanwise_transport::__private::probing;
 use spanwise_transport::{Delivery, FailedAttempt, Failure, Outcome, Transport};
 use spanwise_worker::clock;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,13 +43,16 @@ impl Stage {
 impl Attempt {
     /// Sends a span of the service that `resource` describes: once, and a second time if the receiver refuses the
     /// compression. Returns after `limit` at the latest.
+    ///
+    /// A pause that the receiver asked the program for (`Retry-After`) is not awaited, and one that it asks the doctor for
+    /// does not stop the program.
     pub(super) fn send(transport: &Transport, resource: &[u8], limit: Duration) -> Self {
         let request = ProbeRequest::new(resource);
         let trace_id = format!("{:032x}", request.trace_id.0);
         let started = Instant::now();
         let failures = Arc::new((Mutex::new((None, None)), Notify::new()));
         let observer = failures.clone();
-        let transport = transport.clone().with_attempt_observer(move |failed| {
+        let transport = probing(transport).with_attempt_observer(move |failed| {
             let mut seen = observer.0.lock().unwrap_or_else(PoisonError::into_inner);
             match failed.refused_compression {
                 Some(_) => seen.0 = Some(failed.clone()),

@@ -32,8 +32,9 @@ use std::time::Duration;
 /// global provider is one of Spanwise and runs, its spans so far, and the filter of `tracing`.
 ///
 /// If the global provider exports, the span goes through its transport, with all settings in code. Otherwise the environment
-/// has the settings; [`SpanwiseBuilder::doctor`] adds those in code. The request counts for the provider's diagnostics and
-/// its circuit breaker, and the span for neither its ledger nor its processors.
+/// has the settings; [`SpanwiseBuilder::doctor`] adds those in code. The request counts for the provider's diagnostics,
+/// neither for its circuit breaker nor for a pause that the receiver asks for (`Retry-After`), and the span for neither its
+/// ledger nor its processors.
 ///
 /// ```no_run
 /// # use spanwise_sdk as spanwise;
