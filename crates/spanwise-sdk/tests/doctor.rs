@@ -255,6 +255,48 @@ fn a_sink_that_panics_or_never_answers_is_a_failed_check() {
 }
 
 #[test]
+fn a_doctor_within_another_is_refused() {
+    let (reported, report) = std::sync::mpsc::channel();
+    let sink = move |_: Bytes| {
+        reported.send(builder().with_sink(accept).doctor()).unwrap();
+        accept(Bytes::new())
+    };
+    assert!(builder().with_sink(sink).doctor().span_arrived());
+    let inner = report.recv().unwrap();
+    let called = "a sampler or a sink that the doctor uses called the doctor";
+    assert_eq!(check(&inner, "doctor").finding(), called);
+    assert!(include_str!("../../../docs/troubleshooting.md").contains(called));
+}
+
+#[test]
+fn at_most_32_doctors_run_at_once() {
+    in_own_process("at_most_32_doctors_run_at_once", || {
+        let (open, opened) = std::sync::mpsc::channel::<()>();
+        let (entered, entries) = std::sync::mpsc::channel();
+        let opened = std::sync::Arc::new(std::sync::Mutex::new(opened));
+        let doctors: Vec<_> = (0..32)
+            .map(|_| {
+                let (opened, entered) = (opened.clone(), entered.clone());
+                let sink = move |_: Bytes| {
+                    entered.send(()).unwrap();
+                    let _blocks = opened.lock().map(|opened| opened.recv());
+                    accept(Bytes::new())
+                };
+                std::thread::spawn(move || builder().with_sink(sink).doctor())
+            })
+            .collect();
+        (0..32).for_each(|_| entries.recv().unwrap());
+        let refused = builder().with_sink(accept).doctor();
+        let finding = "32 doctors run already: try again when they end";
+        assert_eq!(check(&refused, "doctor").finding(), finding);
+        assert!(include_str!("../../../docs/troubleshooting.md").contains(finding));
+        drop(open);
+        assert!(doctors.into_iter().all(|it| it.join().unwrap().span_arrived()));
+        assert!(builder().with_sink(accept).doctor().span_arrived());
+    });
+}
+
+#[test]
 fn spans_that_are_all_sampled_out_are_counted() {
     let spanwise = builder()
         .with_sink(accept)

@@ -12,6 +12,7 @@ mod process;
 mod report;
 mod request;
 mod run;
+mod running;
 mod sampling;
 mod settings;
 
@@ -50,7 +51,8 @@ use std::time::Duration;
 /// ```
 ///
 /// The call blocks its thread for at most 12 s, the usual time is that of one request. It needs no runtime, and its work is
-/// done on a thread of its own; an async function calls it by `spawn_blocking`. It never panics.
+/// done on a thread of its own; an async function calls it by `spawn_blocking`. It never panics. At most 32 doctors run at
+/// once, and none from a sampler or a sink that one of them uses: the report of a further one is a failed check.
 pub fn doctor() -> DoctorReport {
     diagnose(process::global_provider(), Spanwise::builder)
 }

@@ -2,6 +2,7 @@
 
 use super::check::{CheckStatus, DoctorCheck};
 use super::report::DoctorReport;
+use super::running::Running;
 use opentelemetry::Context;
 use spanwise_worker::{catch_panic, mask_sigpipe, sanitize};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -41,16 +42,22 @@ impl Progress {
 }
 
 /// Runs `checks` on a thread of their own, which no runtime of the program and none of its subscribers reaches, for at
-/// most `limit`. A hanging check leaves its thread behind; a panic of one is a failed check.
+/// most `limit`. A hanging check leaves its thread behind; a panic of one is a failed check. From within a check, or while
+/// many others run, none of the checks is made.
 pub(super) fn within(
     limit: Duration,
     checks: impl FnOnce(&Progress) + Send + 'static,
 ) -> DoctorReport {
     let progress = Progress::default();
     let failed = |what: String| Some(DoctorCheck::both("doctor", CheckStatus::Failed, what));
+    let running = match Running::begin() {
+        Ok(running) => running,
+        Err(reason) => return progress.report(failed(reason.to_owned())),
+    };
     let (done, ended) = sync_channel(1);
     let shared = progress.clone();
     let run = move || {
+        let _until_the_end = running;
         mask_sigpipe();
         let ran = catch_panic(|| untraced(|| checks(&shared)));
         let _not_awaited = done.send(ran.map_err(|panic| panic.to_string()));
@@ -74,6 +81,7 @@ pub(super) fn within(
 pub(super) fn untraced<T>(work: impl FnOnce() -> T) -> T {
     #[cfg(feature = "tracing")]
     spanwise_worker::suppress_tracing();
+    Running::mark_thread();
     let _suppressed = Context::enter_telemetry_suppressed_scope();
     work()
 }
