@@ -52,6 +52,7 @@ impl Environment {
     }
 
     /// Receives the reports about the settings.
+    #[cfg(feature = "config-file")]
     pub(super) fn reporter(&self) -> &Reporter {
         &self.reporter
     }
