@@ -204,3 +204,66 @@ fn a_file_exporter_stays_until_its_path_changes() {
     let lines = |path| fs::read_to_string(path).unwrap().lines().count();
     assert_eq!((lines(first), lines(second)), (2, 1));
 }
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_file_whose_certificate_was_away_is_tried_again_and_the_end_of_an_error_is_reported() {
+    let (folder, log) = (Folder::new("retry"), DiagnosticLog::default());
+    let old = text("http://127.0.0.1:1", "always_on");
+    fs::write(folder.file(), &old).unwrap();
+    let _spanwise = watching(&folder, &log).build().unwrap();
+    let certificate = folder.0.join("ca.pem");
+    let tls = format!("            tls: {{ ca_file: \"{}\" }}\n  sampler:", certificate.display());
+    let next = text("https://127.0.0.1:1", "always_on").replace("  sampler:", &tls);
+    fs::write(folder.file(), next).unwrap();
+    let line = wait_for(&log, "cannot be used");
+    assert!(line.contains("ca.pem"), "{line}");
+    // More than one interval, in which nothing is reported again.
+    std::thread::sleep(INTERVAL * 2);
+    fs::write(certificate, spanwise_testkit::pki::Authority::new("servers").unwrap().certificate)
+        .unwrap();
+    let line = wait_for(&log, "was read again");
+    assert!(line.contains("with_endpoint from"), "{line}");
+    let reports = || log.lines().iter().filter(|line| line.contains("otel.yaml")).count();
+    assert_eq!(reports(), 2, "{:?}", log.lines());
+}
+
+#[test]
+fn the_return_of_the_content_in_force_ends_an_error() {
+    let (folder, log) = (Folder::new("return"), DiagnosticLog::default());
+    let text = text("http://127.0.0.1:1", "always_on");
+    fs::write(folder.file(), &text).unwrap();
+    let _spanwise = watching(&folder, &log).build().unwrap();
+    fs::write(folder.file(), text.replace("always_on", "always_onn")).unwrap();
+    wait_for(&log, "cannot be used");
+    fs::write(folder.file(), text).unwrap();
+    let line = wait_for(&log, "was read again");
+    assert!(line.ends_with("nothing changed"), "{line}");
+}
+
+const CHILD: &str = "SPANWISE_TEST_CHILD";
+
+/// In a process of its own, whose folder it changes.
+#[test]
+fn child() {
+    let Ok(path) = std::env::var(CHILD) else { return };
+    let (folder, log) = (Folder(PathBuf::from(path)), DiagnosticLog::default());
+    let write = |sampler: &str| {
+        fs::write(folder.file(), text("http://127.0.0.1:1", sampler)).unwrap();
+    };
+    write("always_on");
+    std::env::set_current_dir(&folder.0).unwrap();
+    let spanwise = log.attach(Spanwise::builder().with_environment(|_| None));
+    let spanwise = spanwise.with_config_file("otel.yaml").with_config_file_watch(INTERVAL);
+    let _spanwise = spanwise.build().unwrap();
+    std::env::set_current_dir(std::env::temp_dir()).unwrap();
+    write("always_off");
+    wait_for(&log, "with_sampler");
+}
+
+#[test]
+fn a_relative_path_is_that_of_the_folder_at_the_time_of_the_build() {
+    let folder = Folder::new("relative");
+    let output = spanwise_testkit::rerun("child").env(CHILD, &folder.0).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

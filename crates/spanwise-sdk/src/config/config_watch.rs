@@ -23,9 +23,9 @@ impl SpanwiseBuilder {
     /// until the file changes. A file that is being written is left until its times and
     /// its length are the same for the interval, or for a second if that is shorter. A file that cannot be used
     /// changes nothing, and is reported once, with the place of the mistake
-    /// ([`Diagnostic::ConfigFileNotReloaded`]); the next one that can is
-    /// applied and reported ([`Diagnostic::ConfigFileReloaded`]). Links are followed, so that a ConfigMap of Kubernetes
-    /// can be watched.
+    /// ([`Diagnostic::ConfigFileNotReloaded`]); it is tried again at each interval, as the cause may be another file, and the next
+    /// one that can be used is applied and reported ([`Diagnostic::ConfigFileReloaded`]). Links are followed, so that a ConfigMap of Kubernetes
+    /// can be watched, and a relative path is that of the folder at the time of the build.
     ///
     /// A thread of its own, `spanwise-config`, examines and reads the file, so that no file system delays the export.
     /// It ends with the provider. It has no effect without a file, for a provider that exports nothing, and in a forked
@@ -65,9 +65,12 @@ impl SpanwiseBuilder {
                 .unused(settings::CONFIG_FILE_WATCH.method(), "there is no configuration file");
             return Ok(None);
         };
+        // Also after the program has changed its folder.
+        let path = std::path::absolute(&path).unwrap_or(path);
         let mut builder = Box::new(self.clone());
         builder.lookup = Some(lookup.clone());
-        Ok(Some(ConfigWatch { file: WatchedFile::new(path), interval, builder }))
+        builder.config_file = Some(path.clone());
+        Ok(Some(ConfigWatch { file: WatchedFile::new(path), interval, builder, error: None }))
     }
 }
 
@@ -77,6 +80,8 @@ pub(super) struct ConfigWatch {
     interval: Duration,
     /// The settings in code, with those of the file to come.
     builder: Box<SpanwiseBuilder>,
+    /// The error of the last reload.
+    error: Option<String>,
 }
 
 impl ConfigWatch {
@@ -109,7 +114,10 @@ impl ConfigWatch {
             if stop.wait(settling.unwrap_or(self.interval).min(self.interval)) {
                 return;
             }
-            if !self.file.is_due() {
+            let is_due = self.file.is_due();
+            // Another file may have been the cause, such as a certificate that was being replaced.
+            let is_tried_again = self.error.is_some() && !self.file.is_changing();
+            if !is_due && !is_tried_again {
                 continue;
             }
             let Some(handle) = handle.upgrade() else { return };
@@ -118,7 +126,7 @@ impl ConfigWatch {
         }
     }
 
-    fn reload(&self, handle: &Handle) {
+    fn reload(&mut self, handle: &Handle) {
         let builder = SpanwiseBuilder::clone(&self.builder);
         let mut reloaded = handle.reload(builder.clone());
         for _ in 0..TRIES {
@@ -130,11 +138,16 @@ impl ConfigWatch {
         }
         let file = sanitize(&self.file.path().display().to_string());
         let diagnostic = match reloaded {
-            Ok(reloaded) if reloaded.is_unchanged() => return,
+            // The end of an error is reported, also if the earlier content is back.
+            Ok(reloaded) if self.error.take().is_none() && reloaded.is_unchanged() => return,
             Ok(reloaded) => Diagnostic::ConfigFileReloaded { file, reloaded: Box::new(reloaded) },
             Err(ReloadError::NotRunning { .. }) => return,
             Err(error) => {
-                Diagnostic::ConfigFileNotReloaded { file, error: sanitize(&error.to_string()) }
+                let error = sanitize(&error.to_string());
+                if self.error.replace(error.clone()).as_ref() == Some(&error) {
+                    return;
+                }
+                Diagnostic::ConfigFileNotReloaded { file, error }
             }
         };
         handle.reporter().report(diagnostic);
