@@ -174,7 +174,7 @@ impl<'d> Field<'d> {
     pub fn boolean(&self) -> Option<bool> {
         match self.scalar("true or false")? {
             Scalar::Bool(value) => Some(*value),
-            _ => self.expected("true or false"),
+            _ => self.expected_scalar("true or false"),
         }
     }
 
@@ -186,7 +186,7 @@ impl<'d> Field<'d> {
             Scalar::Integer(number) => i64::try_from(*number).ok(),
             _ => None,
         };
-        number.filter(|number| range.contains(number)).or_else(|| self.expected(&expected()))
+        number.filter(|number| range.contains(number)).or_else(|| self.expected_scalar(&expected()))
     }
 
     /// A number of `range`, whole or not.
@@ -198,7 +198,7 @@ impl<'d> Field<'d> {
             Scalar::Float(number) => Some(*number),
             _ => None,
         };
-        number.filter(|number| range.contains(number)).or_else(|| self.expected(&expected()))
+        number.filter(|number| range.contains(number)).or_else(|| self.expected_scalar(&expected()))
     }
 
     /// One of the names of `choices`, as its value.
@@ -261,6 +261,24 @@ impl<'d> Field<'d> {
         None
     }
 
+    /// As [`expected`](Self::expected), where a number or a boolean is expected: quotes make it a string.
+    fn expected_scalar<T>(&self, expected: &str) -> Option<T> {
+        let is_in_quotes = self.node.is_some_and(|node| match &node.content {
+            Content::Scalar { scalar: Scalar::String(text), .. } => {
+                !matches!(Scalar::of_plain(text), Scalar::String(_) | Scalar::Null)
+            }
+            _ => false,
+        });
+        if is_in_quotes {
+            self.error(format!(
+                "{expected} is expected, not a string; remove the quotes of {}",
+                self.shown()
+            ));
+            return None;
+        }
+        self.expected(expected)
+    }
+
     /// As [`expected`](Self::expected), where a mapping or a sequence is expected. The message has the type of the value alone: a
     /// text may be a key and a value, perhaps a secret, without the space between them.
     pub(crate) fn expected_nodes(&self, expected: &str) {
@@ -268,8 +286,15 @@ impl<'d> Field<'d> {
         self.error(format!("{expected} is expected, not {found}"));
     }
 
-    /// The value for a message: its text in the file, where a variable stands for its value.
+    /// The value for a message: its text in the file, where a variable stands for its value, which no message shows.
     fn shown(&self) -> String {
+        match self.is_substituted() && !self.is_secret {
+            true => format!("the value of {}", self.shown_source()),
+            false => self.shown_source(),
+        }
+    }
+
+    fn shown_source(&self) -> String {
         match self.node {
             Some(Node { content: Content::Scalar { source, .. }, .. }) if !self.is_secret => {
                 let mut text: String = source.escape_debug().take(SHOWN_LETTERS).collect();

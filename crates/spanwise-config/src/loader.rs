@@ -314,6 +314,12 @@ impl From<ScanError> for Failure {
     fn from(error: ScanError) -> Self {
         let message = match error.kind() {
             ErrorKind::RecursionLimitExceeded => too_deep(),
+            ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
+                format!(
+                    "not YAML: {}; between braces or brackets, a text with one of {{ }} [ ] , or with ${{NAME}} needs quotes",
+                    error.info()
+                )
+            }
             _ => format!("not YAML: {}", error.info()),
         };
         Self::new(position(*error.marker()), message)

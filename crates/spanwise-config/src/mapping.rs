@@ -81,7 +81,18 @@ impl<'d> Field<'d> {
             {
                 None
             }
-            _ => self.expected(&format!("exactly one of {}", listed(known))),
+            [] => self.expected(&format!("exactly one of {}", listed(known))),
+            _ => {
+                let found: Vec<String> = mapping.entries.iter().map(Entry::shown_key).collect();
+                let found = found.iter().map(String::as_str).take(MAX_SHOWN).collect::<Vec<_>>();
+                self.error(format!(
+                    "exactly one of {} is expected, not {} keys: {}",
+                    listed(known),
+                    mapping.entries.len(),
+                    found.join(", ")
+                ));
+                None
+            }
         }
     }
 
@@ -112,4 +123,6 @@ fn accepted(known: &[&str]) -> String {
     format!("; accepted is {}", listed(known))
 }
 
+/// The most keys that a message shows.
+const MAX_SHOWN: usize = 8;
 const QUOTES: &str = "a value with a comma needs quotes between braces";

@@ -21,6 +21,8 @@ fn each_kind_has_its_message() {
     check(b"a: 1\na: 2\n", "2:1: the key `a` occurs a second time; the first one is in line 1");
     check(b"a: &x [*x]\n", "alias inside of its own anchor");
     check(b"a: *x\n", "not YAML: ");
+    check(b"a: {b: ${NAME}}\n", "or with ${NAME} needs quotes");
+    check(b"a: [x, {b: ${NAME}}, y]\n", "or with ${NAME} needs quotes");
     check(b"a:\n\t- 1\n", "not YAML: ");
     check(b"a: 1\n---\nb: 2\n", "a second document");
     check(b"a: !!binary 1\n", "core schema");

@@ -90,7 +90,19 @@ fn another_type_is_named_with_the_accepted_one() {
     );
     assert_eq!(
         message("{a: 1, b: 1}", |key| _ = key.kind(&["a", "b"])),
+        at("exactly one of `a` or `b` is expected, not 2 keys: a, b")
+    );
+    assert_eq!(
+        message("{}", |key| _ = key.kind(&["a", "b"])),
         at("exactly one of `a` or `b` is expected, not a mapping")
+    );
+    assert_eq!(
+        message("\"12\"", |key| _ = key.integer(0..=99)),
+        at("a whole number from 0 to 99 is expected, not a string; remove the quotes of `12`")
+    );
+    assert_eq!(
+        message("'true'", |key| _ = key.boolean()),
+        at("true or false is expected, not a string; remove the quotes of `true`")
     );
     assert_eq!(message("", |key| _ = key.required()), at("it is required").replace("1:6", "1:1"));
 }
@@ -112,7 +124,7 @@ s.yaml:3:3: batch.color: unknown key; accepted is `max_queue_size` or `exporter`
 #[test]
 fn no_message_shows_the_value_of_a_variable_or_a_secret() {
     let of_variable = message("${TOKEN}", |key| _ = key.integer(0..=9));
-    assert!(of_variable.ends_with("is expected, not `${TOKEN}`"), "{of_variable}");
+    assert!(of_variable.ends_with("is expected, not the value of `${TOKEN}`"), "{of_variable}");
     let secret = message("swordfish", |key| _ = key.secret().integer(0..=9));
     assert!(secret.ends_with("is expected, not a string"), "{secret}");
     let document = Document::parse("s.yaml", b"key: swordfish", |_| None).unwrap();
