@@ -229,8 +229,13 @@ const PARTS: &[Part] = &[
             ),
             (
                 "jaeger_remote/development",
-                "`endpoint`, required; `interval`, 1 to 2,592,000,000 ms, 60,000; `initial_sampler`, required",
+                "`endpoint`, required; `interval`; `initial_sampler`, required",
                 "the strategies of a Jaeger collector; needs the feature `jaeger`; at the top, or as the root of `parent_based`; `jaeger_remote` is the same",
+            ),
+            (
+                "jaeger_remote/development.interval",
+                "milliseconds, 1 to 2,592,000,000; 60,000",
+                "the interval at which the strategies are fetched",
             ),
         ],
     },

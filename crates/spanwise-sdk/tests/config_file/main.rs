@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod mutated;
+mod page_keys;
 mod production;
 mod snippets;
 #[path = "../support/mod.rs"]
