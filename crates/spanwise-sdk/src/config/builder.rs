@@ -7,7 +7,7 @@ use super::exporter::Exporter;
 use super::file_parts::FileParts;
 use super::files::Files;
 use super::otlp::{ClientCertificate, Trust};
-use super::recorder::Recorder;
+use super::recording_sdk::RecordingSdk;
 use super::redaction::shown;
 use crate::detectors::Detector;
 use crate::diagnostics::{Diagnostic, Handler, LogLevel};
@@ -114,7 +114,7 @@ pub struct SpanwiseBuilder {
     pub(super) lookup: Option<Lookup>,
     pub(super) handler: Option<Handler>,
     pub(super) log_level: Option<LogLevel>,
-    pub(super) recorder: Recorder,
+    pub(super) recording_sdk: RecordingSdk,
 }
 
 impl SpanwiseBuilder {
@@ -124,7 +124,7 @@ impl SpanwiseBuilder {
 
     /// The exporting half alone, for spans that the stock SDK records.
     pub(crate) fn for_spans_of_the_stock_sdk(mut self) -> Self {
-        self.recorder = Recorder::StockSdk;
+        self.recording_sdk = RecordingSdk::StockSdk;
         self
     }
 

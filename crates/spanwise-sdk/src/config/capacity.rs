@@ -4,7 +4,7 @@ use super::builder::SpanwiseBuilder;
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
 use super::ranges;
-use super::recorder::Recorder;
+use super::recording_sdk::RecordingSdk;
 use super::settings::{self, Setting};
 use crate::diagnostics::Reporter;
 use opentelemetry::Context;
@@ -76,7 +76,7 @@ impl SpanwiseBuilder {
         environment: &Environment,
         transport: Transport,
     ) -> Result<ExporterBuilder, BuildError> {
-        if self.recorder == Recorder::StockSdk && self.on_full == OnFull::ShedByTrace {
+        if self.recording_sdk == RecordingSdk::StockSdk && self.on_full == OnFull::ShedByTrace {
             // A trace can be shed at the start of its root, which another SDK starts.
             let problem = "accepted are Drop and Wait, because the stock SDK starts the spans";
             return Err(BuildError::setting("with_on_full", "ShedByTrace", problem));

@@ -27,7 +27,7 @@ mod otlp;
 mod own_stack;
 mod propagators;
 mod ranges;
-mod recorder;
+mod recording_sdk;
 mod redaction;
 mod reload;
 mod reloaded;

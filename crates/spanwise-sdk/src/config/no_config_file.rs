@@ -3,7 +3,7 @@
 use super::builder::SpanwiseBuilder;
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
-use super::recorder::Recorder;
+use super::recording_sdk::RecordingSdk;
 use super::settings::CONFIG_FILE;
 use crate::provider::Spanwise;
 use spanwise_transport::__private::MissingFeature;
@@ -35,14 +35,14 @@ impl SpanwiseBuilder {
     ) -> Result<Environment, BuildError> {
         match environment.required_text(&CONFIG_FILE)? {
             None => Ok(environment),
-            Some(_) if self.recorder == Recorder::StockSdk => {
+            Some(_) if self.recording_sdk == RecordingSdk::StockSdk => {
                 environment.report_unused(&CONFIG_FILE, "the stock SDK records the spans");
                 Ok(environment)
             }
             Some((setting, path)) => {
                 let missing = MissingFeature {
                     feature: "config-file",
-                    crate_name: self.recorder.crate_name(),
+                    crate_name: self.recording_sdk.crate_name(),
                     instead: "set variables or the builder's methods",
                 };
                 Err(BuildError::no_feature(setting, path, missing))

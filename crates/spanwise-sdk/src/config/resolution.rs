@@ -5,7 +5,7 @@ use super::destination_changes::DestinationSettings;
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
 use super::exporter::{self, Exporter};
-use super::recorder::Recorder;
+use super::recording_sdk::RecordingSdk;
 use super::reported::Reported;
 use super::resource::{MAX_RESOURCE_BYTES, Resource};
 use super::running::Running;
@@ -91,7 +91,7 @@ impl SpanwiseBuilder {
                 propagators
             }
             Globals::Unchanged => {
-                if !disabled && self.recorder == Recorder::Native {
+                if !disabled && self.recording_sdk == RecordingSdk::Native {
                     let setting = match propagators_in_code {
                         true => "with_propagators",
                         false => "propagator of the configuration file",
@@ -172,10 +172,10 @@ impl SpanwiseBuilder {
         let fixed = self.fixed_settings(environment, &resource)?;
         let exporter =
             self.resolve_export(exporter, environment)?.with_resource(resource.encoded.clone());
-        let exporter = match self.recorder {
-            Recorder::Native => exporter,
+        let exporter = match self.recording_sdk {
+            RecordingSdk::Native => exporter,
             // The stock SDK sets its resource later.
-            Recorder::StockSdk => {
+            RecordingSdk::StockSdk => {
                 exporter.with_max_resource_bytes(max_bytes.min(MAX_RESOURCE_BYTES))
             }
         };

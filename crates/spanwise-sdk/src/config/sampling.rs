@@ -3,7 +3,7 @@
 use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
-use super::recorder::Recorder;
+use super::recording_sdk::RecordingSdk;
 use super::redaction::{shown_argument, shown_name};
 use super::settings::{self, SettingType};
 use crate::remote_sampling::{RemoteSampling, RemoteSource};
@@ -49,7 +49,7 @@ impl Remote {
         let Self { setting, source } = self;
         RemoteSampling::new(&source, service_name, setting).map_err(|error| {
             let BuildError::Transport(error) = error else { return error };
-            let error = error.with_crate_name(Recorder::Native.crate_name());
+            let error = error.with_crate_name(RecordingSdk::Native.crate_name());
             match (error.missing_feature(), error) {
                 (Some(missing), TransportError::NoTls { endpoint, .. }) => {
                     BuildError::no_feature(setting, endpoint, missing)
@@ -188,7 +188,7 @@ fn not_compiled_in(
     feature: &'static str,
 ) -> BuildError {
     // The native provider alone resolves a sampler.
-    let crate_name = Recorder::Native.crate_name();
+    let crate_name = RecordingSdk::Native.crate_name();
     let missing = MissingFeature { feature, crate_name, instead: "set another sampler" };
     BuildError::no_feature(setting, value, missing)
 }

@@ -3,7 +3,7 @@
 use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
-use super::recorder::Recorder;
+use super::recording_sdk::RecordingSdk;
 use super::settings::{self, Setting};
 use spanwise_wire::SpanLimits;
 
@@ -53,7 +53,7 @@ impl SpanwiseBuilder {
             }
             return Ok(limits);
         }
-        if self.recorder == Recorder::StockSdk {
+        if self.recording_sdk == RecordingSdk::StockSdk {
             return Ok(of_recorded_spans(environment, max));
         }
         let count = |setting: &Setting, default: u32| {

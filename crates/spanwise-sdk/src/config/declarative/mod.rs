@@ -27,7 +27,7 @@ mod tracers;
 use super::builder::SpanwiseBuilder;
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
-use super::recorder::Recorder;
+use super::recording_sdk::RecordingSdk;
 use super::redaction::shown_path;
 use super::settings::CONFIG_FILE;
 use crate::diagnostics::{Diagnostic, sanitize};
@@ -83,7 +83,7 @@ impl SpanwiseBuilder {
             return Ok(Some(path.clone()));
         }
         let path = environment.required_text(&CONFIG_FILE)?.map(|(_, path)| PathBuf::from(path));
-        Ok(path.filter(|_| self.recorder != Recorder::StockSdk))
+        Ok(path.filter(|_| self.recording_sdk != RecordingSdk::StockSdk))
     }
 
     /// Applies the file, if there is one. Returns the environment that is left.
@@ -97,11 +97,11 @@ impl SpanwiseBuilder {
     ) -> Result<Environment, BuildError> {
         let is_in_code = self.config_file.is_some();
         let Some(path) = self.config_file_path(&environment)? else {
-            match self.recorder {
-                Recorder::StockSdk => {
+            match self.recording_sdk {
+                RecordingSdk::StockSdk => {
                     environment.report_unused(&CONFIG_FILE, "the stock SDK records the spans");
                 }
-                Recorder::Native => environment.effective(&CONFIG_FILE, || "none".to_owned()),
+                RecordingSdk::Native => environment.effective(&CONFIG_FILE, || "none".to_owned()),
             }
             return Ok(environment);
         };

@@ -17,7 +17,7 @@
 
 use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
-use super::super::recorder::Recorder;
+use super::super::recording_sdk::RecordingSdk;
 use super::super::settings::{self, Setting};
 use super::go_duration;
 use super::quantity;
@@ -122,7 +122,7 @@ impl Settings<'_> {
             environment.report_unused(setting, &format!("the configuration file has {key}"));
         };
         match self.sampler {
-            Some((rate, _)) if builder.recorder == Recorder::StockSdk => {
+            Some((rate, _)) if builder.recording_sdk == RecordingSdk::StockSdk => {
                 warnings.push(rate.problem("it has no effect: the stock SDK samples the spans"));
             }
             Some((_, sampler)) if !builder.has_sampler() => {

@@ -41,7 +41,7 @@ impl SpanwiseBuilder {
             return self.given_transport(transport, environment, health);
         }
         let mut transport = Transport::builder()
-            .with_crate_name(self.recorder.crate_name())
+            .with_crate_name(self.recording_sdk.crate_name())
             .with_attempt_observer(move |failed| health.attempt_failed(failed));
         transport = transport
             .with_max_response_bytes(self.max_response_bytes.unwrap_or(record::MAX_RESPONSE_BYTES))

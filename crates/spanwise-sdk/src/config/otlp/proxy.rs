@@ -113,7 +113,7 @@ impl SpanwiseBuilder {
     fn missing_proxy(&self) -> MissingFeature {
         MissingFeature {
             feature: "proxy",
-            crate_name: self.recorder.crate_name(),
+            crate_name: self.recording_sdk.crate_name(),
             instead: "send to a collector that is reached without one",
         }
     }

@@ -1,8 +1,8 @@
-//! [`Recorder`]: the SDK in front of the exporter.
+//! [`RecordingSdk`]: the SDK in front of the exporter.
 
 /// The SDK that records the spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Recorder {
+pub(super) enum RecordingSdk {
     /// Our own tracers.
     #[default]
     Native,
@@ -10,7 +10,7 @@ pub(super) enum Recorder {
     StockSdk,
 }
 
-impl Recorder {
+impl RecordingSdk {
     /// The crate in the user's `Cargo.toml` that has the features: errors name it.
     pub(super) fn crate_name(self) -> &'static str {
         match self {
