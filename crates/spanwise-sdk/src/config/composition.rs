@@ -1,8 +1,10 @@
 //! Composition: a provider from the settings of the code and of the environment.
 
 use super::builder::{SHUTDOWN_TIMEOUT, SpanwiseBuilder};
+use super::effective_settings::EffectiveSettings;
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
+use super::explain::{Explanation, Recorder as SettingsRecorder};
 use super::own_stack::on_own_stack;
 use super::reported::Reported;
 use super::resolution::{Exporting, Globals, Plan};
@@ -18,7 +20,7 @@ use crate::remote_slot::RemoteSlot;
 use crate::start::Scopes;
 use spanwise_sampling::{DynamicSampler, Sampler};
 use spanwise_worker::{catch_panic, fork};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 impl SpanwiseBuilder {
@@ -51,12 +53,15 @@ impl SpanwiseBuilder {
         let lookup = self.lookup.take().unwrap_or_else(process_environment);
         let (recording, made) = reporter.recording();
         let resolve = || -> Result<_, BuildError> {
-            let environment = Environment::new(lookup.clone(), recording);
+            let environment = Environment::new(lookup.clone(), recording)
+                .with_recorder(SettingsRecorder::new(self.given()));
             let watch = self.config_watch(&environment, &lookup)?;
             let resolved = self.resolve(environment, &lookup, &reporter, globals)?;
-            Ok((watch, Box::new(resolved)))
+            let reports = made.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let explanation = Explanation::new(resolved.environment.recorder().take(), reports);
+            Ok((watch, Box::new(resolved), EffectiveSettings::new(&explanation)))
         };
-        let built = on_own_stack(resolve).and_then(|(watch, resolved)| {
+        let built = on_own_stack(resolve).and_then(|(watch, resolved, effective)| {
             let spanwise = match resolved.plan {
                 Plan::Disabled => {
                     let sampler = self.sampler.take().unwrap_or_default();
@@ -72,6 +77,7 @@ impl SpanwiseBuilder {
                     self.start(*exporting, &reporter)?
                 }
             };
+            spanwise.handle.set_effective_settings(effective);
             watch.map_or(Ok(()), |watch| watch.start(&spanwise))?;
             Ok((spanwise, resolved.propagators))
         });

@@ -16,6 +16,7 @@ mod container_limits;
 #[cfg_attr(not(feature = "config-file"), path = "no_config_file.rs")]
 mod declarative;
 mod destination_changes;
+mod effective_settings;
 mod environment;
 mod error;
 mod explain;
@@ -37,6 +38,7 @@ mod resource;
 mod resource_detectors;
 mod route;
 mod running;
+mod sampler_description;
 mod sampling;
 mod setting_changes;
 mod settings;
@@ -49,6 +51,7 @@ mod unused;
 mod watched_file;
 
 pub use builder::SpanwiseBuilder;
+pub(crate) use effective_settings::EffectiveSettings;
 pub use error::BuildError;
 pub use explain::{EffectiveSetting, Explanation, Origin, explain};
 pub use exporter::Exporter;

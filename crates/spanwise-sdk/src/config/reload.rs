@@ -2,15 +2,17 @@
 
 use super::builder::SpanwiseBuilder;
 use super::destination_changes::DestinationSettings;
+use super::effective_settings::EffectiveSettings;
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
 use super::exporter::{self, Exporter};
 use super::file_parts::FileParts;
 use super::own_stack::on_own_stack;
-use super::redaction::shown;
 use super::reloaded::{ReloadError, Reloaded, SettingChange};
+use super::resolution::Globals;
 use super::resource::Resource;
 use super::running::{FixedSetting, Running, TransportSource};
+use super::sampler_description::description;
 use super::setting_changes::{of_batching, of_limits};
 use super::{propagators, settings};
 use crate::core::Phase;
@@ -22,7 +24,6 @@ use crate::start::TracerConfigurator;
 use spanwise_export::{BatchConfig, PreparedTransport};
 use spanwise_sampling::Sampler;
 use spanwise_wire::SpanLimits;
-use spanwise_worker::catch_panic;
 use std::sync::TryLockError;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -117,16 +118,24 @@ impl Handle {
         let mut reloaded = Reloaded::default();
         // Reports and the log level have to wait: they are of a configuration that may be invalid.
         let (deferred, reports) = Reporter::collecting();
+        let globals = if self.sets_globals { Globals::Set } else { Globals::Unchanged };
         let resolve = || {
-            builder
-                .resolve_next((self, running), deferred, &mut reloaded)
-                .map(|next| next.map(Box::new))
+            let explained = builder.explain_with(globals);
+            let explained = explained.map(|it| EffectiveSettings::new(&it));
+            let next = builder.resolve_next((self, running), deferred, &mut reloaded);
+            next.map(|next| next.map(|next| Box::new((next, explained))))
         };
         let next = on_own_stack(resolve);
         // A shutdown meanwhile is the reason of an error, and not the configuration.
         self.check_running()?;
         if let Some(next) = next? {
-            self.apply(*next, running, &mut reloaded)?;
+            let (next, explained) = *next;
+            self.apply(next, running, &mut reloaded)?;
+            if let Ok(next) = explained {
+                let mut effective = self.effective_settings();
+                effective.replace(next, &reloaded.needs_restart);
+                self.set_effective_settings(effective);
+            }
         }
         running.reported.replace(&reports, self.reporter());
         Ok(reloaded)
@@ -316,10 +325,4 @@ impl SpanwiseBuilder {
         }
         Ok(Some(Next { transport, batch, limits, sampler, log_level, configurator, parts }))
     }
-}
-
-/// The description of a sampler, which may be the user's.
-fn description(sampler: &Sampler) -> String {
-    let text = catch_panic(|| sampler.to_string());
-    shown(&text.unwrap_or_else(|_| "a sampler whose description panics".to_owned()))
 }

@@ -4,9 +4,12 @@ use super::builder::SpanwiseBuilder;
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
 use super::resolution::{Globals, Plan};
+use super::running::{Running, TransportSource};
 use crate::diagnostics::Reporter;
-use crate::span_route::SpanRoute;
+use crate::lifecycle::Handle;
+use crate::span_route::{EndedRoute, SpanRoute};
 use spanwise_sampling::Sampler;
+use spanwise_transport::TransportBuilder;
 use spanwise_worker::fork;
 
 /// The fate of spans by the settings.
@@ -16,6 +19,23 @@ pub(crate) enum Routed {
     /// Spans are not exported.
     NotExported,
     Sent(Box<SpanRoute>, Sampler),
+}
+
+impl Handle {
+    /// Where spans went before the end of the provider.
+    ///
+    /// # Errors
+    /// A file of the transport has changed and cannot be used.
+    pub(crate) fn ended_route(&self) -> Result<EndedRoute, BuildError> {
+        // Another thread may hold the lock for ever, if this is a forked child.
+        let Ok(running) = self.running.try_lock() else { return Ok(EndedRoute::Unknown) };
+        let Some(Running { source, .. }) = &*running else { return Ok(EndedRoute::Unknown) };
+        let TransportSource::Network(builder) = source else {
+            return Ok(EndedRoute::Sink(source.name()));
+        };
+        let (transport, resource) = (TransportBuilder::clone(builder).build()?, self.resource());
+        Ok(EndedRoute::Network(SpanRoute { transport, resource, further: Vec::new() }))
+    }
 }
 
 impl SpanwiseBuilder {

@@ -77,7 +77,7 @@ impl TransportSource {
         }
     }
 
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match self {
             Self::Network(builder) => builder.__destination(),
             Self::Sink(_, name) | Self::Given(_, name) | Self::File(name) => name.clone(),

@@ -5,6 +5,7 @@ use super::environment::Environment;
 use super::error::BuildError;
 use super::recording_sdk::RecordingSdk;
 use super::redaction::{shown_argument, shown_name};
+use super::sampler_description::description;
 use super::settings::{self, SettingType};
 use crate::remote_sampling::{RemoteSampling, RemoteSource};
 #[cfg(any(feature = "jaeger", feature = "xray"))]
@@ -67,7 +68,7 @@ impl SpanwiseBuilder {
     ) -> Result<Resolved, BuildError> {
         let resolved = self.resolve_sampler_of_all(environment)?;
         environment.effective(&settings::SAMPLER, || match environment.text(&settings::SAMPLER) {
-            _ if self.has_sampler() => resolved.0.to_string(),
+            _ if self.has_sampler() => description(&resolved.0),
             Some((_, name)) if is_known(&name) => name.to_ascii_lowercase(),
             _ => settings::SAMPLER.default.to_owned(),
         });

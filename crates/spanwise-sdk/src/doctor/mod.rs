@@ -32,10 +32,11 @@ use std::time::Duration;
 /// connection, TLS, the receiver's answer to a span named `spanwise doctor`, and from within the process alone: whether the
 /// global provider is one of Spanwise and runs, its spans so far, and the filter of `tracing`.
 ///
-/// If the global provider exports, the span goes through its transport, with all settings in code. Otherwise the environment
-/// has the settings; [`SpanwiseBuilder::doctor`] adds those in code. The request counts for the provider's diagnostics,
-/// neither for its circuit breaker nor for a pause that the receiver asks for (`Retry-After`), and the span for neither its
-/// ledger nor its processors.
+/// The settings are those of the global provider, with the ones in code, of its build or its last reload, and the span goes
+/// through its transport. After a shutdown and in a forked child the span goes through a new transport with the same settings,
+/// and further destinations are not checked. Without a provider the environment has the settings;
+/// [`SpanwiseBuilder::doctor`] adds those in code. The request counts for the provider's diagnostics, neither for its circuit
+/// breaker nor for a pause that the receiver asks for (`Retry-After`), and the span for neither its ledger nor its processors.
 ///
 /// ```no_run
 /// # use spanwise_sdk as spanwise;
@@ -83,27 +84,18 @@ impl Spanwise {
     }
 }
 
-/// The checks of `provider`, and of the settings of `builder` if the provider exports nothing.
+/// The checks of `provider`, otherwise of the settings of `builder`.
 fn diagnose(
     provider: Option<Arc<Handle>>,
     builder: impl FnOnce() -> SpanwiseBuilder + Send + 'static,
 ) -> DoctorReport {
     within(LIMIT, move |progress| {
         process::check(provider.as_deref()).into_iter().for_each(|check| progress.add(check));
-        // The connections of a forked provider belong to its parent.
-        let running = provider.filter(|provider| !provider.core.is_forked());
-        match running.as_deref().and_then(Handle::route) {
-            Some(route) => {
-                let finding = settings::destination(&route);
-                progress.add(DoctorCheck::both(
-                    settings::CONFIGURATION,
-                    CheckStatus::Passed,
-                    finding,
-                ));
-                if let Some(provider) = &running {
-                    progress.add(sampling::check(&provider.core.sampler.load()));
+        match provider {
+            Some(provider) => {
+                if let Some(route) = settings::of_provider(&provider, progress) {
+                    network::check(&route, LIMITS, progress);
                 }
-                network::check(&route, LIMITS, progress);
             }
             None => check_settings(builder(), progress),
         }

@@ -1,36 +1,82 @@
 //! The settings: their values and origins, and whether spans are sent at all.
 
+use super::attempt::Stage;
 use super::check::{CheckStatus, DoctorCheck};
 use super::run::Progress;
 use super::sampling;
-use crate::config::{BuildError, Explanation, Origin, Routed, SpanwiseBuilder};
-use crate::diagnostics::LogLevel;
-use crate::span_route::SpanRoute;
+use crate::config::{BuildError, EffectiveSettings, Routed, SpanwiseBuilder};
+use crate::core::Phase;
+use crate::lifecycle::Handle;
+use crate::span_route::{EndedRoute, SpanRoute};
 
 /// Adds the checks of the settings of `builder`. Returns the route of the spans, if there is one.
 pub(super) fn check(builder: SpanwiseBuilder, progress: &Progress) -> Option<SpanRoute> {
-    let explained = builder.explain();
-    let check = |status, finding: String| {
-        let check = DoctorCheck::both(CONFIGURATION, status, finding);
-        explained.iter().flat_map(details).fold(check, DoctorCheck::with_detail)
-    };
+    let effective = builder.explain().map(|it| EffectiveSettings::new(&it)).unwrap_or_default();
+    let check = |status, finding: &str| configuration(&effective, status, finding);
     match builder.route() {
         Err(error) => progress.add(failed(&error)),
         Ok(Routed::Disabled) => {
-            progress.add(check(CheckStatus::Failed, DISABLED.to_owned()).with_fix(ENABLE));
+            progress.add(check(CheckStatus::Failed, DISABLED).with_fix(ENABLE));
         }
         Ok(Routed::NotExported) => {
-            progress.add(check(CheckStatus::Failed, NOT_EXPORTED.to_owned()).with_fix(EXPORT));
+            progress.add(check(CheckStatus::Failed, NOT_EXPORTED).with_fix(EXPORT));
         }
         Ok(Routed::Sent(route, sampler)) => {
-            let has_warnings = explained.iter().any(|it| warnings(it).next().is_some());
-            let status = if has_warnings { CheckStatus::Warning } else { CheckStatus::Passed };
-            progress.add(check(status, destination(&route)));
+            progress.add(check(CheckStatus::Passed, &destination(&route)));
             progress.add(sampling::check(&sampler));
             return Some(*route);
         }
     }
     None
+}
+
+/// Adds the checks of the settings of `provider`: those of its build or its last reload. Returns the route of its spans, if
+/// there is one.
+pub(super) fn of_provider(provider: &Handle, progress: &Progress) -> Option<SpanRoute> {
+    let effective = provider.effective_settings();
+    let check = |status, finding: &str| configuration(&effective, status, finding);
+    match provider.core.phase() {
+        Phase::Disabled => {
+            progress.add(check(CheckStatus::Failed, DISABLED).with_fix(ENABLE));
+            return None;
+        }
+        Phase::NotExporting => {
+            progress.add(check(CheckStatus::Failed, NOT_EXPORTED).with_fix(EXPORT));
+            return None;
+        }
+        Phase::Running | Phase::ShutDown | Phase::WorkerTerminated => {}
+    }
+    // The connections of a forked provider belong to its parent.
+    if let Some(route) = provider.route().filter(|_| !provider.core.is_forked()) {
+        progress.add(check(CheckStatus::Passed, &destination(&route)));
+        progress.add(sampling::check(&provider.core.sampler.load()));
+        return Some(route);
+    }
+    match provider.ended_route() {
+        Ok(EndedRoute::Network(route)) => {
+            progress.add(check(CheckStatus::Passed, &destination(&route)));
+            return Some(route);
+        }
+        Ok(EndedRoute::Sink(name)) => {
+            progress.add(check(CheckStatus::Passed, &format!("spans went to {name}")));
+            progress.add(DoctorCheck::skipped(Stage::Span.name(), ENDED_SINK));
+        }
+        Ok(EndedRoute::Unknown) => {
+            progress.add(check(CheckStatus::Skipped, "the endpoint of the provider is unknown"));
+        }
+        Err(error) => progress.add(check(CheckStatus::Failed, &error.to_string())),
+    }
+    None
+}
+
+/// The check of the settings, with a line for each that is no default, and the warnings of a build.
+fn configuration(effective: &EffectiveSettings, status: CheckStatus, finding: &str) -> DoctorCheck {
+    let status = match status {
+        CheckStatus::Passed if effective.has_warnings() => CheckStatus::Warning,
+        status => status,
+    };
+    let check = DoctorCheck::both(CONFIGURATION, status, finding);
+    effective.lines().fold(check, DoctorCheck::with_detail)
 }
 
 /// The check of settings that `build` refuses. The mistakes of a file have a line each, as there may be many.
@@ -47,18 +93,7 @@ fn failed(error: &BuildError) -> DoctorCheck {
     DoctorCheck::both(CONFIGURATION, CheckStatus::Failed, error.to_string())
 }
 
-/// The settings that are no defaults, and the warnings of a build.
-fn details(explanation: &Explanation) -> impl Iterator<Item = String> {
-    let set = explanation.iter().filter(|setting| setting.origin != Origin::Default);
-    set.map(ToString::to_string).chain(warnings(explanation))
-}
-
-fn warnings(explanation: &Explanation) -> impl Iterator<Item = String> {
-    let reports = explanation.reports().iter();
-    reports.filter(|report| report.level() >= LogLevel::Warn).map(ToString::to_string)
-}
-
-pub(super) fn destination(route: &SpanRoute) -> String {
+fn destination(route: &SpanRoute) -> String {
     let (destination, protocol) = (route.transport.destination(), route.transport.protocol());
     match destination == route.transport.endpoint().to_string() {
         true => format!("spans go to {destination} over {protocol}"),
@@ -66,7 +101,7 @@ pub(super) fn destination(route: &SpanRoute) -> String {
     }
 }
 
-pub(super) const CONFIGURATION: &str = "configuration";
+const CONFIGURATION: &str = "configuration";
 #[cfg(feature = "config-file")]
 const UNUSABLE_FILE: &str = "the configuration file cannot be used";
 #[cfg(feature = "config-file")]
@@ -75,6 +110,7 @@ const MEND_FILE: &str =
 /// Mistakes of a file that are listed.
 #[cfg(feature = "config-file")]
 const MAX_PROBLEMS: usize = 32;
+const ENDED_SINK: &str = "the sink ended with the provider";
 const DISABLED: &str = "the SDK is disabled and makes no spans";
 const ENABLE: &str = "unset OTEL_SDK_DISABLED, or `disabled` in the configuration file";
 const NOT_EXPORTED: &str = "the exporter is none: spans have ids and are not exported";

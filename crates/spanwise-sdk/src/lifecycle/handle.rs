@@ -3,7 +3,7 @@
 use super::disabled_tracers::DisabledTracers;
 #[cfg(feature = "config-file")]
 use super::stop_signal::StopSignal;
-use crate::config::Running;
+use crate::config::{EffectiveSettings, Running};
 use crate::core::Core;
 use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter, sanitize};
 use crate::processor::{Command, Processors};
@@ -17,7 +17,7 @@ use spanwise_wire::write::{encode_resource, truncate};
 #[cfg(feature = "config-file")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 /// The handle of a provider, which runs until the last clone and the last tracer are dropped.
@@ -46,6 +46,8 @@ pub(crate) struct Handle {
     pub(super) unused_for: AtomicU64,
     /// The configuration, for a reload. `None` when the provider is disabled or exports nothing.
     pub(crate) running: Mutex<Option<Running>>,
+    /// The settings of the build or of the last reload, for the doctor.
+    effective: Mutex<EffectiveSettings>,
     /// The next remote sampling for the exporter's thread.
     pub(crate) remote_slot: Arc<RemoteSlot>,
     /// Ends the thread that watches the configuration file, if there is one.
@@ -79,6 +81,7 @@ impl Handle {
             resource: Arc::default(),
             unused_for: AtomicU64::new(0),
             running: Mutex::new(None),
+            effective: Mutex::default(),
             remote_slot: Arc::default(),
             #[cfg(feature = "config-file")]
             watch: OnceLock::new(),
@@ -132,6 +135,29 @@ impl Handle {
         let mut transports = self.exporter.as_ref()?.transport().load_all().into_iter();
         let (transport, resource) = (transports.next()?, self.resource.clone());
         Some(SpanRoute { transport, resource, further: transports.collect() })
+    }
+
+    /// The encoded resource of the doctor's span.
+    pub(crate) fn resource(&self) -> Arc<[u8]> {
+        self.resource.clone()
+    }
+
+    pub(crate) fn set_effective_settings(&self, settings: EffectiveSettings) {
+        *self.effective.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// The settings of the build or of the last reload; empty in a forked child whose parent was changing them.
+    pub(crate) fn effective_settings(&self) -> EffectiveSettings {
+        let settings = match self.effective.try_lock() {
+            Ok(settings) => settings.clone(),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().clone(),
+            Err(TryLockError::WouldBlock) => EffectiveSettings::default(),
+        };
+        // ORDER: Relaxed: the flag publishes no other data.
+        match self.is_sampler_replaced.load(Relaxed) {
+            true => settings.without_sampler(),
+            false => settings,
+        }
     }
 
     /// The time since the provider was built.

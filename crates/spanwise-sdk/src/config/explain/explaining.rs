@@ -40,16 +40,20 @@ impl SpanwiseBuilder {
     /// Those of [`build`](Self::build), except for a file of an exporter that cannot be opened and a thread that
     /// cannot be started.
     pub fn explain(&self) -> Result<Explanation, BuildError> {
-        on_own_stack(|| self.explained())
+        on_own_stack(|| self.explain_with(Globals::Set))
     }
 
-    fn explained(&self) -> Result<Explanation, BuildError> {
+    /// As [`explain`](Self::explain), of a provider that sets `globals`, on the stack of the caller.
+    pub(in super::super) fn explain_with(
+        &self,
+        globals: Globals,
+    ) -> Result<Explanation, BuildError> {
         let mut builder = self.clone();
         let (reporter, reports) = Reporter::collecting();
         let lookup = builder.lookup.take().unwrap_or_else(process_environment);
         let environment = Environment::new(lookup.clone(), reporter.clone())
             .with_recorder(Recorder::new(builder.given()));
-        let resolved = builder.resolve(environment, &lookup, &reporter, Globals::Set)?;
+        let resolved = builder.resolve(environment, &lookup, &reporter, globals)?;
         let settings = resolved.environment.recorder().take();
         let reports =
             std::mem::take(&mut *reports.lock().unwrap_or_else(std::sync::PoisonError::into_inner));

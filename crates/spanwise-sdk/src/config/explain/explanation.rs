@@ -17,7 +17,10 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    pub(super) fn new(mut settings: Vec<EffectiveSetting>, reports: Vec<Diagnostic>) -> Self {
+    pub(in super::super) fn new(
+        mut settings: Vec<EffectiveSetting>,
+        reports: Vec<Diagnostic>,
+    ) -> Self {
         settings.sort_by_key(|effective| place(&effective.setting));
         Self { settings, reports }
     }

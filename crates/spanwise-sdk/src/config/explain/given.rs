@@ -7,7 +7,7 @@ use super::recorder::Given;
 
 impl SpanwiseBuilder {
     /// Each setting in code with its method. Called before a file is applied, which fills the same fields.
-    pub(super) fn given(&self) -> Given {
+    pub(in super::super) fn given(&self) -> Given {
         let mut given = Given {
             methods: Vec::new(),
             resource_attributes: self.resource.len(),

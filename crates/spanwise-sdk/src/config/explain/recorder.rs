@@ -20,8 +20,8 @@ pub(in super::super) struct Given {
     pub(in super::super) destinations: usize,
 }
 
-/// Collects the effective settings of a builder while it is resolved, for an explanation. A provider that is built
-/// collects nothing.
+/// Collects the effective settings of a builder while it is resolved, for an explanation, and for the doctor of a
+/// provider that is built.
 pub(crate) struct Recorder(Option<RefCell<State>>);
 
 struct State {
@@ -149,7 +149,7 @@ impl Recorder {
     }
 
     /// The settings that were recorded.
-    pub(super) fn take(&self) -> Vec<EffectiveSetting> {
+    pub(in super::super) fn take(&self) -> Vec<EffectiveSetting> {
         self.0
             .as_ref()
             .map(|state| std::mem::take(&mut state.borrow_mut().effective))

@@ -1,0 +1,61 @@
+//! [`EffectiveSettings`]: the settings of a provider with their origins, for the doctor.
+
+use super::explain::{EffectiveSetting, Explanation, Origin};
+use super::reloaded::SettingChange;
+use super::settings::{SAMPLER, Setting};
+use crate::diagnostics::LogLevel;
+
+/// The settings of a provider that are no defaults, and the warnings of its build or of its last reload.
+///
+/// Both have a bound: a builder takes any number of headers and destinations.
+#[derive(Default, Clone)]
+pub(crate) struct EffectiveSettings {
+    settings: Vec<EffectiveSetting>,
+    warnings: Vec<String>,
+}
+
+impl EffectiveSettings {
+    pub(crate) fn new(explanation: &Explanation) -> Self {
+        let is_set = |setting: &&EffectiveSetting| setting.origin != Origin::Default;
+        let is_warning =
+            |report: &&_| crate::diagnostics::Diagnostic::level(report) >= LogLevel::Warn;
+        let warnings = explanation.reports().iter().filter(is_warning);
+        Self {
+            settings: explanation.iter().filter(is_set).take(MAX_SETTINGS).cloned().collect(),
+            warnings: warnings.take(MAX_WARNINGS).map(ToString::to_string).collect(),
+        }
+    }
+
+    /// The settings after a reload to `next`, which has left those of `fixed` as they were.
+    pub(super) fn replace(&mut self, mut next: Self, fixed: &[SettingChange]) {
+        let is_fixed = |setting: &Setting| {
+            let is_named = |change: &SettingChange| {
+                setting.methods.contains(&change.setting)
+                    || setting.variables.contains(&change.setting)
+            };
+            fixed.iter().any(is_named)
+        };
+        next.settings.retain(|row| !is_fixed(&row.setting));
+        let before = std::mem::take(&mut self.settings);
+        next.settings.extend(before.into_iter().filter(|row| is_fixed(&row.setting)));
+        *self = next;
+    }
+
+    /// The program has replaced the sampler of the configuration.
+    pub(crate) fn without_sampler(mut self) -> Self {
+        self.settings.retain(|row| row.setting != SAMPLER);
+        self
+    }
+
+    pub(crate) fn has_warnings(&self) -> bool {
+        !self.warnings.is_empty()
+    }
+
+    /// A line for each setting with its origin, then the warnings.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        self.settings.iter().map(ToString::to_string).chain(self.warnings.iter().cloned())
+    }
+}
+
+const MAX_SETTINGS: usize = 128;
+const MAX_WARNINGS: usize = 32;
