@@ -42,6 +42,11 @@ impl ParentBased {
         }
     }
 
+    /// The sampler of roots.
+    pub(crate) fn root(&self) -> &Sampler {
+        &self.root
+    }
+
     /// The source document's composite: samples 10 % of roots, follows remote parents and sampled
     /// local parents, and samples 1 % of the children of dropped local parents.
     ///

@@ -40,6 +40,10 @@ impl TraceIdRatioBased {
         if keeps { SamplingIntent::keep_without_threshold() } else { SamplingIntent::DROP }
     }
 
+    pub(crate) fn samples_nothing(&self) -> bool {
+        self.bound == 0
+    }
+
     pub(crate) fn description(&self) -> String {
         format!("TraceIdRatioBased{{{}}}", self.ratio)
     }

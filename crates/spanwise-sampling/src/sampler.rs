@@ -137,6 +137,17 @@ impl Sampler {
         }
     }
 
+    /// Whether the settings sample no span that starts a trace: `AlwaysOff`, a ratio that samples none, and a
+    /// [`ParentBased`] with such a root. `false` for a sampler that reads more than its settings, as one of your own may.
+    pub fn samples_no_root(&self) -> bool {
+        match &self.choice {
+            Choice::Off => true,
+            Choice::Ratio(ratio) => ratio.samples_nothing(),
+            Choice::ParentBased(parent_based) => parent_based.root().samples_no_root(),
+            Choice::On | Choice::Probability(_) | Choice::Other(_) => false,
+        }
+    }
+
     /// Decides roots only; children follow their parent. For other branches see [`ParentBased`].
     #[must_use]
     pub fn parent_based(self) -> Self {

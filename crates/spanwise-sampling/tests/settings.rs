@@ -5,9 +5,9 @@
 mod support;
 
 use spanwise_sampling::{
-    Adaptive, AdaptiveAlgorithm, JaegerPoller, JaegerRemote, JaegerSettings, JaegerStrategy,
-    RateLimited, Sampler, SamplerContext, SamplingParameters, Threshold, Tick, TraceIdRatioBased,
-    XrayRemote, XraySettings,
+    Adaptive, AdaptiveAlgorithm, ComposableSampler, JaegerPoller, JaegerRemote, JaegerSettings,
+    JaegerStrategy, RateLimited, Sampler, SamplerContext, SamplingIntent, SamplingParameters,
+    Threshold, Tick, TraceIdRatioBased, XrayRemote, XraySettings,
 };
 use spanwise_testkit::load::{Arrivals, Shape};
 use std::time::Duration;
@@ -200,5 +200,28 @@ fn every_reading_of_a_clock_is_accepted() {
             }
             sampler.tick(&Tick::at(now).with_recorded(now));
         }
+    }
+}
+
+#[test]
+fn a_sampler_that_samples_no_root_is_known_by_its_settings_and_not_by_its_name() {
+    #[derive(Debug)]
+    struct Named;
+    impl ComposableSampler for Named {
+        fn sampling_intent<'s>(&'s self, _: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+            SamplingIntent::keep(Threshold::KEEP_ALL)
+        }
+        fn description(&self) -> String {
+            "AlwaysOffOnSundays{root=AlwaysOff}".to_owned()
+        }
+    }
+    let off = Sampler::always_off;
+    let ratio = |ratio| Sampler::from(TraceIdRatioBased::new(ratio).unwrap());
+    for none in [off(), off().parent_based(), off().parent_based().parent_based(), ratio(0.0)] {
+        assert!(none.samples_no_root(), "{none}");
+    }
+    let some = [Named.into(), Named.parent_based(), Sampler::always_on(), ratio(1e-9)];
+    for some in some.into_iter().chain([Sampler::probability(0.01).unwrap().parent_based()]) {
+        assert!(!some.samples_no_root(), "{some}");
     }
 }

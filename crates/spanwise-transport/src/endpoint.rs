@@ -96,6 +96,11 @@ impl Endpoint {
         self.uri.authority().map_or("", Authority::as_str)
     }
 
+    /// The host without the port, an IPv6 address in brackets; `localhost` of a Unix socket.
+    pub fn host(&self) -> &str {
+        self.uri.host().unwrap_or_default()
+    }
+
     /// The path, beginning with `/`.
     pub fn path(&self) -> &str {
         self.uri.path()
@@ -356,6 +361,15 @@ mod tests {
     }
 
     /// RFC 3986, 2.1, 3.3 and 3.4.
+    #[test]
+    fn the_host_has_no_port() {
+        let host = |url: &str| Endpoint::parse("test", url).unwrap().host().to_owned();
+        assert_eq!(host("http://collector:4318/v1"), "collector");
+        assert_eq!(host("https://[::1]:4318"), "[::1]");
+        assert_eq!(host("https://[::1]"), "[::1]");
+        assert_eq!(host("http://127.0.0.1"), "127.0.0.1");
+    }
+
     #[test]
     fn path_and_query_are_percent_encoded_once() {
         let cases = [

@@ -59,6 +59,7 @@ pub(crate) use redaction::shown;
 pub use reloaded::{ReloadError, Reloaded, SettingChange};
 pub(crate) use route::Routed;
 pub(crate) use running::Running;
+pub(crate) use sampler_description::description;
 pub use settings::{Setting, SettingType, Support, settings};
 
 #[cfg(test)]

@@ -26,8 +26,7 @@ pub(super) fn look_up(endpoint: &Endpoint, proxy: Option<&str>, limit: Duration)
     if let Some(proxy) = proxy {
         return LookedUp::NoName(format!("the proxy {proxy} resolves the host name"));
     }
-    let authority = endpoint.authority().to_owned();
-    let host = host(&authority).to_owned();
+    let host = endpoint.host().to_owned();
     let address = host.trim_matches(['[', ']']);
     if address.parse::<IpAddr>().is_ok() {
         return LookedUp::NoName(format!("{address} is an address"));
@@ -57,14 +56,6 @@ pub(super) fn look_up(endpoint: &Endpoint, proxy: Option<&str>, limit: Duration)
         }
         Ok(_) => LookedUp::Failed("the host name cannot be resolved: no address".to_owned()),
         Err(error) => LookedUp::Failed(format!("the host name cannot be resolved: {error}")),
-    }
-}
-
-/// The host of an authority, without its port.
-fn host(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::check::{CheckStatus, DoctorCheck};
 use super::request::NAME;
+use crate::config::description;
 use crate::start::SdkSamplerContext;
 use spanwise_sampling::{Sampler, SamplingParameters, Threshold};
 use spanwise_worker::catch_panic;
@@ -15,35 +16,36 @@ pub(super) fn check(sampler: &Sampler) -> DoctorCheck {
         let intent = sampler.sampling_intent(&parameters);
         (intent.threshold, intent.adjusted_count_reliable)
     });
+    let name = description(sampler);
     let check = |status, finding: String| DoctorCheck::both("sampling", status, finding);
     let Ok((threshold, is_reliable)) = intent else {
-        return check(CheckStatus::Failed, format!("the sampler {sampler} panics"))
-            .with_fix("mend the sampler: a root is not sampled when its sampler panics");
+        return check(CheckStatus::Failed, format!("the sampler {name} panics"))
+            .with_fix("fix the sampler: a root is not sampled when its sampler panics");
     };
     match threshold {
         Some(Threshold::KEEP_ALL) => {
-            check(CheckStatus::Passed, format!("the sampler {sampler} samples new traces"))
+            check(CheckStatus::Passed, format!("the sampler {name} samples new traces"))
         }
         Some(threshold) => {
             let probability = threshold.probability();
             let finding = match is_reliable {
                 true => {
-                    format!("the sampler {sampler} samples one new trace of {}", one_of(&threshold))
+                    format!("the sampler {name} samples one new trace of {}", one_of(&threshold))
                 }
-                false => format!("the sampler {sampler} samples some of the new traces"),
+                false => format!("the sampler {name} samples some of the new traces"),
             };
             match probability < FEW {
                 true => check(CheckStatus::Warning, finding).with_fix(MORE),
                 false => check(CheckStatus::Passed, finding),
             }
         }
-        None if is_off(sampler) => {
-            let finding = format!("the sampler {sampler} samples no new trace");
+        None if sampler.samples_no_root() => {
+            let finding = format!("the sampler {name} samples no new trace");
             check(CheckStatus::Failed, finding).with_fix(MORE)
         }
         None => {
             let finding = format!(
-                "the sampler {sampler} does not sample a new trace whose root is named `{NAME}`"
+                "the sampler {name} does not sample a new trace whose root is named `{NAME}`"
             );
             check(CheckStatus::Warning, finding)
         }
@@ -56,12 +58,6 @@ fn one_of(threshold: &Threshold) -> String {
     traces.strip_suffix(".0").unwrap_or(&traces).to_owned()
 }
 
-/// Whether the sampler samples no root, whatever its name is.
-fn is_off(sampler: &Sampler) -> bool {
-    let description = sampler.to_string();
-    description.starts_with("AlwaysOff") || description.contains("root=AlwaysOff")
-}
-
 /// Fewer than one trace of a hundred looks like none in a trial.
 const FEW: f64 = 0.01;
 const MORE: &str = "raise the ratio, or choose another sampler, by with_sampler or OTEL_TRACES_SAMPLER and \
@@ -71,7 +67,20 @@ const MORE: &str = "raise the ratio, or choose another sampler, by with_sampler 
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
     use super::*;
-    use spanwise_sampling::{RuleBased, SpanPredicate};
+    use spanwise_sampling::{ComposableSampler, RuleBased, SamplingIntent, SpanPredicate};
+
+    /// A sampler of the user that samples nothing.
+    #[derive(Debug)]
+    struct OfUser(fn() -> String);
+
+    impl ComposableSampler for OfUser {
+        fn sampling_intent<'s>(&'s self, _: &SamplingParameters<'_>) -> SamplingIntent<'s> {
+            SamplingIntent::DROP
+        }
+        fn description(&self) -> String {
+            self.0()
+        }
+    }
 
     fn of(sampler: impl Into<Sampler>) -> (CheckStatus, String) {
         let check = check(&sampler.into());
@@ -93,6 +102,16 @@ mod tests {
             finding.ends_with("does not sample a new trace whose root is named `spanwise doctor`"),
             "{finding}"
         );
+    }
+
+    #[test]
+    fn the_name_of_a_sampler_neither_decides_nor_panics() {
+        let (status, finding) = of(OfUser(|| "AlwaysOffOnSundays".to_owned()));
+        assert_eq!(status, CheckStatus::Warning, "{finding}");
+        let panics = OfUser(|| std::panic::resume_unwind(Box::new("of the user")));
+        let (status, finding) = of(panics);
+        assert_eq!(status, CheckStatus::Warning, "{finding}");
+        assert!(finding.contains("a sampler whose description panics does not"), "{finding}");
     }
 
     #[test]
