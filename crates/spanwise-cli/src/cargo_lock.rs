@@ -1,6 +1,6 @@
 //! Two versions of the `opentelemetry` API in a program, as its `Cargo.lock` shows them.
 
-use spanwise::{CheckStatus, CheckView, DoctorCheck};
+use spanwise::{CheckStatus, DoctorCheck, VisibleFrom};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
@@ -20,7 +20,7 @@ fn check(lock: &str) -> Option<DoctorCheck> {
     let versions = versions(lock);
     let newest = versions.iter().next_back()?;
     let check = |status, finding: String| {
-        DoctorCheck::new("opentelemetry", status, CheckView::Outside, finding)
+        DoctorCheck::new("opentelemetry", status, VisibleFrom::Outside, finding)
     };
     if versions.len() == 1 {
         let finding = format!("Cargo.lock has one version of opentelemetry, {newest}");

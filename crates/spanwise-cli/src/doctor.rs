@@ -12,7 +12,7 @@ pub const COMMAND: Command = Command {
            OTEL_CONFIG_FILE names. Resolves the host name, connects, makes the TLS session, sends a span named \
            `spanwise doctor` and explains the answer. Reads RUST_LOG and, if there is one, the Cargo.lock of the current \
            folder or of one above it. Takes at most 12 s.\n\n\
-           Each line ends with where its problem can be seen: [outside] by this command alone, [process] by \
+           Each line ends with where its problem is visible: [outside] by this command alone, [process] by \
            spanwise::doctor() in the program alone, [both] by both.\n\n\
            The exit status is 0 if a span arrived. --json prints one object; an exporter that writes to the standard \
            output writes the span to the standard error instead.",

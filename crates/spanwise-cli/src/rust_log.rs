@@ -1,14 +1,15 @@
 //! The filter of `tracing` in `RUST_LOG`, as far as a glance from outside shows it.
 
-use spanwise::{CheckStatus, CheckView, DoctorCheck};
+use spanwise::{CheckStatus, DoctorCheck, VisibleFrom};
 
 /// A check of `RUST_LOG`; `None` if it is not set.
 pub fn check(filter: Option<&str>) -> Option<DoctorCheck> {
     let filter = filter.map(str::trim).filter(|filter| !filter.is_empty())?;
     let directives = filter.split(',').map(str::trim).filter(|directive| !directive.is_empty());
     let levels: Vec<_> = directives.map(level).collect();
-    let check =
-        |status, finding: String| DoctorCheck::new("tracing", status, CheckView::Outside, finding);
+    let check = |status, finding: String| {
+        DoctorCheck::new("tracing", status, VisibleFrom::Outside, finding)
+    };
     let warned = |finding: &str| {
         check(CheckStatus::Warning, finding.to_owned())
             .with_fix("set RUST_LOG=info, or a directive for the crates whose spans are wanted")

@@ -98,7 +98,10 @@ fn ignored_settings_and_the_filter_of_tracing_are_reported() {
     let origin = "(variable: OTEL_EXPORTER_OTLP_ENDPOINT)";
     assert!(has(["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://127.0.0.1:", origin]), "{details:?}");
     let filter = check(&report, "tracing");
-    assert_eq!((&filter["status"], &filter["seen"]), (&"warning".into(), &"outside".into()));
+    assert_eq!(
+        (&filter["status"], &filter["visible_from"]),
+        (&"warning".into(), &"outside".into())
+    );
 }
 
 #[test]
@@ -118,7 +121,10 @@ fn a_lock_file_with_two_versions_of_the_api_is_found_from_a_folder_below() {
     let page = include_str!("../../../docs/troubleshooting.md");
     for name in ["opentelemetry", "tracing"] {
         let found = check(&report, name);
-        assert_eq!((&found["status"], &found["seen"]), (&"warning".into(), &"outside".into()));
+        assert_eq!(
+            (&found["status"], &found["visible_from"]),
+            (&"warning".into(), &"outside".into())
+        );
         for part in ["finding", "fix"] {
             let sentence = found[part].as_str().unwrap();
             assert!(page.contains(sentence), "docs/troubleshooting.md has no: {sentence}");

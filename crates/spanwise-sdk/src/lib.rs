@@ -39,7 +39,7 @@ pub use bytes::Bytes;
 pub use config::{BuildError, Exporter, ReloadError, Reloaded, SettingChange, SpanwiseBuilder};
 pub use detectors::Detector;
 pub use diagnostics::{Diagnostic, LogLevel};
-pub use doctor::{CheckStatus, CheckView, DoctorCheck, DoctorReport, doctor};
+pub use doctor::{CheckStatus, DoctorCheck, DoctorReport, VisibleFrom, doctor};
 pub use end::{FinishError, Finished};
 pub use lifecycle::{DestinationReport, FlushError, Guard, Report};
 /// The API that spans are made through, in the version this crate implements.

@@ -8,7 +8,7 @@ use opentelemetry::global;
 use opentelemetry::trace::{Tracer as _, TracerProvider as _};
 use spanwise_receiver::{Answer, Receiver};
 use spanwise_sdk::{
-    Bytes, CheckStatus, CheckView, DoctorCheck, DoctorReport, Outcome, SpanKind, doctor,
+    Bytes, CheckStatus, DoctorCheck, DoctorReport, Outcome, SpanKind, VisibleFrom, doctor,
 };
 use spanwise_testkit::{ClosedPort, in_own_process};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ fn check<'a>(report: &'a DoctorReport, name: &str) -> &'a DoctorCheck {
 #[track_caller]
 fn assert_found(report: &DoctorReport, name: &str, status: CheckStatus, finding: &str, fix: &str) {
     let found = check(report, name);
-    assert_eq!((found.status(), found.view()), (status, CheckView::Process), "{report}");
+    assert_eq!((found.status(), found.visible_from()), (status, VisibleFrom::Process), "{report}");
     assert!(found.finding().starts_with(finding), "{report}");
     assert!(found.fix().unwrap_or_default().contains(fix), "{report}");
     if status != CheckStatus::Passed {

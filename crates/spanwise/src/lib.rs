@@ -14,14 +14,14 @@ pub use spanwise_sdk::Bytes;
 #[doc(inline)]
 pub use spanwise_sdk::{
     AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
-    BatchSize, BuildError, CheckStatus, CheckView, CircuitBreaker, Compression, Counter,
-    CryptoProvider, Destination, DestinationReport, Detector, Diagnostic, DoctorCheck,
-    DoctorReport, DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink,
-    FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext,
-    LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, ReloadError,
-    Reloaded, Report, ResponseStatus, SettingChange, Sink, SinkFuture, SinkLifecycle, Snapshot,
-    Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
-    TraceFlags, TraceId, Tracer, TracerConfig, Value, doctor,
+    BatchSize, BuildError, CheckStatus, CircuitBreaker, Compression, Counter, CryptoProvider,
+    Destination, DestinationReport, Detector, Diagnostic, DoctorCheck, DoctorReport, DropReason,
+    DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink, FileSinkBuilder, FileSinkError,
+    FinishError, Finished, FlushError, Guard, LinkedContext, LogLevel, OnFull, Outcome, OwnedValue,
+    ProcessorError, Protocol, ReadableSpan, ReloadError, Reloaded, Report, ResponseStatus,
+    SettingChange, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits,
+    SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer,
+    TracerConfig, Value, VisibleFrom, doctor,
 };
 
 /// Views of encoded spans, which a [`SpanProcessor`] reads.
@@ -191,15 +191,15 @@ pub mod sdk {
     #[doc(no_inline)]
     pub use spanwise_sdk::{
         AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
-        BatchSize, BuildError, Bytes, CheckStatus, CheckView, CircuitBreaker, Compression, Counter,
+        BatchSize, BuildError, Bytes, CheckStatus, CircuitBreaker, Compression, Counter,
         CryptoProvider, Destination, DestinationReport, Detector, Diagnostic, DoctorCheck,
         DoctorReport, DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink,
         FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext,
         LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, ReloadError,
         Reloaded, Report, ResponseStatus, SettingChange, Sink, SinkFuture, SinkLifecycle, Snapshot,
         Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
-        TraceFlags, TraceId, Tracer, TracerConfig, Value, doctor, opentelemetry, propagation, read,
-        sampling, settings,
+        TraceFlags, TraceId, Tracer, TracerConfig, Value, VisibleFrom, doctor, opentelemetry,
+        propagation, read, sampling, settings,
     };
 }
 

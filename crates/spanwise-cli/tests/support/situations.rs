@@ -163,7 +163,7 @@ fn endpoints() -> Vec<Situation> {
             "is a collector listening at 127.0.0.1:{port}? OTLP/HTTP is usually on port 4318, OTLP/gRPC on 4317",
         ),
         alone(missing).set(ENDPOINT, "http://collector.invalid:4318").names(
-            "name",
+            "DNS",
             "the host name cannot be resolved: ",
             "check the host name in the endpoint, collector.invalid:4318",
         ),

@@ -11,7 +11,7 @@ pub struct DoctorCheck {
     finding: String,
     fix: Option<String>,
     details: Vec<String>,
-    seen: CheckView,
+    visible_from: VisibleFrom,
 }
 
 /// The status of a [`DoctorCheck`].
@@ -28,10 +28,10 @@ pub enum CheckStatus {
     Skipped,
 }
 
-/// Where a problem of a [`DoctorCheck`] can be seen.
+/// Where a problem of a [`DoctorCheck`] is visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum CheckView {
+pub enum VisibleFrom {
     /// Only in the process: by [`doctor`](crate::doctor()).
     Process,
     /// Only outside of it: by the command `spanwise doctor`.
@@ -45,15 +45,15 @@ impl DoctorCheck {
     pub fn new(
         name: &'static str,
         status: CheckStatus,
-        seen: CheckView,
+        visible_from: VisibleFrom,
         finding: impl AsRef<str>,
     ) -> Self {
         let finding = line(finding.as_ref());
-        Self { name, status, finding, fix: None, details: Vec::new(), seen }
+        Self { name, status, finding, fix: None, details: Vec::new(), visible_from }
     }
 
     pub(super) fn both(name: &'static str, status: CheckStatus, finding: impl AsRef<str>) -> Self {
-        Self::new(name, status, CheckView::Both, finding)
+        Self::new(name, status, VisibleFrom::Both, finding)
     }
 
     pub(super) fn skipped(name: &'static str, reason: impl AsRef<str>) -> Self {
@@ -74,7 +74,7 @@ impl DoctorCheck {
         self
     }
 
-    /// The step: `configuration`, `sampling`, `name`, `connection`, `TLS`, `span` and others.
+    /// The step: `configuration`, `sampling`, `DNS`, `connection`, `TLS`, `span` and others.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -99,9 +99,9 @@ impl DoctorCheck {
         &self.details
     }
 
-    /// Where a problem of this kind can be seen.
-    pub fn view(&self) -> CheckView {
-        self.seen
+    /// Where a problem of this kind is visible.
+    pub fn visible_from(&self) -> VisibleFrom {
+        self.visible_from
     }
 }
 
@@ -117,8 +117,8 @@ impl CheckStatus {
     }
 }
 
-impl CheckView {
-    /// The view in one word, as in JSON.
+impl VisibleFrom {
+    /// The place in one word, as in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Process => "process",
@@ -129,11 +129,11 @@ impl CheckView {
 }
 
 impl fmt::Display for DoctorCheck {
-    /// The status, the step, the finding and where it is seen, on one line; details and the fix below.
+    /// The status, the step, the finding and where it is visible, on one line; details and the fix below.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, finding, .. } = self;
-        let (status, seen) = (self.status.as_str(), self.seen.as_str());
-        write!(f, "{status:<8} {name}: {finding} [{seen}]")?;
+        let (status, place) = (self.status.as_str(), self.visible_from.as_str());
+        write!(f, "{status:<8} {name}: {finding} [{place}]")?;
         for detail in &self.details {
             write!(f, "\n         - {detail}")?;
         }

@@ -64,25 +64,25 @@ impl LookedUp {
         matches!(self, Self::Failed(_))
     }
 
-    /// The check of the name. `is_connected`: the attempt reached the host nevertheless.
+    /// The check `DNS`. `is_connected`: the attempt reached the host nevertheless.
     pub(super) fn check(&self, is_connected: bool, attempt: &Attempt) -> DoctorCheck {
         match self {
-            Self::NoName(reason) => DoctorCheck::skipped(HOST, reason),
-            Self::Addresses(found) => DoctorCheck::both(HOST, CheckStatus::Passed, found),
+            Self::NoName(reason) => DoctorCheck::skipped(DNS, reason),
+            Self::Addresses(found) => DoctorCheck::both(DNS, CheckStatus::Passed, found),
             // The name server of the transport's own lookup was faster.
             Self::Failed(problem) if is_connected => {
-                DoctorCheck::both(HOST, CheckStatus::Warning, problem)
+                DoctorCheck::both(DNS, CheckStatus::Warning, problem)
             }
             Self::Failed(problem) => {
                 let advice = attempt.delivery.advice.as_deref();
-                DoctorCheck::both(HOST, CheckStatus::Failed, problem)
+                DoctorCheck::both(DNS, CheckStatus::Failed, problem)
                     .with_fix(advice.unwrap_or(NAME_SERVER))
             }
         }
     }
 }
 
-const HOST: &str = "name";
+const DNS: &str = "DNS";
 /// The transport has no advice when its own lookup does not end.
 const NAME_SERVER: &str =
     "check the name server of this machine, and the host name in the endpoint";

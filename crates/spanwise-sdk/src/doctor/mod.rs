@@ -16,7 +16,7 @@ mod running;
 mod sampling;
 mod settings;
 
-pub use check::{CheckStatus, CheckView, DoctorCheck};
+pub use check::{CheckStatus, DoctorCheck, VisibleFrom};
 pub(crate) use marker::{MARKER, reached};
 pub use report::DoctorReport;
 

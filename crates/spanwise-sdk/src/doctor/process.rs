@@ -1,6 +1,6 @@
 //! The checks that only the process itself can make: the global provider, its spans so far, and the `tracing` filter.
 
-use super::check::{CheckStatus, CheckView, DoctorCheck};
+use super::check::{CheckStatus, DoctorCheck, VisibleFrom};
 use super::marker;
 use crate::core::Phase;
 use crate::lifecycle::Handle;
@@ -40,7 +40,7 @@ fn state(provider: &Handle) -> DoctorCheck {
         Phase::Running => DoctorCheck::new(
             PROVIDER,
             CheckStatus::Passed,
-            CheckView::Process,
+            VisibleFrom::Process,
             format!("the provider of Spanwise is the global one of opentelemetry {API}, and runs"),
         ),
         Phase::ShutDown if created == 0 => {
@@ -71,7 +71,7 @@ fn state(provider: &Handle) -> DoctorCheck {
 fn spans(provider: &Handle) -> DoctorCheck {
     let account = provider.core.ledger.snapshot();
     let check =
-        |status, finding: String| DoctorCheck::new(SPANS, status, CheckView::Process, finding);
+        |status, finding: String| DoctorCheck::new(SPANS, status, VisibleFrom::Process, finding);
     let Snapshot { created, sampled_out, exported, .. } = account;
     if created == 0 {
         let finding = format!(
@@ -104,7 +104,7 @@ fn spans(provider: &Handle) -> DoctorCheck {
 fn tracing(has_spans: bool) -> Option<DoctorCheck> {
     let level = spanwise_worker::__private::max_tracing_level()?;
     let check =
-        |status, finding: String| DoctorCheck::new(TRACING, status, CheckView::Process, finding);
+        |status, finding: String| DoctorCheck::new(TRACING, status, VisibleFrom::Process, finding);
     Some(match level {
         "OFF" => {
             let status = if has_spans { CheckStatus::Warning } else { CheckStatus::Failed };
@@ -130,7 +130,7 @@ fn tracing(_: bool) -> Option<DoctorCheck> {
 }
 
 fn failed(name: &'static str, finding: impl AsRef<str>, fix: &str) -> DoctorCheck {
-    DoctorCheck::new(name, CheckStatus::Failed, CheckView::Process, finding).with_fix(fix)
+    DoctorCheck::new(name, CheckStatus::Failed, VisibleFrom::Process, finding).with_fix(fix)
 }
 
 const PROVIDER: &str = "provider";

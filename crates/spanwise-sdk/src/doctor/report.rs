@@ -41,7 +41,7 @@ impl DoctorReport {
     }
 
     /// The report as one JSON object: `span_arrived`, and `checks` with `check`, `status`, `finding`, `fix`, `details`
-    /// and `seen` (`process`, `outside` or `both`).
+    /// and `visible_from` (`process`, `outside` or `both`).
     pub fn to_json(&self) -> String {
         let mut json = String::from("{\"span_arrived\":");
         json.push_str(if self.span_arrived() { "true" } else { "false" });
@@ -65,8 +65,8 @@ impl DoctorReport {
                 }
                 string(&mut json, detail);
             }
-            json.push_str("],\"seen\":");
-            string(&mut json, check.view().as_str());
+            json.push_str("],\"visible_from\":");
+            string(&mut json, check.visible_from().as_str());
             json.push('}');
         }
         json.push_str("]}");
@@ -122,7 +122,7 @@ mod tests {
         );
         assert!(json.contains("a \\\"quoted\\\" \\\\"), "{json}");
         assert!(
-            json.ends_with("\"fix\":\"é\",\"details\":[\"tab \"],\"seen\":\"both\"}]}"),
+            json.ends_with("\"fix\":\"é\",\"details\":[\"tab \"],\"visible_from\":\"both\"}]}"),
             "{json}"
         );
     }
