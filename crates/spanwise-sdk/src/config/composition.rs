@@ -19,6 +19,7 @@ use crate::provider::Spanwise;
 use crate::remote_slot::RemoteSlot;
 use crate::start::Scopes;
 use spanwise_sampling::{DynamicSampler, Sampler};
+use spanwise_transport::SinkLifecycle;
 use spanwise_worker::{catch_panic, fork};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -44,19 +45,21 @@ impl SpanwiseBuilder {
         Ok(Guard::install(spanwise))
     }
 
-    fn compose(mut self, globals: Globals) -> Result<(Spanwise, Vec<Propagator>), BuildError> {
+    fn compose(self, globals: Globals) -> Result<(Spanwise, Vec<Propagator>), BuildError> {
         // The watch starts before the first random number, because processes must generate different ones.
         fork::watch();
         crate::record::warm_up();
-        let handler = self.handler.take();
+        // A caller's stack may be small.
+        let mut builder = Box::new(self);
+        let handler = builder.handler.take();
         let reporter = handler.map_or_else(|| Reporter::filtered(to_stderr()), Reporter::new);
-        let lookup = self.lookup.take().unwrap_or_else(process_environment);
+        let lookup = builder.lookup.take().unwrap_or_else(process_environment);
         let (recording, made) = reporter.recording();
         let resolve = || -> Result<_, BuildError> {
             let environment = Environment::new(lookup.clone(), recording)
-                .with_recorder(SettingsRecorder::new(self.given()));
-            let watch = self.config_watch(&environment, &lookup)?;
-            let resolved = self.resolve(environment, &lookup, &reporter, globals)?;
+                .with_recorder(SettingsRecorder::new(builder.given()));
+            let watch = builder.config_watch(&environment, &lookup)?;
+            let resolved = builder.resolve(environment, &lookup, &reporter, globals)?;
             let reports = made.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let explanation = Explanation::new(resolved.environment.recorder().take(), reports);
             Ok((watch, Box::new(resolved), EffectiveSettings::new(&explanation)))
@@ -64,17 +67,22 @@ impl SpanwiseBuilder {
         let built = on_own_stack(resolve).and_then(|(watch, resolved, effective)| {
             let spanwise = match resolved.plan {
                 Plan::Disabled => {
-                    let sampler = self.sampler.take().unwrap_or_default();
-                    self.idle(Phase::Disabled, sampler, &reporter)
+                    let sampler = builder.sampler.take().unwrap_or_default();
+                    builder.idle(Phase::Disabled, sampler, &reporter)
                 }
-                Plan::Idle { sampler } => self.idle(Phase::NotExporting, sampler, &reporter),
+                Plan::Idle { sampler } => builder.idle(Phase::NotExporting, sampler, &reporter),
                 Plan::Processors { sampler, resource, limits } => {
-                    self.with_processors_alone((sampler, limits), &resource, &reporter)
+                    builder.with_processors_alone((sampler, limits), &resource, &reporter)
                 }
                 Plan::Exporting(mut exporting) => {
                     exporting.running.reported = Reported::of(&made);
-                    self.files.open()?;
-                    self.start(*exporting, &reporter)?
+                    // The sink is the user's code, which may need the caller's thread.
+                    let sink = builder.sink.as_ref();
+                    let sink = sink.and_then(|it| catch_panic(|| it.lifecycle()).ok().flatten());
+                    on_own_stack(|| {
+                        builder.files.open()?;
+                        builder.start(*exporting, sink, &reporter)
+                    })?
                 }
             };
             spanwise.handle.set_effective_settings(effective);
@@ -93,7 +101,12 @@ impl SpanwiseBuilder {
         Spanwise::new(handle.with_tracer_configurator(self.tracer_configurator.clone()))
     }
 
-    fn start(mut self, exporting: Exporting, reporter: &Reporter) -> Result<Spanwise, BuildError> {
+    fn start(
+        mut self,
+        exporting: Exporting,
+        sink: Option<Arc<dyn SinkLifecycle>>,
+        reporter: &Reporter,
+    ) -> Result<Spanwise, BuildError> {
         let Exporting {
             queue,
             prepared,
@@ -105,8 +118,6 @@ impl SpanwiseBuilder {
             others,
             running,
         } = exporting;
-        // The sink is the user's code.
-        let sink = self.sink.as_ref().and_then(|it| catch_panic(|| it.lifecycle()).ok().flatten());
         let processors = std::mem::take(&mut self.processors);
         let processors = Processors::new(processors, &resource, queue.ledger());
         let queue = if processors.is_some() { queue.with_checked_starts() } else { queue };
