@@ -42,7 +42,8 @@ impl Spanwise {
     /// No span is lost. A request that exists goes to the earlier endpoint until it ends, later ones go to the new
     /// endpoint, at most 100 ms after this call; a dead endpoint holds back none of them. A flush and a shutdown wait
     /// for both. Requests to at most four earlier endpoints are on their way at once; a further change of the endpoint
-    /// takes effect when the requests to one of those have ended.
+    /// takes effect when the requests to one of those have ended. With a timeout of 0, which is no limit, a receiver that hangs
+    /// delays that without a limit.
     ///
     /// The call reads variables and files on a thread with a stack of its own, and waits for no thread of the
     /// provider. It may come from any thread.
