@@ -1,7 +1,7 @@
 //! `spanwise doctor`.
 
 use crate::command::{Arguments, Command, FileArgument, Output};
-use crate::{cargo_lock, rust_log};
+use crate::{cargo_lock, features, rust_log};
 use spanwise::Spanwise;
 
 pub const COMMAND: Command = Command {
@@ -11,7 +11,8 @@ pub const COMMAND: Command = Command {
     help: "Reads the settings as a program with Spanwise does: the environment's variables, and the file that \
            OTEL_CONFIG_FILE names. Resolves the host name, connects, makes the TLS session, sends a span named \
            `spanwise doctor` and explains the answer. Reads RUST_LOG and, if there is one, the Cargo.lock of the current \
-           folder or of one above it. Takes at most 12 s.\n\n\
+           folder or of one above it. Takes at most 12 s. The command has all features of spanwise; one that the program \
+           needs is named.\n\n\
            Each line ends with where its problem is visible: [outside] by this command alone, [process] by \
            spanwise::doctor() in the program alone, [both] by both.\n\n\
            The exit status is 0 if a span arrived. --json prints one object; an exporter that writes to the standard \
@@ -22,9 +23,10 @@ pub const COMMAND: Command = Command {
 
 fn run(arguments: &Arguments) -> Output {
     let mut report = Spanwise::builder().doctor();
+    let features = Spanwise::builder().explain().ok().and_then(|it| features::check(&it));
     let filter = std::env::var("RUST_LOG").ok();
     let found = std::env::current_dir().ok().and_then(|folder| cargo_lock::check_above(&folder));
-    for check in [rust_log::check(filter.as_deref()), found].into_iter().flatten() {
+    for check in [features, rust_log::check(filter.as_deref()), found].into_iter().flatten() {
         report.push(check);
     }
     let text = if arguments.json { report.to_json() } else { report.to_string() };

@@ -6,6 +6,7 @@ mod command;
 mod config_check;
 mod config_explain;
 mod doctor;
+mod features;
 mod problems;
 mod rust_log;
 

@@ -52,6 +52,30 @@ fn a_file_that_can_be_used_passes() {
 }
 
 #[test]
+fn features_that_a_program_needs_are_named() {
+    let file = |text: &str| TemporaryFile::new("otel.yaml", text);
+    let remote = "  sampler: { jaeger_remote/development: { endpoint: http://a:5778, initial_sampler: { always_on: } } }";
+    let of_all = file(&format!(
+        "file_format: \"1.1\"\ntracer_provider:\n{remote}\n  processors:\n    - batch: {{ exporter: {{ otlp_http: {{ compression: \
+         zstd }} }} }}\n    - batch: {{ exporter: {{ otlp_grpc: }} }}\n"
+    ));
+    let expected = "it can be used, and needs the features `grpc`, `zstd`, `jaeger` of spanwise in the program";
+    let (status, text) = spanwise(&["config", "check", &of_all.text()], &[]);
+    assert_eq!((status, text), (0, format!("{}: {expected}\n", of_all.text())));
+    let (_, json) = spanwise(&["config", "check", "--json", &of_all.text()], &[]);
+    let report: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["features"], serde_json::json!(["grpc", "zstd", "jaeger"]));
+
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc".to_owned()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9".to_owned()),
+    ];
+    let (_, text) = spanwise(&["doctor"], &variables);
+    let line = "passed   features: this configuration needs the feature `grpc` of spanwise in the program [outside]";
+    assert!(text.lines().any(|it| it == line), "{text}");
+}
+
+#[test]
 fn every_mistake_has_its_place_and_the_nearest_key() {
     let file = TemporaryFile::new("otel.yaml", BROKEN);
     let (status, text) = spanwise(&["config", "check", &file.text()], &[]);

@@ -167,6 +167,24 @@ fn each_mistake_of_the_file_has_a_line_and_the_fix_follows() {
     assert_eq!(lines[35], last);
 }
 
+/// The names of variables would not help: the file replaces them.
+#[test]
+fn the_fixes_beside_a_file_name_its_keys() {
+    let mut wrong = Vec::new();
+    for situations::OfFile { name, file, check: named, fix, alive: _alive } in
+        situations::of_files()
+    {
+        let file = TemporaryFile::new("otel.yaml", &file);
+        let (_, json) = spanwise(&["doctor", "--json"], &[("OTEL_CONFIG_FILE", file.text())]);
+        let report: Value = serde_json::from_str(&json).unwrap();
+        let found = check(&report, named)["fix"].as_str().unwrap_or_default();
+        if found != fix || found.contains("OTEL_") {
+            wrong.push(format!("{name}: {report:#}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn a_console_exporter_leaves_the_standard_output_to_the_report() {
     let file = TemporaryFile::new(

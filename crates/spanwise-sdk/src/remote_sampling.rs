@@ -28,6 +28,16 @@ pub(crate) enum RemoteSource {
 }
 
 impl RemoteSource {
+    /// The feature of the protocol.
+    pub(crate) fn feature(&self) -> &'static str {
+        match self {
+            #[cfg(feature = "jaeger")]
+            Self::Jaeger { .. } => "jaeger",
+            #[cfg(feature = "xray")]
+            Self::Xray { .. } => "xray",
+        }
+    }
+
     /// Whether both poll the same collector by the same settings.
     pub(crate) fn has_same_settings(&self, other: &Self) -> bool {
         match (self, other) {

@@ -127,6 +127,9 @@ fn each_setting_of_a_file_has_its_line_and_its_variables() {
     }
     let sampler = explanation.get("OTEL_TRACES_SAMPLER").unwrap();
     assert!(matches!(sampler.origin, Origin::File { line: 23, .. }), "{sampler}");
+    let budgets =
+        explanation.iter().filter(|row| row.setting.methods.contains(&"with_budget_bytes"));
+    assert_eq!(budgets.count(), 1);
     let headers = explanation.iter().filter(|row| row.setting.methods.contains(&"with_header"));
     let headers: Vec<_> = headers.map(ToString::to_string).collect();
     assert!(headers.len() == 2 && headers[0].contains("api-key=[redacted]"), "{headers:?}");
@@ -139,6 +142,72 @@ fn each_setting_of_a_file_has_its_line_and_its_variables() {
     assert!(archive.exists());
     built.shutdown().unwrap();
 }
+
+#[test]
+fn variables_that_the_file_replaces_are_reported_in_one_line() {
+    let folder = Folder::new("replaced");
+    let file = folder.file(
+        "file_format: \"1.1\"\nresource: { attributes: [ { name: service.name, value: \"${OTEL_SERVICE_NAME}\" } ] }\ntracer_provider: { processors: [ { simple: { exporter: { console: } } } ] }\n",
+    );
+    let reports = |variables: &'static [&'static str]| {
+        let builder = Spanwise::builder().with_environment(|name| {
+            let is_set = variables.contains(&name) || name == "OTEL_EXPERIMENTAL_CONFIG_FILE";
+            is_set.then(|| "2000000".to_owned())
+        });
+        let explanation = builder.with_config_file(&file).explain().unwrap();
+        explanation.reports().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    // The file refers to the name; the budget is no variable of the specification; metrics are another signal.
+    let silent = &["OTEL_SERVICE_NAME", "SPANWISE_BUDGET_BYTES", "OTEL_METRIC_EXPORT_INTERVAL"];
+    assert_eq!(reports(silent), [""; 0]);
+    assert_eq!(
+        reports(&[
+            "OTEL_SERVICE_NAME",
+            "OTEL_BSP_SCHEDULE_DELAY",
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "OTEL_SDK_DISABLED"
+        ]),
+        [
+            "OTEL_SDK_DISABLED has no effect: the configuration file replaces the OTEL_* variables, also \
+             OTEL_BSP_SCHEDULE_DELAY, OTEL_EXPORTER_OTLP_HEADERS; they count where it has them as ${NAME}"
+        ]
+    );
+    assert_eq!(
+        reports(&["OTEL_TRACES_SAMPLER"]),
+        [
+            "OTEL_TRACES_SAMPLER has no effect: the configuration file replaces the OTEL_* variables; they count where it \
+             has them as ${NAME}"
+        ]
+    );
+}
+
+#[cfg(feature = "grpc")]
+#[test]
+fn the_line_of_insecure_has_the_value_that_is_in_force() {
+    let folder = Folder::new("insecure");
+    let explained = |endpoint: &str, insecure: bool| {
+        let file = folder.file(&format!(
+            "file_format: \"1.1\"\ntracer_provider:\n  processors:\n    - batch:\n        exporter:\n          otlp_grpc:\n\
+             {PAD}endpoint: {endpoint}\n{PAD}tls:\n{PAD}  insecure: {insecure}\n"
+        ));
+        let explanation = builder().with_config_file(&file).explain().unwrap();
+        let endpoint = explanation.get("OTEL_EXPORTER_OTLP_ENDPOINT").unwrap().value.clone();
+        let row = explanation.get("OTEL_EXPORTER_OTLP_INSECURE").cloned();
+        (endpoint, row.map(|row| (row.value, matches!(row.origin, Origin::File { line: 9, .. }))))
+    };
+    for (insecure, scheme) in [(true, "http"), (false, "https")] {
+        let row = Some((insecure.to_string(), true));
+        assert_eq!(
+            explained("collector:4317", insecure),
+            (format!("{scheme}://collector:4317/"), row)
+        );
+    }
+    // The scheme decides, and the line has no effect.
+    assert_eq!(explained("https://collector:4317", true), ("https://collector:4317/".into(), None));
+}
+
+#[cfg(feature = "grpc")]
+const PAD: &str = "            ";
 
 /// A process of its own: its threads and globals are those of this test.
 #[cfg(target_os = "linux")]

@@ -68,6 +68,33 @@ pub(crate) enum Advice {
     SendProtobuf,
 }
 
+/// The names in advice that depend on the program.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AdviceNames {
+    /// The crate whose features the user chooses.
+    pub(crate) crate_name: &'static str,
+    /// A configuration file has the settings: the variables have no effect.
+    pub(crate) in_file: bool,
+}
+
+impl AdviceNames {
+    /// The way to a setting: the keys of the exporter in the file, or the method and the variable.
+    fn by(self, code_and_variable: &str, keys: &str) -> String {
+        match self.in_file {
+            true => format!("by `{keys}` of the exporter in the configuration file"),
+            false => format!("by {code_and_variable}"),
+        }
+    }
+
+    /// The way to the protocol.
+    fn by_exporter(self, variable: &str, exporter: &str) -> String {
+        match self.in_file {
+            true => format!("by the exporter {exporter} in the configuration file"),
+            false => format!("by with_protocol or {variable}"),
+        }
+    }
+}
+
 impl Advice {
     /// The advice for a response status.
     pub(crate) fn of_status(status: ResponseStatus, protocol: Protocol) -> Option<Self> {
@@ -87,11 +114,17 @@ impl Advice {
         }
     }
 
-    /// The advice as text, one or two sentences. `crate_name` is the crate whose features the user chooses.
-    pub(crate) fn text(self, endpoint: &Endpoint, protocol: Protocol, crate_name: &str) -> String {
+    /// The advice as text, one or two sentences.
+    pub(crate) fn text(
+        self,
+        endpoint: &Endpoint,
+        protocol: Protocol,
+        names: AdviceNames,
+    ) -> String {
         let at = text::sanitize(&endpoint.peer());
-        let grpc = feature(cfg!(feature = "grpc"), "grpc", crate_name);
-        let tls = feature(cfg!(feature = "tls"), "tls", crate_name);
+        let grpc = feature(cfg!(feature = "grpc"), "grpc", names.crate_name);
+        let tls = feature(cfg!(feature = "tls"), "tls", names.crate_name);
+        let by = |code_and_variable, keys| names.by(code_and_variable, keys);
         match self {
             Self::NotListening if endpoint.unix_path().is_some() => {
                 format!("is a collector listening at {at}, and may this process write to it?")
@@ -104,14 +137,14 @@ impl Advice {
                  runs"
             ),
             Self::SpeakGrpc => format!(
-                "this looks like the OTLP/gRPC port, usually 4317: choose the protocol grpc by \
-                 with_protocol or OTEL_EXPORTER_OTLP_PROTOCOL=grpc{grpc}, or the OTLP/HTTP port, \
-                 usually 4318"
+                "this looks like the OTLP/gRPC port, usually 4317: choose the protocol grpc {}{grpc}, or the \
+                 OTLP/HTTP port, usually 4318",
+                names.by_exporter("OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "otlp_grpc"),
             ),
-            Self::SpeakHttp => String::from(
-                "this looks like the OTLP/HTTP port, usually 4318: choose the protocol \
-                 http/protobuf by with_protocol or OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or \
-                 the OTLP/gRPC port, usually 4317",
+            Self::SpeakHttp => format!(
+                "this looks like the OTLP/HTTP port, usually 4318: choose the protocol http/protobuf {}, or the \
+                 OTLP/gRPC port, usually 4317",
+                names.by_exporter("OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "otlp_http"),
             ),
             Self::SpeakHttp1 => String::from("choose HttpVersion::Http1 by with_http_version"),
             Self::SpeakTls => format!("use https:// instead of http:// in the endpoint{tls}"),
@@ -126,6 +159,11 @@ impl Advice {
                 "check port and scheme: OTLP/HTTP is usually on port 4318 and OTLP/gRPC on port \
                  4317, and a TLS port needs https://",
             ),
+            Self::Path if names.in_file => format!(
+                "the endpoint's path is {}; the configuration file has the whole URL, and OTLP/HTTP receivers usually \
+                 take traces at /v1/traces, on port 4318",
+                text::sanitize(endpoint.path()),
+            ),
             Self::Path if endpoint.path().ends_with("/v1/traces/v1/traces") => format!(
                 "the endpoint's path is {}: /v1/traces is appended to OTEL_EXPORTER_OTLP_ENDPOINT, so leave it out \
                  there, or set OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, which is used as it is",
@@ -136,17 +174,21 @@ impl Advice {
                  on port 4318",
                 text::sanitize(endpoint.path()),
             ),
+            Self::Credentials if names.in_file => format!(
+                "check the credentials, which go into headers, in code or {}",
+                by("", "headers")
+            ),
             Self::Credentials => String::from(
                 "check the credentials, which go into headers, in code or by \
                  OTEL_EXPORTER_OTLP_HEADERS",
             ),
-            Self::CertificateOfCa => String::from(
-                "trust exactly this certificate by with_certificate_pem or \
-                 OTEL_EXPORTER_OTLP_CERTIFICATE, or issue one for the server from it and trust the CA",
+            Self::CertificateOfCa => format!(
+                "trust exactly this certificate {}, or issue one for the server from it and trust the CA",
+                by(CERTIFICATE, "tls.ca_file"),
             ),
-            Self::Certificate => String::from(
-                "if the certificate is signed by your own CA, trust it by with_certificate_pem or \
-                 OTEL_EXPORTER_OTLP_CERTIFICATE",
+            Self::Certificate => format!(
+                "if the certificate is signed by your own CA, trust it {}",
+                by(CERTIFICATE, "tls.ca_file"),
             ),
             Self::CertificateName => {
                 format!("use a name that the certificate holds in the endpoint, instead of {at}")
@@ -154,10 +196,13 @@ impl Advice {
             Self::CertificateTime => String::from(
                 "renew the certificate of the server, or correct the clock of this machine",
             ),
-            Self::ClientCertificate => String::from(
-                "set a certificate that the server trusts, and its key, by \
-                 with_client_certificate_files or OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and \
-                 OTEL_EXPORTER_OTLP_CLIENT_KEY",
+            Self::ClientCertificate => format!(
+                "set a certificate that the server trusts, and its key, {}",
+                by(
+                    "with_client_certificate_files or OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and \
+                     OTEL_EXPORTER_OTLP_CLIENT_KEY",
+                    "tls.cert_file and tls.key_file",
+                ),
             ),
             #[cfg(feature = "proxy")]
             Self::Proxy => format!(
@@ -167,20 +212,25 @@ impl Advice {
             Self::Redirect => String::from(
                 "set the endpoint to the URL that it redirects to, often https:// for http://",
             ),
-            Self::Compression => String::from(
-                "choose a compression that the receiver accepts, or none, by with_compression or \
-                 OTEL_EXPORTER_OTLP_COMPRESSION",
+            Self::Compression => format!(
+                "choose a compression that the receiver accepts, or none, {}",
+                by("with_compression or OTEL_EXPORTER_OTLP_COMPRESSION", "compression"),
             ),
             Self::NoService => format!(
                 "does the receiver at {at} take traces over OTLP/gRPC? It is usually on port 4317"
             ),
-            Self::SendProtobuf => String::from(
-                "does the receiver take JSON? Every OTLP/HTTP receiver takes the protocol \
-                 http/protobuf, by with_protocol or OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+            Self::SendProtobuf => format!(
+                "does the receiver take JSON? Every OTLP/HTTP receiver takes the protocol http/protobuf, {}",
+                by(
+                    "with_protocol or OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+                    "encoding: protobuf",
+                ),
             ),
         }
     }
 }
+
+const CERTIFICATE: &str = "with_certificate_pem or OTEL_EXPORTER_OTLP_CERTIFICATE";
 
 fn usual_port(protocol: Protocol) -> &'static str {
     match protocol {

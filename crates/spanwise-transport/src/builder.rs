@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::header::USER_AGENT;
 
+use crate::advice::AdviceNames;
 use crate::attempt::AttemptObserver;
 use crate::compression::CompressionSettings;
 use crate::error::CRATE_NAME;
@@ -41,6 +42,8 @@ pub struct TransportBuilder {
     pub(crate) idle: IdleConnections,
     pub(crate) observer: Option<AttemptObserver>,
     pub(crate) crate_name: &'static str,
+    /// A configuration file has the settings.
+    pub(crate) settings_in_file: bool,
 }
 
 impl TransportBuilder {
@@ -65,6 +68,7 @@ impl TransportBuilder {
             idle: IdleConnections::default(),
             observer: None,
             crate_name: CRATE_NAME,
+            settings_in_file: false,
         }
     }
 
@@ -250,6 +254,19 @@ impl TransportBuilder {
     pub fn with_crate_name(mut self, name: &'static str) -> Self {
         self.crate_name = name;
         self
+    }
+
+    /// A file of OpenTelemetry's declarative configuration has the settings, in place of the `OTEL_*` variables: advice
+    /// names its keys. Default `false`.
+    // Hidden, because only a crate that reads such a file needs it.
+    #[doc(hidden)]
+    pub fn with_settings_in_file(mut self, in_file: bool) -> Self {
+        self.settings_in_file = in_file;
+        self
+    }
+
+    pub(crate) fn advice_names(&self) -> AdviceNames {
+        AdviceNames { crate_name: self.crate_name, in_file: self.settings_in_file }
     }
 
     /// Checks every number against its range.

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::admission::Admission;
-use crate::advice::Advice;
+use crate::advice::{Advice, AdviceNames};
 use crate::attempt::AttemptObserver;
 use crate::backend::Backend;
 use crate::circuit_breaker::Probe;
@@ -64,8 +64,8 @@ struct Shared {
     settings_of_builder: Option<Box<TransportBuilder>>,
     /// The credentials of the proxy.
     proxy_secrets: Vec<String>,
-    /// The crate whose features the user enables.
-    crate_name: &'static str,
+    /// The names that the user knows.
+    names: AdviceNames,
 }
 
 impl Transport {
@@ -105,7 +105,7 @@ impl Transport {
             backend,
             observer: builder.observer.clone(),
             proxy_secrets: builder.proxy_secrets(),
-            crate_name: builder.crate_name,
+            names: builder.advice_names(),
         };
         Self { shared: Arc::new(shared), observer: None, own_endpoints: None }
     }
@@ -327,7 +327,7 @@ impl Transport {
 
     fn advice_text(&self, advice: Advice) -> String {
         let shared = &*self.shared;
-        advice.text(&shared.endpoint, shared.protocol, shared.crate_name)
+        advice.text(&shared.endpoint, shared.protocol, shared.names)
     }
 
     /// Reports an attempt that failed to the observers, if there are any.

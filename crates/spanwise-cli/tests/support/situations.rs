@@ -317,6 +317,112 @@ fn answers() -> Vec<Situation> {
     ]
 }
 
+/// A situation of a configuration file.
+pub struct OfFile {
+    pub name: &'static str,
+    pub file: String,
+    /// The check that names the problem.
+    pub check: &'static str,
+    /// Its fix.
+    pub fix: &'static str,
+    pub alive: Box<dyn Any>,
+}
+
+/// Situations whose fix is in the file.
+pub fn of_files() -> Vec<OfFile> {
+    let of = |situation: Situation, provider: &str, check, fix| OfFile {
+        name: situation.name,
+        file: format!("file_format: \"1.1\"\n{provider}\n")
+            .replace("{port}", &situation.port.to_string()),
+        check,
+        fix,
+        alive: Box::new(situation),
+    };
+    let sent = |situation, exporter: &str, check, fix| {
+        let provider = format!(
+            "tracer_provider: {{ processors: [ {{ batch: {{ exporter: {{ {exporter} }} }} }} ] }}"
+        );
+        of(situation, &provider, check, fix)
+    };
+    const HTTP: &str = "otlp_http: { endpoint: 'http://127.0.0.1:{port}/v1/traces' }";
+    let http1 = || {
+        answer(
+            "gRPC to the port of OTLP/HTTP",
+            "400 Bad Request",
+            "content-type: text/plain\r\n",
+            "",
+        )
+    };
+    let http2 = peer(
+        "OTLP/HTTP to the port of gRPC",
+        greeting(b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01"),
+    );
+    let off = "tracer_provider: { sampler: { always_off: }, processors: [ { batch: { exporter: { otlp_http: { endpoint: \
+               'http://127.0.0.1:{port}/v1/traces' } } } } ] }";
+    vec![
+        of(
+            alone("The SDK is disabled"),
+            "disabled: true",
+            "configuration",
+            "set `disabled` in the configuration file to false, or remove it",
+        ),
+        of(
+            alone("The exporter is none"),
+            "resource: {}",
+            "configuration",
+            "give `tracer_provider.processors` of the configuration file a processor with an exporter; in code it is \
+             with_exporter",
+        ),
+        of(
+            receiver("The sampler samples nothing", Answer::Accept),
+            off,
+            "sampling",
+            "raise the ratio, or choose another sampler, by with_sampler or `tracer_provider.sampler` of the configuration \
+             file",
+        ),
+        sent(
+            http2,
+            HTTP,
+            "span",
+            "this looks like the OTLP/gRPC port, usually 4317: choose the protocol grpc by the exporter otlp_grpc in the \
+             configuration file, or the OTLP/HTTP port, usually 4318",
+        ),
+        sent(
+            http1(),
+            "otlp_grpc: { endpoint: '127.0.0.1:{port}', tls: { insecure: true } }",
+            "span",
+            "this looks like the OTLP/HTTP port, usually 4318: choose the protocol http/protobuf by the exporter otlp_http in \
+             the configuration file, or the OTLP/gRPC port, usually 4317",
+        ),
+        sent(
+            answer("The path is there twice", "404 Not Found", "", ""),
+            "otlp_http: { endpoint: 'http://127.0.0.1:{port}/v1/traces/v1/traces' }",
+            "span",
+            "the endpoint's path is /v1/traces/v1/traces; the configuration file has the whole URL, and OTLP/HTTP receivers \
+             usually take traces at /v1/traces, on port 4318",
+        ),
+        sent(
+            answer("The credentials are missing", "401 Unauthorized", "", "no token"),
+            HTTP,
+            "span",
+            "check the credentials, which go into headers, in code or by `headers` of the exporter in the configuration file",
+        ),
+        sent(
+            tls("The certificate is of an unknown CA", &Template::default(), false),
+            "otlp_http: { endpoint: 'https://localhost:{port}/v1/traces' }",
+            "TLS",
+            "if the certificate is signed by your own CA, trust it by `tls.ca_file` of the exporter in the configuration file",
+        ),
+        sent(
+            uncompressed(),
+            "otlp_http: { endpoint: 'http://127.0.0.1:{port}/v1/traces', compression: gzip }",
+            "compression",
+            "choose a compression that the receiver accepts, or none, by `compression` of the exporter in the configuration \
+             file",
+        ),
+    ]
+}
+
 /// A receiver that refuses compressed requests and accepts others.
 fn uncompressed() -> Situation {
     let refused = response("415 Unsupported Media Type", "", "");

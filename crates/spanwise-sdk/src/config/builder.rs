@@ -6,6 +6,7 @@ use super::environment::Lookup;
 use super::exporter::Exporter;
 use super::file_parts::FileParts;
 use super::files::Files;
+use super::of_file::OfFile;
 use super::otlp::{ClientCertificate, Trust};
 use super::recording_sdk::RecordingSdk;
 use super::redaction::shown;
@@ -108,8 +109,7 @@ pub struct SpanwiseBuilder {
     pub(super) file_parts: FileParts,
     /// The propagators that [`init`](Self::init) sets.
     pub(super) installed: Option<Vec<Propagator>>,
-    /// `disabled: true` in the file.
-    pub(super) is_disabled_by_file: bool,
+    pub(super) of_file: OfFile,
     pub(super) files: Files,
     pub(super) lookup: Option<Lookup>,
     pub(super) handler: Option<Handler>,

@@ -19,15 +19,19 @@ impl SpanwiseBuilder {
     /// Bytes of the budget.
     pub(super) fn budget(&self, environment: &Environment) -> Result<usize, BuildError> {
         let own = ranges::BUDGET_BYTES.resolve(self.budget_bytes, environment)?;
-        let bytes = own.or(self.container.budget).unwrap_or(BUDGET);
+        Ok(own.or(self.container.budget).unwrap_or(BUDGET))
+    }
+
+    /// Records the budget, of `bytes`.
+    fn record_budget(&self, environment: &Environment, bytes: usize) {
         let (setting, value) = (&settings::BUDGET_BYTES, || bytes.to_string());
-        if own.is_none() && self.container.budget.is_some() {
-            let path = self.container.file.memory_bytes.map(|_| "resources.memory_limit");
-            environment.recorder().limited(setting, path, value);
-        } else {
-            environment.effective(setting, value);
+        match self.container.budget {
+            Some(reduced) if reduced == bytes => {
+                let path = self.container.file.memory_bytes.map(|_| "resources.memory_limit");
+                environment.recorder().limited(setting, path, value);
+            }
+            _ => environment.effective(setting, value),
         }
-        Ok(bytes)
     }
 
     /// Limits of a request; it has no more spans than may wait in the `queue`.
@@ -82,6 +86,7 @@ impl SpanwiseBuilder {
             return Err(BuildError::setting("with_on_full", "ShedByTrace", problem));
         }
         let budget = self.budget(environment)?;
+        self.record_budget(environment, budget);
         let queue = self.resolve_queue_size(environment)?;
         let limits = self.request_limits(environment, queue)?;
         let exporter = Exporter::builder(transport)

@@ -61,7 +61,8 @@ impl SpanwiseBuilder {
             let watch = builder.config_watch(&environment, &lookup)?;
             let resolved = builder.resolve(environment, &lookup, &reporter, globals)?;
             let reports = made.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let explanation = Explanation::new(resolved.environment.recorder().take(), reports);
+            let mut explanation = Explanation::new(resolved.environment.recorder().take(), reports);
+            explanation.is_declarative = self.of_file.is_declarative;
             Ok((watch, Box::new(resolved), EffectiveSettings::new(&explanation)))
         };
         let built = on_own_stack(resolve).and_then(|(watch, resolved, effective)| {

@@ -12,6 +12,8 @@ use crate::diagnostics::LogLevel;
 pub(crate) struct EffectiveSettings {
     settings: Vec<EffectiveSetting>,
     warnings: Vec<String>,
+    /// A declarative file replaces the `OTEL_*` variables.
+    is_declarative: bool,
 }
 
 impl EffectiveSettings {
@@ -23,6 +25,7 @@ impl EffectiveSettings {
         Self {
             settings: explanation.iter().filter(is_set).take(MAX_SETTINGS).cloned().collect(),
             warnings: warnings.take(MAX_WARNINGS).map(ToString::to_string).collect(),
+            is_declarative: explanation.is_declarative,
         }
     }
 
@@ -45,6 +48,20 @@ impl EffectiveSettings {
     pub(crate) fn without_sampler(mut self) -> Self {
         self.settings.retain(|row| row.setting != SAMPLER);
         self
+    }
+
+    /// The fix by the key of a declarative file, if there is one, or by a variable.
+    pub(crate) fn fix<'f>(&self, in_file: &'f str, by_variable: &'f str) -> &'f str {
+        if self.is_declarative { in_file } else { by_variable }
+    }
+
+    /// The key of the configuration file that sets the sampler, or can.
+    pub(crate) fn sampler_key(&self) -> Option<&str> {
+        let row = self.settings.iter().find(|row| row.setting == SAMPLER);
+        match row.map(|row| &row.origin) {
+            Some(Origin::File { field, .. }) => Some(field),
+            _ => self.is_declarative.then_some("tracer_provider.sampler"),
+        }
     }
 
     pub(crate) fn has_warnings(&self) -> bool {

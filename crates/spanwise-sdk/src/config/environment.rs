@@ -233,7 +233,8 @@ impl Environment {
         self.get(name).unwrap_or_else(|NotText| Some(NOT_TEXT.to_owned()))
     }
 
-    fn has(&self, name: &str) -> bool {
+    /// Whether the variable is set and not empty, also to bytes that are not UTF-8.
+    pub(super) fn has(&self, name: &str) -> bool {
         !matches!(self.get(name), Ok(None))
     }
 

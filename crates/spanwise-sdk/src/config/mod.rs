@@ -24,6 +24,7 @@ mod exporter;
 mod file_parts;
 mod files;
 mod log_level;
+mod of_file;
 mod otlp;
 mod own_stack;
 mod propagators;

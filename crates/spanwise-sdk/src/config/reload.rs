@@ -274,7 +274,7 @@ impl SpanwiseBuilder {
         let lookup = self.lookup.take().unwrap_or_else(process_environment);
         let environment = Environment::new(lookup.clone(), deferred);
         let environment = self.apply_config_file(environment, &lookup)?;
-        if self.is_disabled_by_file || environment.switch(&settings::SDK_DISABLED) {
+        if self.of_file.is_disabled || environment.switch(&settings::SDK_DISABLED) {
             let change = SettingChange::new(settings::SDK_DISABLED.name(), "false", "true");
             reloaded.needs_restart.push(change);
             return Ok(None);

@@ -81,7 +81,7 @@ impl SpanwiseBuilder {
         let propagators_in_code = self.propagators.is_some();
         let environment = self.apply_config_file(environment, lookup)?;
         self.resolve_log_level(&environment, reporter);
-        let disabled = self.is_disabled_by_file || environment.switch(&settings::SDK_DISABLED);
+        let disabled = self.of_file.is_disabled || environment.switch(&settings::SDK_DISABLED);
         environment.effective(&settings::SDK_DISABLED, || disabled.to_string());
         let propagators = match globals {
             // A disabled SDK sets propagators too (specification, *OTEL_SDK_DISABLED*).

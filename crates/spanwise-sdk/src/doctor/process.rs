@@ -60,10 +60,8 @@ fn state(provider: &Handle) -> DoctorCheck {
             "this is a bug: report it with the diagnostics of the program",
         ),
         // The check of the settings has the reason.
-        Phase::Disabled => failed(PROVIDER, "the provider is disabled", "unset OTEL_SDK_DISABLED"),
-        Phase::NotExporting => {
-            failed(PROVIDER, "the provider exports nothing", "unset OTEL_TRACES_EXPORTER")
-        }
+        Phase::Disabled => failed(PROVIDER, "the provider is disabled", ELSEWHERE),
+        Phase::NotExporting => failed(PROVIDER, "the provider exports nothing", ELSEWHERE),
     }
 }
 
@@ -93,7 +91,8 @@ fn spans(provider: &Handle) -> DoctorCheck {
     }
     match created == sampled_out {
         true => check(CheckStatus::Warning, finding).with_fix(
-            "the sampler sampled none of them: with_sampler or OTEL_TRACES_SAMPLER sets another",
+            "the sampler sampled none of them: with_sampler, `tracer_provider.sampler` of a configuration file, or without \
+             one OTEL_TRACES_SAMPLER sets another",
         ),
         false => check(CheckStatus::Passed, finding),
     }
@@ -146,6 +145,8 @@ const INSTALL: &str = "call spanwise::init() at the start of main and keep its g
                        opentelemetry::global::set_tracer_provider";
 const FORKED: &str = "this process was forked after the provider had been started: the worker thread is in the parent";
 const AFTER_FORK: &str = "call spanwise::init() in the child, after the fork";
+const ELSEWHERE: &str =
+    "the check `configuration` has the setting that causes it, unless code does";
 const KEEP_GUARD: &str = "keep the guard (`let _guard = …`, not `let _ = …`) while spans are made";
 const TWO_VERSIONS: &str = "if the program does make spans, its crates use another version of opentelemetry: `cargo tree -i \
                             opentelemetry` shows it; depend on spanwise::opentelemetry";

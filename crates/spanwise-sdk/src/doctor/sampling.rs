@@ -7,10 +7,37 @@ use crate::start::SdkSamplerContext;
 use spanwise_sampling::{Sampler, SamplingParameters, Threshold};
 use spanwise_worker::catch_panic;
 
+/// The places that can set the sampler.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum By<'k> {
+    /// Code and variables.
+    Variables,
+    /// Code and this key of the configuration file.
+    File(&'k str),
+}
+
+impl<'k> By<'k> {
+    /// `key`: that of the configuration file which sets the sampler, or can.
+    pub(super) fn of(key: Option<&'k str>) -> Self {
+        key.map_or(Self::Variables, Self::File)
+    }
+
+    /// The fix of a sampler that samples too little.
+    fn more(self) -> String {
+        let places = match self {
+            Self::Variables => {
+                "with_sampler or OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG".to_owned()
+            }
+            Self::File(key) => format!("with_sampler or `{key}` of the configuration file"),
+        };
+        format!("raise the ratio, or choose another sampler, by {places}")
+    }
+}
+
 /// Asks `sampler` for its intent about a root.
 ///
 /// A sampler that counts traces per second may count one.
-pub(super) fn check(sampler: &Sampler) -> DoctorCheck {
+pub(super) fn check(sampler: &Sampler, by: By<'_>) -> DoctorCheck {
     let parameters = SamplingParameters::root(1, NAME, &SdkSamplerContext);
     let intent = catch_panic(|| {
         let intent = sampler.sampling_intent(&parameters);
@@ -35,13 +62,13 @@ pub(super) fn check(sampler: &Sampler) -> DoctorCheck {
                 false => format!("the sampler {name} samples some of the new traces"),
             };
             match probability < FEW {
-                true => check(CheckStatus::Warning, finding).with_fix(MORE),
+                true => check(CheckStatus::Warning, finding).with_fix(by.more()),
                 false => check(CheckStatus::Passed, finding),
             }
         }
         None if sampler.samples_no_root() => {
             let finding = format!("the sampler {name} samples no new trace");
-            check(CheckStatus::Failed, finding).with_fix(MORE)
+            check(CheckStatus::Failed, finding).with_fix(by.more())
         }
         None => {
             let finding = format!(
@@ -60,8 +87,6 @@ fn one_of(threshold: &Threshold) -> String {
 
 /// Fewer than one trace of a hundred looks like none in a trial.
 const FEW: f64 = 0.01;
-const MORE: &str = "raise the ratio, or choose another sampler, by with_sampler or OTEL_TRACES_SAMPLER and \
-                    OTEL_TRACES_SAMPLER_ARG";
 
 #[cfg(test)]
 mod tests {
@@ -83,7 +108,7 @@ mod tests {
     }
 
     fn of(sampler: impl Into<Sampler>) -> (CheckStatus, String) {
-        let check = check(&sampler.into());
+        let check = check(&sampler.into(), By::Variables);
         (check.status(), check.finding().to_owned())
     }
 

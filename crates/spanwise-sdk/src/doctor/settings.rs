@@ -3,7 +3,7 @@
 use super::attempt::Stage;
 use super::check::{CheckStatus, DoctorCheck};
 use super::run::Progress;
-use super::sampling;
+use super::sampling::{self, By};
 use crate::config::{BuildError, EffectiveSettings, Routed, SpanwiseBuilder};
 use crate::core::Phase;
 use crate::lifecycle::Handle;
@@ -16,14 +16,20 @@ pub(super) fn check(builder: SpanwiseBuilder, progress: &Progress) -> Option<Spa
     match builder.route() {
         Err(error) => progress.add(failed(&error)),
         Ok(Routed::Disabled) => {
-            progress.add(check(CheckStatus::Failed, DISABLED).with_fix(ENABLE));
+            progress.add(
+                check(CheckStatus::Failed, DISABLED)
+                    .with_fix(effective.fix(ENABLE_IN_FILE, ENABLE)),
+            );
         }
         Ok(Routed::NotExported) => {
-            progress.add(check(CheckStatus::Failed, NOT_EXPORTED).with_fix(EXPORT));
+            progress.add(
+                check(CheckStatus::Failed, NOT_EXPORTED)
+                    .with_fix(effective.fix(EXPORT_IN_FILE, EXPORT)),
+            );
         }
         Ok(Routed::Sent(route, sampler)) => {
             progress.add(check(CheckStatus::Passed, &destination(&route)));
-            progress.add(sampling::check(&sampler));
+            progress.add(sampling::check(&sampler, By::of(effective.sampler_key())));
             return Some(*route);
         }
     }
@@ -37,11 +43,17 @@ pub(super) fn of_provider(provider: &Handle, progress: &Progress) -> Option<Span
     let check = |status, finding: &str| configuration(&effective, status, finding);
     match provider.core.phase() {
         Phase::Disabled => {
-            progress.add(check(CheckStatus::Failed, DISABLED).with_fix(ENABLE));
+            progress.add(
+                check(CheckStatus::Failed, DISABLED)
+                    .with_fix(effective.fix(ENABLE_IN_FILE, ENABLE)),
+            );
             return None;
         }
         Phase::NotExporting => {
-            progress.add(check(CheckStatus::Failed, NOT_EXPORTED).with_fix(EXPORT));
+            progress.add(
+                check(CheckStatus::Failed, NOT_EXPORTED)
+                    .with_fix(effective.fix(EXPORT_IN_FILE, EXPORT)),
+            );
             return None;
         }
         Phase::Running | Phase::ShutDown | Phase::WorkerTerminated => {}
@@ -49,7 +61,8 @@ pub(super) fn of_provider(provider: &Handle, progress: &Progress) -> Option<Span
     // The connections of a forked provider belong to its parent.
     if let Some(route) = provider.route().filter(|_| !provider.core.is_forked()) {
         progress.add(check(CheckStatus::Passed, &destination(&route)));
-        progress.add(sampling::check(&provider.core.sampler.load()));
+        let sampler = provider.core.sampler.load();
+        progress.add(sampling::check(&sampler, By::of(effective.sampler_key())));
         return Some(route);
     }
     match provider.ended_route() {
@@ -112,7 +125,9 @@ const MEND_FILE: &str =
 const MAX_PROBLEMS: usize = 32;
 const ENDED_SINK: &str = "the sink ended with the provider";
 const DISABLED: &str = "the SDK is disabled and makes no spans";
-const ENABLE: &str = "unset OTEL_SDK_DISABLED, or `disabled` in the configuration file";
+const ENABLE: &str = "unset OTEL_SDK_DISABLED";
+const ENABLE_IN_FILE: &str = "set `disabled` in the configuration file to false, or remove it";
 const NOT_EXPORTED: &str = "the exporter is none: spans have ids and are not exported";
-const EXPORT: &str = "unset OTEL_TRACES_EXPORTER, or set it to otlp; in code it is with_exporter, and a configuration file \
-                      needs a processor with an exporter";
+const EXPORT: &str = "unset OTEL_TRACES_EXPORTER, or set it to otlp; in code it is with_exporter";
+const EXPORT_IN_FILE: &str = "give `tracer_provider.processors` of the configuration file a processor with an exporter; in \
+                              code it is with_exporter";

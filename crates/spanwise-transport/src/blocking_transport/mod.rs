@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Instant;
 
 use crate::admission::Admission;
-use crate::advice::Advice;
+use crate::advice::{Advice, AdviceNames};
 use crate::attempt::AttemptObserver;
 use crate::classify::AttemptOutcome;
 use crate::compression::CompressionSettings;
@@ -67,7 +67,7 @@ struct Shared {
     observer: Option<AttemptObserver>,
     /// The credentials of the proxy.
     proxy_secrets: Vec<String>,
-    crate_name: &'static str,
+    names: AdviceNames,
 }
 
 /// The destination of requests.
@@ -95,7 +95,7 @@ impl TransportBuilder {
                 Backend::Http(Box::new(client.with_idle_connections(self.idle.clone())))
             }
         };
-        let proxy_secrets = self.proxy_secrets();
+        let (proxy_secrets, names) = (self.proxy_secrets(), self.advice_names());
         let compression = match backend {
             // A sink takes plain messages.
             Backend::Sink(_) => CompressionSettings::default(),
@@ -122,7 +122,7 @@ impl TransportBuilder {
             backend,
             observer: self.observer,
             proxy_secrets,
-            crate_name: self.crate_name,
+            names,
         };
         Ok(BlockingTransport { shared: Arc::new(shared) })
     }
@@ -352,8 +352,8 @@ impl BlockingTransport {
     }
 
     fn advice(&self, explanation: &Explanation) -> Option<String> {
-        let Shared { protocol, endpoint, crate_name, .. } = &*self.shared;
-        Some(explanation.advice?.text(endpoint, *protocol, crate_name))
+        let Shared { protocol, endpoint, names, .. } = &*self.shared;
+        Some(explanation.advice?.text(endpoint, *protocol, *names))
     }
 
     fn clean(&self, text: &str) -> String {

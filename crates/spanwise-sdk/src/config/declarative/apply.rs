@@ -13,7 +13,7 @@ use super::samplers::Choice;
 use super::schema::Settings;
 use super::standard_error::StandardError;
 use spanwise_export::Destination;
-use spanwise_transport::{Endpoint, Headers, Transport, TransportBuilder};
+use spanwise_transport::{Endpoint, Headers, Protocol, Transport, TransportBuilder};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ impl Settings<'_> {
     /// # Errors
     /// An exporter cannot be built.
     pub(super) fn apply(self, builder: &mut SpanwiseBuilder) -> Result<(), BuildError> {
-        builder.is_disabled_by_file = self.is_disabled;
+        builder.of_file.is_disabled = self.is_disabled;
         builder.resource.splice(..0, self.resource.attributes);
         if builder.detectors.is_none() {
             builder.detectors = Some(self.resource.detectors);
@@ -113,6 +113,7 @@ impl SpanwiseBuilder {
 
     fn apply_otlp(&mut self, otlp: Otlp) {
         self.protocol.get_or_insert(otlp.protocol);
+        self.of_file.insecure = otlp.insecure;
         self.endpoint = self.endpoint.take().or(otlp.endpoint);
         self.headers.splice(..0, otlp.headers);
         self.compression.get_or_insert(otlp.compression);
@@ -169,10 +170,15 @@ impl Otlp {
     fn transport(&self, builder: TransportBuilder) -> Result<TransportBuilder, String> {
         let mut builder = builder
             .with_protocol(self.protocol)
+            .with_settings_in_file(true)
             .with_compression(self.compression)
             .with_attempt_timeout(limit(self.timeout));
         if let Some(url) = &self.endpoint {
-            let endpoint = Endpoint::parse("endpoint", url).map_err(|error| error.to_string())?;
+            let endpoint = match self.protocol {
+                Protocol::Grpc => Endpoint::parse_grpc("endpoint", url, self.insecure),
+                _ => Endpoint::parse("endpoint", url),
+            };
+            let endpoint = endpoint.map_err(|error| error.to_string())?;
             builder = builder.with_endpoint(endpoint);
         }
         let headers = self.headers.iter().try_fold(Headers::new(), |headers, (name, value)| {

@@ -30,8 +30,11 @@ use super::error::BuildError;
 use super::recording_sdk::RecordingSdk;
 use super::redaction::shown_path;
 use super::settings::CONFIG_FILE;
+use super::unused;
 use crate::diagnostics::{Diagnostic, sanitize};
 use spanwise_config::{Document, Problem};
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -108,7 +111,11 @@ impl SpanwiseBuilder {
         let name = path.display().to_string();
         let shown = shown_path(&name);
         environment.effective(&CONFIG_FILE, || shown.clone());
-        let document = Document::open(path, |name| lookup(name)?.into_string().ok());
+        let referred = RefCell::new(HashSet::new());
+        let document = Document::open(path, |name| {
+            referred.borrow_mut().insert(name.to_owned());
+            lookup(name)?.into_string().ok()
+        });
         let document = document.map_err(|problems| match shown == name {
             true => problems.into(),
             // Credentials in the place of a path, which the problems show.
@@ -136,7 +143,11 @@ impl SpanwiseBuilder {
         reporter.set_level(self.log_level.unwrap_or_default());
         read.warnings.into_iter().for_each(report);
         environment.recorder().hide_headers(read.value.hidden_header_names());
+        self.of_file.is_declarative = true;
         read.value.apply(self)?;
+        if self.recording_sdk == RecordingSdk::Native {
+            unused::report_replaced(&environment, |name| referred.borrow().contains(name));
+        }
         let lookup = lookup.clone();
         let left: Lookup =
             Arc::new(move |name| if name.starts_with("OTEL_") { None } else { lookup(name) });

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// The settings of an OTLP exporter.
 pub(super) struct Otlp {
     pub(super) protocol: Protocol,
-    /// With its scheme.
+    /// With its scheme, except over gRPC.
     pub(super) endpoint: Option<String>,
     pub(super) ca_file: Option<PathBuf>,
     /// The client's certificates and their key.
@@ -24,6 +24,8 @@ pub(super) struct Otlp {
     pub(super) compression: Compression,
     /// [`Duration::ZERO`] is no limit.
     pub(super) timeout: Duration,
+    /// A gRPC endpoint without a scheme is `http`.
+    pub(super) insecure: bool,
     /// The paths that came from variables.
     pub(super) hidden: Hidden,
 }
@@ -48,25 +50,21 @@ pub(super) fn grpc(field: &Field<'_>) -> Option<Otlp> {
     let tls = fields.get("tls").mapping(&["ca_file", "key_file", "cert_file", "insecure"]);
     let insecure = tls.get("insecure").boolean().unwrap_or(false);
     let endpoint = fields.get("endpoint");
-    let parsed =
-        endpoint.string().map(|url| (url, Endpoint::parse_grpc("endpoint", url, insecure)));
-    let url = match parsed {
-        None => None,
-        Some((url, Ok(_))) if url.contains("://") || url.starts_with("unix:") => {
-            Some(url.to_owned())
-        }
-        Some((url, Ok(_))) => Some(format!("{}://{url}", if insecure { "http" } else { "https" })),
-        Some((_, Err(error))) => {
-            refuse(&endpoint, &error);
-            None
-        }
-    };
-    Some(common(&fields, &tls, Protocol::Grpc, url))
+    if let Some(url) = endpoint.string()
+        && let Err(error) = Endpoint::parse_grpc("endpoint", url, insecure)
+    {
+        refuse(&endpoint, &error);
+    }
+    let url = endpoint.string().map(str::to_owned);
+    Some(Otlp { insecure, ..common(&fields, &tls, Protocol::Grpc, url) })
 }
 
 fn refuse(endpoint: &Field<'_>, error: &EndpointError) {
     let accepted = "accepted is http://host:port or https://host:port, with a path if need be";
-    hidden::error(endpoint, &error.to_string(), &format!("{}; {accepted}", error.problem()));
+    // The variable has no effect beside the file.
+    let here = |text: String| text.replace(HEADERS_VARIABLE, "`headers` of the exporter");
+    let (error, problem) = (here(error.to_string()), here(error.problem().to_string()));
+    hidden::error(endpoint, &error, &format!("{problem}; {accepted}"));
 }
 
 fn common(
@@ -106,6 +104,7 @@ fn common(
         timeout: timeout.map_or(TIMEOUT.default_duration(), |millis| {
             Duration::from_millis(millis.unsigned_abs())
         }),
+        insecure: false,
         hidden,
     }
 }
@@ -163,6 +162,7 @@ impl fmt::Debug for Otlp {
 
 /// The bytes of all headers that an exporter accepts.
 const MAX_LIST_BYTES: usize = 16 << 10;
+const HEADERS_VARIABLE: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 const HTTP_KEYS: &[&str] =
     &["endpoint", "tls", "headers", "headers_list", "compression", "timeout", "encoding"];
 const GRPC_KEYS: &[&str] =

@@ -6,6 +6,7 @@ use super::super::error::BuildError;
 use super::super::own_stack::on_own_stack;
 use super::super::resolution::Globals;
 use super::explanation::Explanation;
+use super::features;
 use super::recorder::Recorder;
 use crate::diagnostics::Reporter;
 
@@ -57,6 +58,9 @@ impl SpanwiseBuilder {
         let settings = resolved.environment.recorder().take();
         let reports =
             std::mem::take(&mut *reports.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        Ok(Explanation::new(settings, reports))
+        let mut explanation = Explanation::new(settings, reports);
+        explanation.features = features::of(&resolved);
+        explanation.is_declarative = builder.of_file.is_declarative;
+        Ok(explanation)
     }
 }

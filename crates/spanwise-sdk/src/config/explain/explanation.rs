@@ -14,6 +14,10 @@ use std::fmt;
 pub struct Explanation {
     settings: Vec<EffectiveSetting>,
     reports: Vec<Diagnostic>,
+    /// The features that the settings need.
+    pub(super) features: Vec<&'static str>,
+    /// A declarative file replaces the `OTEL_*` variables.
+    pub(crate) is_declarative: bool,
 }
 
 impl Explanation {
@@ -22,7 +26,7 @@ impl Explanation {
         reports: Vec<Diagnostic>,
     ) -> Self {
         settings.sort_by_key(|effective| place(&effective.setting));
-        Self { settings, reports }
+        Self { settings, reports, features: Vec::new(), is_declarative: false }
     }
 
     /// The settings in use, in the order of the table. A setting with several values, such as the headers of code and
@@ -42,6 +46,12 @@ impl Explanation {
     /// The reports: values that are ignored, settings without effect, warnings of the file.
     pub fn reports(&self) -> &[Diagnostic] {
         &self.reports
+    }
+
+    /// The features of `spanwise` beyond the default ones that these settings need, such as `grpc`: a program without
+    /// one of them refuses the settings.
+    pub fn features(&self) -> &[&'static str] {
+        &self.features
     }
 
     /// The explanation as one JSON object: `settings`, each with `name`, `value`, `unit` and `origin`, and

@@ -3,6 +3,7 @@
 mod effective;
 mod explaining;
 mod explanation;
+mod features;
 mod given;
 mod json;
 mod origin;

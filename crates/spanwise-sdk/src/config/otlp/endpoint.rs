@@ -36,8 +36,11 @@ impl SpanwiseBuilder {
         protocol: Protocol,
     ) -> Result<Option<Named<Endpoint>>, BuildError> {
         let grpc = |setting, url: &str| {
-            // A scheme precedes the variable, which has no effect then.
-            let insecure = !url.contains("://") && environment.switch(&INSECURE);
+            // A scheme precedes the setting, which has no effect then.
+            if url.contains("://") {
+                return Endpoint::parse_grpc(setting, url, false);
+            }
+            let insecure = self.of_file.insecure || environment.switch(&INSECURE);
             environment.effective(&INSECURE, || insecure.to_string());
             Endpoint::parse_grpc(setting, url, insecure)
         };

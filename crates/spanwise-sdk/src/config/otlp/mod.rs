@@ -42,6 +42,7 @@ impl SpanwiseBuilder {
         }
         let mut transport = Transport::builder()
             .with_crate_name(self.recording_sdk.crate_name())
+            .with_settings_in_file(self.of_file.is_declarative)
             .with_attempt_observer(move |failed| health.attempt_failed(failed));
         transport = transport
             .with_max_response_bytes(self.max_response_bytes.unwrap_or(record::MAX_RESPONSE_BYTES))
