@@ -79,12 +79,14 @@ fn each_setting_of_a_file_has_its_line_and_its_variables() {
     let file = folder.file(&text);
     let builder = builder()
         .with_config_file(&file)
+        .with_config_file_watch(Duration::from_secs(10))
         .with_attempt_timeout(Duration::from_secs(2))
         .with_header("x-code", "hunter2");
     let explanation = builder.explain().unwrap();
     let processor = "tracer_provider.processors[0].batch";
     for (name, value, origin) in [
         ("OTEL_CONFIG_FILE", file.display().to_string(), "code: with_config_file".to_owned()),
+        ("with_config_file_watch", "10000".into(), "code: with_config_file_watch".into()),
         ("OTEL_SERVICE_NAME", "shop".into(), "otel.yaml:3: resource.attributes".into()),
         (
             "OTEL_BSP_SCHEDULE_DELAY",

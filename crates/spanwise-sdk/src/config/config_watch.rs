@@ -67,6 +67,7 @@ impl SpanwiseBuilder {
         };
         // Also after the program has changed its folder.
         let path = std::path::absolute(&path).unwrap_or(path);
+        environment.effective(&settings::CONFIG_FILE_WATCH, || settings::millis(interval));
         let mut builder = Box::new(self.clone());
         builder.lookup = Some(lookup.clone());
         builder.config_file = Some(path.clone());

@@ -12,6 +12,7 @@ mod names;
 #[cfg(unix)]
 mod not_utf8;
 mod proxies;
+mod ranges_in_code;
 mod secrets;
 mod sources;
 #[path = "../support/mod.rs"]

@@ -54,6 +54,8 @@ impl SpanwiseBuilder {
         let lookup = builder.lookup.take().unwrap_or_else(process_environment);
         let environment = Environment::new(lookup.clone(), reporter.clone())
             .with_recorder(Recorder::new(builder.given()));
+        // The errors and the reports of a watch are those of a build.
+        let _not_started = builder.config_watch(&environment, &lookup)?;
         let resolved = builder.resolve(environment, &lookup, &reporter, globals)?;
         let settings = resolved.environment.recorder().take();
         let reports =
