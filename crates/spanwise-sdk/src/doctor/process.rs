@@ -20,7 +20,12 @@ pub(super) fn global_provider() -> Option<Arc<Handle>> {
 pub(super) fn check(provider: Option<&Handle>) -> Vec<DoctorCheck> {
     let mut checks = vec![match provider {
         Some(provider) => state(provider),
-        None => failed(PROVIDER, NOT_INSTALLED, INSTALL),
+        None => {
+            let finding = format!(
+                "no provider of Spanwise is the global one of opentelemetry {API}: its spans go nowhere, or to another SDK"
+            );
+            failed(PROVIDER, finding, INSTALL)
+        }
     }];
     if let Some(provider) = provider.filter(|provider| provider.core.is_running()) {
         let created = provider.core.ledger.snapshot().created > 0;
@@ -139,8 +144,6 @@ const TRACING: &str = "tracing";
 /// The version of the API that this crate implements.
 const API: &str = "0.33";
 
-const NOT_INSTALLED: &str = "no provider of Spanwise is the global one of opentelemetry 0.33: its spans go nowhere, or to \
-                             another SDK";
 const INSTALL: &str = "call spanwise::init() at the start of main and keep its guard, or pass the provider to \
                        opentelemetry::global::set_tracer_provider";
 const FORKED: &str = "this process was forked after the provider had been started: the worker thread is in the parent";
