@@ -6,6 +6,7 @@ mod support;
 
 use serde_json::Value;
 use spanwise_receiver::Receiver;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use support::{TemporaryFile, situations, spanwise, spanwise_in};
 
@@ -214,12 +215,46 @@ fn arguments_that_are_not_accepted_exit_with_two() {
     }
 }
 
-/// Far above the 300 ms that a doctor takes at most on an idle machine when all is well.
+/// The fastest of ten: the others run beside the tests of this machine.
 #[test]
-fn a_doctor_waits_for_nothing_when_all_is_well() {
+fn a_doctor_takes_at_most_300_ms_when_all_is_well() {
     let receiver = Receiver::builder().start().unwrap();
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", receiver.address()))];
-    let started = Instant::now();
-    assert_eq!(spanwise(&["doctor"], &variables).0, 0);
-    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    let took = (0..10).map(|_| {
+        let started = Instant::now();
+        assert_eq!(spanwise(&["doctor"], &variables).0, 0);
+        started.elapsed()
+    });
+    let fastest = took.min().unwrap();
+    assert!(fastest <= Duration::from_millis(300), "{fastest:?}");
+}
+
+/// The kernel completes the connections of a listener that accepts none.
+#[test]
+fn a_doctor_ends_within_12_s_when_the_peer_hangs() {
+    let listeners = [(); 3].map(|()| TcpListener::bind(("127.0.0.1", 0)).unwrap());
+    let address = |listener: &TcpListener| listener.local_addr().unwrap();
+    let [http, grpc, tls] = &listeners;
+    let hung = [
+        (format!("http://{}", address(http)), "http/protobuf", "span", "no answer within 8s"),
+        (format!("http://{}", address(grpc)), "grpc", "span", "no answer within 8s"),
+        (format!("https://{}", address(tls)), "http/protobuf", "TLS", "no TLS session within 8s"),
+    ];
+    std::thread::scope(|scope| {
+        for (endpoint, protocol, stage, finding) in hung {
+            scope.spawn(move || {
+                let variables = [
+                    ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+                    ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.to_owned()),
+                ];
+                let started = Instant::now();
+                let (status, json) = spanwise(&["doctor", "--json"], &variables);
+                let took = started.elapsed();
+                assert!(took <= Duration::from_secs(12), "{took:?}: {json}");
+                let report: Value = serde_json::from_str(&json).unwrap();
+                let found = &check(&report, stage)["finding"];
+                assert_eq!((status, found.as_str()), (1, Some(finding)), "{report:#}");
+            });
+        }
+    });
 }
