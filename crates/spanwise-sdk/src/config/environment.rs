@@ -67,9 +67,10 @@ impl Environment {
         self.recorder.effective(setting, value);
     }
 
-    /// The same variables; nothing is reported.
+    /// The same variables; nothing is reported, and no thread starts for reports.
     pub(crate) fn silent(&self) -> Self {
-        Self::new(self.lookup.clone(), Reporter::new(Arc::new(|_| {})))
+        let (reporter, _collected) = Reporter::collecting();
+        Self::new(self.lookup.clone(), reporter)
     }
 
     /// Whether a variable of `setting` is set and not empty, also to bytes that are not UTF-8.
@@ -243,5 +244,21 @@ impl Environment {
         let value = value.into_string().map_err(|_| NotText)?;
         let value = value.trim();
         Ok((!value.is_empty()).then(|| value.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_environment_starts_no_thread() {
+        let (reporter, reports) = Reporter::collecting();
+        let environment = Environment::new(Arc::new(|_| Some("abc".into())), reporter);
+        let silent = environment.silent();
+        assert_eq!(silent.count(&crate::config::settings::BUDGET_BYTES), None);
+        assert_eq!(silent.reported.borrow().len(), 1, "the invalid value was detected");
+        assert!(silent.reporter.is_collecting());
+        assert!(reports.lock().unwrap().is_empty());
     }
 }

@@ -98,6 +98,12 @@ impl Reporter {
         (Self { copies: Some(copies.clone()), ..self.clone() }, copies)
     }
 
+    /// Whether reports are collected, and start no thread.
+    #[cfg(test)]
+    pub(crate) fn is_collecting(&self) -> bool {
+        self.collected.is_some()
+    }
+
     /// The least severe level of reports; `None`: the handler is the user's, and receives all.
     pub(crate) fn level(&self) -> Option<LogLevel> {
         self.shared.level.as_ref().map(|level| LogLevel::of(level.load(Relaxed)))
