@@ -163,16 +163,15 @@ impl Attempt {
         }
     }
 
-    /// The check of a further destination, whose failure stops no other.
-    pub(super) fn further(&self) -> DoctorCheck {
-        let answer = self.answer();
-        let is_passed = answer.status() == CheckStatus::Passed;
+    /// The check of a further destination, whose failure stops no other; `found` is the one of its last stage.
+    pub(super) fn further(&self, found: &DoctorCheck) -> DoctorCheck {
+        let is_passed = found.status() == CheckStatus::Passed;
         let (status, finding) = match is_passed {
-            true => (CheckStatus::Passed, answer.finding().to_owned()),
-            false => (CheckStatus::Warning, format!("{}: {}", self.destination, answer.finding())),
+            true => (CheckStatus::Passed, found.finding().to_owned()),
+            false => (CheckStatus::Warning, format!("{}: {}", self.destination, found.finding())),
         };
         let check = DoctorCheck::both("destination", status, finding);
-        match answer.fix() {
+        match found.fix() {
             Some(fix) => check.with_fix(fix),
             None => check,
         }

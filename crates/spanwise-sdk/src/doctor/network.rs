@@ -2,7 +2,7 @@
 
 use super::attempt::{Attempt, Stage};
 use super::check::{CheckStatus, DoctorCheck};
-use super::host_name::look_up;
+use super::host_name::{LookedUp, look_up};
 use super::run::{Progress, untraced};
 use crate::span_route::SpanRoute;
 use spanwise_transport::__private::{Observed, observed};
@@ -24,14 +24,14 @@ pub(super) fn check(route: &SpanRoute, limits: Limits, progress: &Progress) {
     let resource = &*route.resource;
     thread::scope(|scope| {
         let send = |transport| {
-            let send = move || untraced(|| Attempt::send(transport, resource, limits.attempt));
+            let send = move || untraced(|| further(transport, resource, limits));
             thread::Builder::new().name("spanwise-doctor".to_owned()).spawn_scoped(scope, send)
         };
         let further: Vec<_> = route.further.iter().take(MAX_FURTHER).map(send).collect();
         stages(&route.transport, resource, limits, progress);
-        for attempt in further.into_iter().flatten().map(|thread| thread.join()) {
+        for check in further.into_iter().flatten().map(|thread| thread.join()) {
             // A panic of a user's sink costs this check alone.
-            attempt.iter().for_each(|attempt| progress.add(attempt.further()));
+            check.into_iter().for_each(|check| progress.add(check));
         }
     });
     let unchecked = route.further.len().saturating_sub(MAX_FURTHER);
@@ -42,18 +42,13 @@ pub(super) fn check(route: &SpanRoute, limits: Limits, progress: &Progress) {
 }
 
 fn stages(transport: &Transport, resource: &[u8], limits: Limits, progress: &Progress) {
-    let destination = transport.destination();
     let endpoint = transport.endpoint();
-    if destination != endpoint.to_string() {
-        let reason = format!("requests go to {destination}, not to the network");
+    if !is_network(transport) {
+        let reason = format!("requests go to {}, not to the network", transport.destination());
         progress.add(DoctorCheck::skipped(Stage::Connection.name(), reason));
         return answer(&Attempt::send(transport, resource, limits.attempt), progress);
     }
-    let before = observed(transport);
-    let looked_up = look_up(endpoint, before.proxy.as_deref(), limits.lookup);
-    let attempt = Attempt::send(transport, resource, limits.attempt);
-    let after = observed(transport);
-    let reached = Reached::new(&before, &after, &attempt.delivery);
+    let Sent { looked_up, attempt, reached, proxy, date } = Sent::new(transport, resource, limits);
     progress.add(looked_up.check(reached.connected, &attempt));
     if looked_up.is_failed() && !reached.connected {
         let stages = [Stage::Connection, Stage::Tls, Stage::Span];
@@ -63,7 +58,7 @@ fn stages(transport: &Transport, resource: &[u8], limits: Limits, progress: &Pro
         progress.add(attempt.failed(Stage::Connection));
         return skip(&[Stage::Tls, Stage::Span], "there is no connection", progress);
     }
-    let peer = match &before.proxy {
+    let peer = match &proxy {
         Some(proxy) => format!("the proxy {proxy}"),
         None => endpoint.unix_path().unwrap_or(endpoint.authority()).to_owned(),
     };
@@ -81,8 +76,52 @@ fn stages(transport: &Transport, resource: &[u8], limits: Limits, progress: &Pro
         passed(Stage::Tls, format!("the certificate of {} is trusted", endpoint.authority()));
     }
     answer(&attempt, progress);
-    if let Some(date) = after.date {
+    if let Some(date) = date {
         progress.add(clocks(date, attempt.ended));
+    }
+}
+
+/// The check of a further destination: of the first stage that fails, or of the answer.
+fn further(transport: &Transport, resource: &[u8], limits: Limits) -> DoctorCheck {
+    if !is_network(transport) {
+        let attempt = Attempt::send(transport, resource, limits.attempt);
+        return attempt.further(&attempt.answer());
+    }
+    let Sent { looked_up, attempt, reached, .. } = Sent::new(transport, resource, limits);
+    let check = match reached {
+        Reached { connected: false, .. } if looked_up.is_failed() => {
+            looked_up.check(false, &attempt)
+        }
+        Reached { connected: false, .. } => attempt.failed(Stage::Connection),
+        Reached { tls: false, .. } if transport.endpoint().is_https() => attempt.failed(Stage::Tls),
+        _ => attempt.answer(),
+    };
+    attempt.further(&check)
+}
+
+/// Whether requests go to the endpoint, not to a sink.
+fn is_network(transport: &Transport) -> bool {
+    transport.destination() == transport.endpoint().to_string()
+}
+
+/// A span that was sent to the network.
+struct Sent {
+    looked_up: LookedUp,
+    attempt: Attempt,
+    reached: Reached,
+    proxy: Option<String>,
+    /// The `Date` of the newest answer.
+    date: Option<SystemTime>,
+}
+
+impl Sent {
+    fn new(transport: &Transport, resource: &[u8], limits: Limits) -> Self {
+        let before = observed(transport);
+        let looked_up = look_up(transport.endpoint(), before.proxy.as_deref(), limits.lookup);
+        let attempt = Attempt::send(transport, resource, limits.attempt);
+        let after = observed(transport);
+        let reached = Reached::new(&before, &after, &attempt.delivery);
+        Self { looked_up, attempt, reached, proxy: before.proxy, date: after.date }
     }
 }
 
@@ -148,3 +187,38 @@ const CLOCK_FIX: &str = "synchronize the clock of this machine: backends refuse 
                          time";
 /// Further destinations that are checked: each has a thread.
 const MAX_FURTHER: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+    use super::*;
+    use spanwise_transport::Endpoint;
+    use std::net::TcpListener;
+
+    /// The kernel accepts the connection, and no thread answers.
+    #[test]
+    fn a_further_destination_fails_at_the_stage_that_it_does_not_reach() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let limits = Limits { lookup: Duration::ZERO, attempt: Duration::from_millis(200) };
+        let found = |url: &str| {
+            let endpoint = Endpoint::parse_base("test", url).unwrap();
+            let check = further(
+                &Transport::builder().with_endpoint(endpoint).build().unwrap(),
+                &[],
+                limits,
+            );
+            let finding = check.finding().split_once(": ").unwrap().1.to_owned();
+            (finding, check.fix().unwrap_or_default().to_owned())
+        };
+        // The lookup has no time, unless it fails at once.
+        let (finding, fix) = found("http://doctor.invalid:4318");
+        assert!(finding.starts_with("the host name "), "{finding}");
+        assert!(fix.contains("host name"), "{fix}");
+        let (finding, fix) = found(&format!("http://127.0.0.1:{port}"));
+        assert_eq!(finding, "no answer within 200ms");
+        assert!(fix.starts_with("the peer is connected and silent"), "{fix}");
+        #[cfg(feature = "tls")]
+        assert_eq!(found(&format!("https://127.0.0.1:{port}")).0, "no TLS session within 200ms");
+    }
+}
