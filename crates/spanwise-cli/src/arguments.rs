@@ -22,7 +22,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(problem) => {
-            eprintln!("spanwise: {problem}\n\n{}", overview());
+            eprintln!("spanwise: {}\n\n{}", printable(&problem), overview());
             ExitCode::from(USAGE)
         }
     }
@@ -92,6 +92,18 @@ fn overview() -> String {
             arguments that are not accepted."
 }
 
+/// `problem` without the escape sequences of an argument, which a terminal would follow.
+fn printable(problem: &str) -> String {
+    let mut text = String::with_capacity(problem.len());
+    for letter in problem.chars() {
+        match letter {
+            '\'' | '"' | '\\' => text.push(letter),
+            other => text.extend(other.escape_debug()),
+        }
+    }
+    text
+}
+
 /// A closed pipe is no error: the reader has what it wants.
 fn print(text: &str) {
     let _closed = writeln!(std::io::stdout(), "{}", text.trim_end());
@@ -126,6 +138,12 @@ mod tests {
         assert_eq!(problem("config check"), "`config check` needs a file");
         assert!(problem("doctor --jsn").contains("--jsn"), "{}", problem("doctor --jsn"));
         assert!(problem("doctor a b").contains('a'), "{}", problem("doctor a b"));
+    }
+
+    #[test]
+    fn an_argument_does_not_reach_the_terminal_as_an_escape_sequence() {
+        let Err(problem) = parsed("x\u{1b}[31m\u{202e}é'\\") else { panic!("accepted") };
+        assert_eq!(printable(&problem), "no command `x\\u{1b}[31m\\u{202e}é'\\`");
     }
 
     #[test]
