@@ -76,6 +76,22 @@ fn features_that_a_program_needs_are_named() {
 }
 
 #[test]
+fn a_variable_without_a_value_is_a_warning_that_names_the_nearest_one() {
+    let text = GOOD.replace("http://collector:4318/v1/traces", "${COLECTOR_URL}");
+    let file = TemporaryFile::new("otel.yaml", &text);
+    let set = [("COLLECTOR_URL", "http://collector:4318".to_owned())];
+    for command in ["check", "explain"] {
+        let (status, text) = spanwise(&["config", command, &file.text()], &set);
+        let expected = format!(
+            "{}:14:23: tracer_provider.processors[0].batch.exporter.otlp_http.endpoint: an empty text replaces ${{COLECTOR_URL}}: \
+             the variable has no value; did you mean `COLLECTOR_URL`?",
+            file.text()
+        );
+        assert!(status == 0 && text.contains(&expected), "{text}");
+    }
+}
+
+#[test]
 fn every_mistake_has_its_place_and_the_nearest_key() {
     let file = TemporaryFile::new("otel.yaml", BROKEN);
     let (status, text) = spanwise(&["config", "check", &file.text()], &[]);
