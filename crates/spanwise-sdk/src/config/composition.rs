@@ -62,7 +62,7 @@ impl SpanwiseBuilder {
             let resolved = builder.resolve(environment, &lookup, &reporter, globals)?;
             let reports = made.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let mut explanation = Explanation::new(resolved.environment.recorder().take(), reports);
-            explanation.is_declarative = self.of_file.is_declarative;
+            explanation.is_declarative = builder.of_file.is_declarative;
             Ok((watch, Box::new(resolved), EffectiveSettings::new(&explanation)))
         };
         let built = on_own_stack(resolve).and_then(|(watch, resolved, effective)| {
