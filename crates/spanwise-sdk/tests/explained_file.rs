@@ -175,7 +175,7 @@ fn variables_that_the_file_replaces_are_reported_in_one_line() {
         ]
     );
     assert_eq!(
-        reports(&["OTEL_TRACES_SAMPLER"]),
+        reports(&["OTEL_TRACES_SAMPLER", "OTEL_SERVICE_NAME"]),
         [
             "OTEL_TRACES_SAMPLER has no effect: the configuration file replaces the OTEL_* variables; they count where it \
              has them as ${NAME}"

@@ -1,6 +1,6 @@
 //! `otlp_http` and `otlp_grpc`.
 
-use super::super::settings::TIMEOUT;
+use super::super::settings::{HEADERS, TIMEOUT};
 use super::hidden::{self, Hidden};
 use percent_encoding::percent_decode_str;
 use spanwise_config::{Field, Mapping};
@@ -62,7 +62,7 @@ pub(super) fn grpc(field: &Field<'_>) -> Option<Otlp> {
 fn refuse(endpoint: &Field<'_>, error: &EndpointError) {
     let accepted = "accepted is http://host:port or https://host:port, with a path if need be";
     // The variable has no effect beside the file.
-    let here = |text: String| text.replace(HEADERS_VARIABLE, "`headers` of the exporter");
+    let here = |text: String| text.replace(HEADERS.generic_variable(), "`headers` of the exporter");
     let (error, problem) = (here(error.to_string()), here(error.problem().to_string()));
     hidden::error(endpoint, &error, &format!("{problem}; {accepted}"));
 }
@@ -162,7 +162,6 @@ impl fmt::Debug for Otlp {
 
 /// The bytes of all headers that an exporter accepts.
 const MAX_LIST_BYTES: usize = 16 << 10;
-const HEADERS_VARIABLE: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 const HTTP_KEYS: &[&str] =
     &["endpoint", "tls", "headers", "headers_list", "compression", "timeout", "encoding"];
 const GRPC_KEYS: &[&str] =
