@@ -4,7 +4,7 @@
 use spanwise::config::Explanation;
 use spanwise::{CheckStatus, DoctorCheck, VisibleFrom};
 
-/// What a program needs for these settings; `None` if the default features suffice.
+/// The features that a program needs for these settings; `None` if the default ones suffice.
 pub fn needed(explanation: &Explanation) -> Option<String> {
     let (last, before) = explanation.features().split_last()?;
     let before: String = before.iter().map(|feature| format!("`{feature}`, ")).collect();

@@ -1,6 +1,6 @@
-//! [`OfFile`]: what the configuration file sets that has no method of the builder.
+//! [`OfFile`]: the settings of the configuration file that have no method of the builder.
 
-/// What the configuration file sets that has no method of the builder.
+/// The settings of the configuration file that have no method of the builder.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct OfFile {
     /// The file is one of the declarative configuration, which replaces the `OTEL_*` variables.
