@@ -267,3 +267,44 @@ fn a_relative_path_is_that_of_the_folder_at_the_time_of_the_build() {
     let output = spanwise_testkit::rerun("child").env(CHILD, &folder.0).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// The program's code on the thread of the watch, here the source of variables, would otherwise make events of each reload.
+#[cfg(feature = "tracing")]
+#[test]
+fn tracing_records_nothing_on_the_thread_of_the_watch() {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+    use tracing_subscriber::layer::{Context, SubscriberExt as _};
+    use tracing_subscriber::util::SubscriberInitExt as _;
+
+    struct Count(Arc<AtomicUsize>);
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Count {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            if event.metadata().target() == "of the program" {
+                self.0.fetch_add(1, SeqCst);
+            }
+        }
+    }
+
+    spanwise_testkit::in_own_process("tracing_records_nothing_on_the_thread_of_the_watch", || {
+        let (folder, log) = (Folder::new("tracing"), DiagnosticLog::default());
+        fs::write(folder.file(), text("http://127.0.0.1:1", "always_on")).unwrap();
+        let is_read = Arc::new(AtomicBool::new(false));
+        let reads = is_read.clone();
+        let variables = move |_: &str| {
+            reads.store(true, SeqCst);
+            tracing::info!(target: "of the program", "a variable is read");
+            None
+        };
+        let builder = watching(&folder, &log).with_environment(variables);
+        let _spanwise = builder.build().unwrap();
+        let events = Arc::new(AtomicUsize::new(0));
+        tracing_subscriber::registry().with(Count(events.clone())).init();
+        tracing::info!(target: "of the program", "recorded");
+        assert_eq!(events.load(SeqCst), 1);
+        is_read.store(false, SeqCst);
+        fs::write(folder.file(), text("http://127.0.0.1:1", "always_off")).unwrap();
+        wait_for(&log, "was read again");
+        assert!(is_read.load(SeqCst), "by the reload");
+        assert_eq!(events.load(SeqCst), 1);
+    });
+}

@@ -85,7 +85,7 @@ pub mod __private {
     pub use crate::text::is_pem;
     pub use crate::time::timer_deadline;
     #[cfg(feature = "tracing")]
-    pub use crate::untraced::max_tracing_level;
+    pub use crate::untraced::{is_tracing_suppressed, max_tracing_level};
 }
 
 /// Blocks SIGPIPE on the calling thread until it ends: a write to a closed pipe or socket returns an

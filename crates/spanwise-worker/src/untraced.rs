@@ -27,6 +27,11 @@ pub fn suppress_tracing() {
     }
 }
 
+/// Whether [`suppress_tracing`] has set its subscriber on the calling thread.
+pub fn is_tracing_suppressed() -> bool {
+    SUPPRESSED.try_with(|guard| guard.get().is_some()).unwrap_or_default()
+}
+
 /// The most verbose level that the program's `tracing` subscribers let through, in upper case; `None` while there is no
 /// subscriber.
 pub fn max_tracing_level() -> Option<&'static str> {

@@ -115,6 +115,9 @@ impl ConfigWatch {
             if stop.wait(settling.unwrap_or(self.interval).min(self.interval)) {
                 return;
             }
+            // The program may set its subscriber after the start of the thread.
+            #[cfg(feature = "tracing")]
+            spanwise_worker::suppress_tracing();
             let is_due = self.file.is_due();
             // Another file may have been the cause, such as a certificate that was being replaced.
             let is_tried_again = self.error.is_some() && !self.file.is_changing();

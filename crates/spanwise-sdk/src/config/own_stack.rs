@@ -13,8 +13,14 @@ use std::thread::{Builder, scope};
 /// The start of a thread. The stack is memory that the system maps as far as it is used.
 pub(super) fn on_own_stack<T: Send>(resolve: impl FnOnce() -> T + Send) -> T {
     let (mut resolve, context) = (Some(resolve), Context::current());
+    #[cfg(feature = "tracing")]
+    let is_suppressed = spanwise_worker::__private::is_tracing_suppressed();
     let ran = scope(|scope| {
         let run = || {
+            #[cfg(feature = "tracing")]
+            if is_suppressed {
+                spanwise_worker::suppress_tracing();
+            }
             let _context = context.attach();
             resolve.take().map(|resolve| resolve())
         };
