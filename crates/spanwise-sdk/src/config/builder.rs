@@ -1,7 +1,7 @@
 //! [`SpanwiseBuilder`]: the settings of a provider in code.
 
 use super::attribute_filter::AttributeFilter;
-use super::container_limits::ContainerLimits;
+use super::container::limits::ContainerLimits;
 use super::environment::Lookup;
 use super::exporter::Exporter;
 use super::file_parts::FileParts;

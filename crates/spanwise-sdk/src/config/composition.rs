@@ -6,7 +6,7 @@ use super::environment::{Environment, process_environment};
 use super::error::BuildError;
 use super::explain::{Explanation, Recorder as SettingsRecorder};
 use super::own_stack::on_own_stack;
-use super::reported::Reported;
+use super::reload::reported::Reported;
 use super::resolution::{Exporting, Globals, Plan};
 use super::span_processors::as_observer;
 use crate::core::{Core, Phase};

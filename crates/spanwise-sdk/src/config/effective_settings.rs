@@ -1,7 +1,7 @@
 //! [`EffectiveSettings`]: the settings of a provider with their origins, for the doctor.
 
 use super::explain::{EffectiveSetting, Explanation, Origin};
-use super::reloaded::SettingChange;
+use super::reload::reloaded::SettingChange;
 use super::settings::{SAMPLER, Setting};
 use crate::diagnostics::LogLevel;
 

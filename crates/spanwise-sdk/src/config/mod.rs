@@ -9,13 +9,9 @@ mod batching;
 mod builder;
 mod capacity;
 mod composition;
-#[cfg(feature = "config-file")]
-mod config_watch;
 mod container;
-mod container_limits;
 #[cfg_attr(not(feature = "config-file"), path = "no_config_file.rs")]
 mod declarative;
-mod destination_changes;
 mod effective_settings;
 mod environment;
 mod error;
@@ -32,24 +28,18 @@ mod ranges;
 mod recording_sdk;
 mod redaction;
 mod reload;
-mod reloaded;
-mod reported;
 mod resolution;
 mod resource;
 mod resource_detectors;
 mod route;
-mod running;
 mod sampler_description;
 mod sampling;
-mod setting_changes;
 mod settings;
 mod span_counts;
 mod span_limits;
 mod span_processors;
 mod tracers;
 mod unused;
-#[cfg(feature = "config-file")]
-mod watched_file;
 
 pub use builder::SpanwiseBuilder;
 pub(crate) use effective_settings::EffectiveSettings;
@@ -57,9 +47,9 @@ pub use error::BuildError;
 pub use explain::{EffectiveSetting, Explanation, Origin, explain};
 pub use exporter::Exporter;
 pub(crate) use redaction::shown;
-pub use reloaded::{ReloadError, Reloaded, SettingChange};
+pub use reload::reloaded::{ReloadError, Reloaded, SettingChange};
+pub(crate) use reload::running::Running;
 pub(crate) use route::Routed;
-pub(crate) use running::Running;
 pub(crate) use sampler_description::description;
 pub use settings::{Setting, SettingType, Support, settings};
 

@@ -1,14 +1,14 @@
 //! Resolution: the settings of code, file and environment, checked and combined, with nothing started.
 
 use super::builder::SpanwiseBuilder;
-use super::destination_changes::DestinationSettings;
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
 use super::exporter::{self, Exporter};
 use super::recording_sdk::RecordingSdk;
-use super::reported::Reported;
+use super::reload::destination_changes::DestinationSettings;
+use super::reload::reported::Reported;
+use super::reload::running::Running;
 use super::resource::{MAX_RESOURCE_BYTES, Resource};
-use super::running::Running;
 use super::{propagators, settings, unused};
 use crate::diagnostics::{EndpointHealth, Reporter};
 use crate::propagation::Propagator;

@@ -3,8 +3,8 @@
 use super::builder::SpanwiseBuilder;
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
+use super::reload::running::{Running, TransportSource};
 use super::resolution::{Globals, Plan};
-use super::running::{Running, TransportSource};
 use crate::diagnostics::Reporter;
 use crate::lifecycle::Handle;
 use crate::span_route::{EndedRoute, SpanRoute};

@@ -7,7 +7,6 @@
 
 mod apply;
 mod exporters;
-mod go_duration;
 mod hidden;
 mod limits;
 mod log_level;
@@ -17,7 +16,6 @@ mod places;
 mod processors;
 mod production;
 mod propagators;
-mod quantity;
 mod resource;
 mod samplers;
 mod schema;

@@ -15,7 +15,7 @@ use super::capacity::EXPORT_TIMEOUT;
 use super::environment::Environment;
 use super::error::BuildError;
 use super::ranges::ATTEMPT_TIMEOUT;
-use super::running::TransportSource;
+use super::reload::running::TransportSource;
 use super::settings;
 use crate::diagnostics::{CertificateHealth, EndpointHealth};
 use certificate::CertificateFiles;

@@ -7,16 +7,16 @@ use std::sync::PoisonError;
 
 /// Hashes of the reports about the configuration that was applied last.
 #[derive(Default)]
-pub(super) struct Reported(HashSet<u64>);
+pub(in super::super) struct Reported(HashSet<u64>);
 
 impl Reported {
     /// The reports that were made.
-    pub(super) fn of(made: &Collected) -> Self {
+    pub(in super::super) fn of(made: &Collected) -> Self {
         Self(take(made).iter().map(hash).collect())
     }
 
     /// Makes the reports of the next configuration: those that are new.
-    pub(super) fn replace(&mut self, next: &Collected, reporter: &Reporter) {
+    pub(in super::super) fn replace(&mut self, next: &Collected, reporter: &Reporter) {
         let (next, before) = (take(next), std::mem::take(&mut self.0));
         for diagnostic in next {
             let hash = hash(&diagnostic);

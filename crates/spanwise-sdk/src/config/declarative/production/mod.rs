@@ -15,12 +15,13 @@
 //! It has no `file_format`, and it is no file of OpenTelemetry's declarative configuration: the `OTEL_*` variables
 //! stay in force for all that it leaves out, such as the endpoint.
 
+mod go_duration;
+mod quantity;
+
 use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
 use super::super::recording_sdk::RecordingSdk;
 use super::super::settings::{self, Setting};
-use super::go_duration;
-use super::quantity;
 use crate::cgroup::Limits;
 use spanwise_config::{Document, Field, Problem, Problems};
 use spanwise_sampling::Sampler;

@@ -1,30 +1,30 @@
 //! [`Running`]: the configuration of a running provider, for the comparison with the next one.
 
-use super::builder::SpanwiseBuilder;
+use super::super::builder::SpanwiseBuilder;
+use super::super::environment::Environment;
+use super::super::error::BuildError;
+use super::super::file_parts::FileParts;
+use super::super::redaction::shown;
+use super::super::resource::Resource;
 use super::destination_changes::DestinationSettings;
-use super::environment::Environment;
-use super::error::BuildError;
-use super::file_parts::FileParts;
-use super::redaction::shown;
 use super::reloaded::SettingChange;
 use super::reported::Reported;
-use super::resource::Resource;
 use crate::remote_sampling::RemoteSource;
 use spanwise_transport::TransportBuilder;
 use std::sync::Arc;
 
 /// The configuration of a running provider.
 pub(crate) struct Running {
-    pub(super) source: TransportSource,
-    pub(super) remote: Option<RemoteSource>,
-    pub(super) fixed: Vec<FixedSetting>,
-    pub(super) destinations: Vec<DestinationSettings>,
-    pub(super) parts: FileParts,
-    pub(super) reported: Reported,
+    pub(in super::super) source: TransportSource,
+    pub(in super::super) remote: Option<RemoteSource>,
+    pub(in super::super) fixed: Vec<FixedSetting>,
+    pub(in super::super) destinations: Vec<DestinationSettings>,
+    pub(in super::super) parts: FileParts,
+    pub(in super::super) reported: Reported,
 }
 
 /// The settings of the first destination's transport.
-pub(super) enum TransportSource {
+pub(in super::super) enum TransportSource {
     /// The provider's own settings of the network.
     Network(Box<TransportBuilder>),
     /// A sink of `with_sink`: its address, which is its own while the exporter has it, and its name.
@@ -36,7 +36,7 @@ pub(super) enum TransportSource {
 }
 
 /// A setting that stays until the program builds another provider.
-pub(super) struct FixedSetting {
+pub(in super::super) struct FixedSetting {
     setting: &'static str,
     value: Vec<u8>,
     shown: String,
@@ -44,7 +44,7 @@ pub(super) struct FixedSetting {
 
 impl TransportSource {
     /// The changes from this one to `next`; `None`: `next` is the same transport.
-    pub(super) fn changes(&self, next: &Self) -> Option<Vec<SettingChange>> {
+    pub(in super::super) fn changes(&self, next: &Self) -> Option<Vec<SettingChange>> {
         if let (Self::Network(before), Self::Network(next)) = (self, next) {
             let changes = before.__changes(next);
             let change = |(setting, before, after): (_, String, String)| {
@@ -64,7 +64,7 @@ impl TransportSource {
     }
 
     /// Whether it is a sink of `with_sink`, whose lifecycle is that of the provider.
-    pub(super) fn is_sink(&self) -> bool {
+    pub(in super::super) fn is_sink(&self) -> bool {
         matches!(self, Self::Sink(..))
     }
 
@@ -77,7 +77,7 @@ impl TransportSource {
         }
     }
 
-    pub(super) fn name(&self) -> String {
+    pub(in super::super) fn name(&self) -> String {
         match self {
             Self::Network(builder) => builder.__destination(),
             Self::Sink(_, name) | Self::Given(_, name) | Self::File(name) => name.clone(),
@@ -91,7 +91,7 @@ impl FixedSetting {
     }
 
     /// The settings in which `next` differs from `before`. Both have the same settings in the same order.
-    pub(super) fn changes(before: &[Self], next: &[Self]) -> Vec<SettingChange> {
+    pub(in super::super) fn changes(before: &[Self], next: &[Self]) -> Vec<SettingChange> {
         let differ = before.iter().zip(next).filter(|(before, next)| before.value != next.value);
         let change = |(before, next): (&Self, &Self)| {
             SettingChange::new(before.setting, before.shown.clone(), next.shown.clone())
@@ -102,7 +102,7 @@ impl FixedSetting {
 
 impl SpanwiseBuilder {
     /// The settings that stay until the program builds another provider.
-    pub(super) fn fixed_settings(
+    pub(in super::super) fn fixed_settings(
         &self,
         environment: &Environment,
         resource: &Resource,

@@ -1,19 +1,25 @@
 //! [`Spanwise::reload`]: the configuration of a running provider changes.
 
+#[cfg(feature = "config-file")]
+pub(super) mod config_watch;
+pub(super) mod destination_changes;
+pub(super) mod reloaded;
+pub(super) mod reported;
+pub(super) mod running;
+mod setting_changes;
+#[cfg(feature = "config-file")]
+mod watched_file;
+
 use super::builder::SpanwiseBuilder;
-use super::destination_changes::DestinationSettings;
 use super::effective_settings::EffectiveSettings;
 use super::environment::{Environment, process_environment};
 use super::error::BuildError;
 use super::exporter::{self, Exporter};
 use super::file_parts::FileParts;
 use super::own_stack::on_own_stack;
-use super::reloaded::{ReloadError, Reloaded, SettingChange};
 use super::resolution::Globals;
 use super::resource::Resource;
-use super::running::{FixedSetting, Running, TransportSource};
 use super::sampler_description::description;
-use super::setting_changes::{of_batching, of_limits};
 use super::{propagators, settings};
 use crate::core::Phase;
 use crate::diagnostics::{EndpointHealth, LogLevel, Reporter};
@@ -21,6 +27,10 @@ use crate::lifecycle::Handle;
 use crate::provider::Spanwise;
 use crate::remote_sampling::{RemoteSampling, RemoteSource};
 use crate::start::TracerConfigurator;
+use destination_changes::DestinationSettings;
+use reloaded::{ReloadError, Reloaded, SettingChange};
+use running::{FixedSetting, Running, TransportSource};
+use setting_changes::{of_batching, of_limits};
 use spanwise_export::{BatchConfig, PreparedTransport};
 use spanwise_sampling::Sampler;
 use spanwise_wire::SpanLimits;

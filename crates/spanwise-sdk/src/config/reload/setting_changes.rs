@@ -18,7 +18,10 @@ fn add<T: PartialEq + Debug>(
 }
 
 /// The settings of batching in which both differ.
-pub(super) fn of_batching(before: &BatchConfig, after: &BatchConfig) -> Vec<SettingChange> {
+pub(in super::super) fn of_batching(
+    before: &BatchConfig,
+    after: &BatchConfig,
+) -> Vec<SettingChange> {
     let mut changes = Vec::new();
     let (list, a, b) = (&mut changes, before, after);
     let queue = |config: &BatchConfig| {
@@ -37,7 +40,7 @@ pub(super) fn of_batching(before: &BatchConfig, after: &BatchConfig) -> Vec<Sett
 }
 
 /// The limits of spans in which both differ.
-pub(super) fn of_limits(before: &SpanLimits, after: &SpanLimits) -> Vec<SettingChange> {
+pub(in super::super) fn of_limits(before: &SpanLimits, after: &SpanLimits) -> Vec<SettingChange> {
     let mut changes = Vec::new();
     let (list, a, b) = (&mut changes, before, after);
     add(list, "with_span_limits, attributes", &a.attributes, &b.attributes);

@@ -1,11 +1,11 @@
 //! [`ConfigWatch`]: the thread that examines a configuration file, and reloads the provider when it changes.
 
-use super::builder::SpanwiseBuilder;
-use super::environment::{Environment, Lookup};
-use super::error::BuildError;
-use super::ranges::CONFIG_FILE_WATCH;
+use super::super::builder::SpanwiseBuilder;
+use super::super::environment::{Environment, Lookup};
+use super::super::error::BuildError;
+use super::super::ranges::CONFIG_FILE_WATCH;
+use super::super::settings;
 use super::reloaded::ReloadError;
-use super::settings;
 use super::watched_file::WatchedFile;
 use crate::diagnostics::{Diagnostic, sanitize};
 use crate::lifecycle::{Handle, StopSignal};
@@ -53,7 +53,7 @@ impl SpanwiseBuilder {
     ///
     /// # Errors
     /// The interval is too short.
-    pub(super) fn config_watch(
+    pub(in super::super) fn config_watch(
         &self,
         environment: &Environment,
         lookup: &Lookup,
@@ -76,7 +76,7 @@ impl SpanwiseBuilder {
 }
 
 /// The watch of a file, before its thread is started.
-pub(super) struct ConfigWatch {
+pub(in super::super) struct ConfigWatch {
     file: WatchedFile,
     interval: Duration,
     /// The settings in code, with those of the file to come.
@@ -90,7 +90,7 @@ impl ConfigWatch {
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub(super) fn start(self, spanwise: &Spanwise) -> Result<(), BuildError> {
+    pub(in super::super) fn start(self, spanwise: &Spanwise) -> Result<(), BuildError> {
         let handle = &spanwise.handle;
         let is_running = handle.running.lock().is_ok_and(|running| running.is_some());
         if !is_running {

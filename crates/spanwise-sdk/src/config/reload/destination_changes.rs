@@ -1,20 +1,20 @@
 //! The settings of further destinations, in which two configurations may differ.
 
-use super::redaction::shown;
+use super::super::redaction::shown;
 use super::reloaded::SettingChange;
 use spanwise_export::Destination;
 use spanwise_transport::TransportBuilder;
 use std::sync::Arc;
 
 /// The settings of a further destination.
-pub(super) struct DestinationSettings {
+pub(in super::super) struct DestinationSettings {
     name: Arc<str>,
     /// One for each endpoint; `None`: a sink, which its name identifies.
     transports: Vec<Option<TransportBuilder>>,
 }
 
 impl DestinationSettings {
-    pub(super) fn of(destinations: &[Destination]) -> Vec<Self> {
+    pub(in super::super) fn of(destinations: &[Destination]) -> Vec<Self> {
         let settings = |destination: &Destination| Self {
             name: destination.name(),
             transports: destination
@@ -27,7 +27,7 @@ impl DestinationSettings {
     }
 
     /// The changes from `before` to `next`. Their names come first: one that has another name is another destination.
-    pub(super) fn changes(before: &[Self], next: &[Self]) -> Vec<SettingChange> {
+    pub(in super::super) fn changes(before: &[Self], next: &[Self]) -> Vec<SettingChange> {
         let shape = |list: &[Self]| {
             let of = |it: &Self| {
                 (it.name.clone(), it.transports.iter().map(Option::is_some).collect::<Vec<_>>())

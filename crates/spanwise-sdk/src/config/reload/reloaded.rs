@@ -1,6 +1,6 @@
 //! The result of a reload.
 
-use super::error::BuildError;
+use super::super::error::BuildError;
 use std::fmt;
 
 /// The result of [`Spanwise::reload`](crate::Spanwise::reload). `Debug` prints as `Display`.
@@ -63,7 +63,7 @@ impl Reloaded {
 }
 
 impl SettingChange {
-    pub(super) fn new(
+    pub(in super::super) fn new(
         setting: &'static str,
         before: impl Into<String>,
         after: impl Into<String>,

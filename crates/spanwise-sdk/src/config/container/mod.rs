@@ -1,5 +1,7 @@
 //! The defaults of the budget and of requests in flight in a small container.
 
+pub(super) mod limits;
+
 use super::builder::SpanwiseBuilder;
 use super::capacity::BUDGET;
 use super::environment::Environment;
@@ -110,5 +112,4 @@ const MIB: usize = 1 << 20;
 const IN_FLIGHT: usize = MAX_IN_FLIGHT.default_number() as usize;
 
 #[cfg(test)]
-#[path = "container_tests.rs"]
 mod tests;

@@ -1,6 +1,6 @@
 //! Durations as Go writes them: `5s`, `500ms`, `1m30s`.
 
-use super::super::settings::SCHEDULE_DELAY;
+use super::super::super::settings::SCHEDULE_DELAY;
 use spanwise_config::Field;
 use std::time::Duration;
 
