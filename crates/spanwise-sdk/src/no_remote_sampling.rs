@@ -9,6 +9,10 @@ use std::time::Instant;
 pub(crate) enum RemoteSource {}
 
 impl RemoteSource {
+    pub(crate) fn feature(&self) -> &'static str {
+        match *self {}
+    }
+
     pub(crate) fn has_same_settings(&self, _: &Self) -> bool {
         match *self {}
     }
