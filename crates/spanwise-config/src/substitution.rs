@@ -11,7 +11,7 @@ pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// A text after substitution.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Substituted<'t> {
+pub(crate) struct Substituted<'t> {
     pub text: Cow<'t, str>,
     /// The variables without a value whose references have no default.
     pub unset: Vec<&'t str>,
@@ -19,7 +19,7 @@ pub struct Substituted<'t> {
 
 /// A reason why a text cannot be replaced. It never has the text: that may be a secret.
 #[derive(Debug, PartialEq, Eq)]
-pub enum SubstitutionError {
+pub(crate) enum SubstitutionError {
     /// A `${…}` is no reference.
     NoReference,
     /// The result has more bytes than are accepted.
@@ -28,7 +28,7 @@ pub enum SubstitutionError {
 
 /// The text with its references replaced, from left to right and once: a value is never looked at again. The result has at
 /// most `max_bytes`; of a larger one, no more than one value is in memory.
-pub fn substitute<'t>(
+pub(crate) fn substitute<'t>(
     text: &'t str,
     environment: &Environment<'_>,
     max_bytes: usize,
