@@ -1,7 +1,7 @@
 //! Two versions of the `opentelemetry` API in a program, as its `Cargo.lock` shows them.
 
 use spanwise::{CheckStatus, DoctorCheck, VisibleFrom};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub fn check_above(folder: &Path) -> Option<DoctorCheck> {
 
 fn check(lock: &str) -> Option<DoctorCheck> {
     let versions = versions(lock);
-    let newest = versions.iter().next_back()?;
+    let newest = versions.last()?;
     let check = |status, finding: String| {
         DoctorCheck::new("opentelemetry", status, VisibleFrom::Outside, finding)
     };
@@ -33,25 +33,26 @@ fn check(lock: &str) -> Option<DoctorCheck> {
         list.join(", ")
     );
     Some(check(CheckStatus::Warning, finding).with_fix(format!(
-        "`cargo tree -i opentelemetry@{}` shows who brings each: bring them to one version",
+        "`cargo tree -i opentelemetry@{}` shows its dependents; bring them to one version",
         list.first().copied().unwrap_or_default()
     )))
 }
 
-/// The versions of the package `opentelemetry` that differ for Cargo's compatibility.
-fn versions(lock: &str) -> BTreeSet<String> {
+/// The versions of the package `opentelemetry`, the oldest first.
+fn versions(lock: &str) -> Vec<String> {
     let mut lines = lock.lines().map(str::trim);
-    let mut versions = BTreeSet::new();
+    let mut versions = BTreeMap::new();
     while let Some(line) = lines.next() {
         if line != "name = \"opentelemetry\"" {
             continue;
         }
         let version = lines.next().and_then(|line| line.strip_prefix("version = \""));
         if let Some(version) = version.and_then(|version| version.strip_suffix('"')) {
-            versions.insert(version.to_owned());
+            let numbers: Vec<u64> = version.split('.').map_while(|it| it.parse().ok()).collect();
+            versions.insert((numbers, version), version.to_owned());
         }
     }
-    versions
+    versions.into_values().collect()
 }
 
 /// A `Cargo.lock` of a large workspace has some 200 KiB.
@@ -77,6 +78,10 @@ mod tests {
         assert_eq!(
             found.finding(),
             "Cargo.lock has 2 versions of opentelemetry: 0.31.0, 0.33.1; a span of one is lost to the provider of another"
+        );
+        assert_eq!(
+            versions(&(two + &package("opentelemetry", "0.9.0"))),
+            ["0.9.0", "0.31.0", "0.33.1"]
         );
         assert_eq!(check(&package("tokio", "1.0.0")), None);
     }

@@ -1,4 +1,4 @@
-//! The filter of `tracing` in `RUST_LOG`, as far as a glance from outside shows it.
+//! The check of the levels in `RUST_LOG`; it leaves out the targets.
 
 use spanwise::{CheckStatus, DoctorCheck, VisibleFrom};
 

@@ -61,7 +61,7 @@ fn a_running_provider_sends_the_span_by_its_own_settings() {
             &report,
             "spans",
             CheckStatus::Passed,
-            "1 spans so far: 0 sampled out, 1 exported, 0 lost",
+            "spans so far: 1 created, 0 sampled out, 1 exported, 0 lost",
             "",
         );
         assert_eq!(receiver.stats().spans, 2, "the program's span and the doctor's");
@@ -210,7 +210,7 @@ fn lost_spans_and_their_cause_are_shown() {
         &report,
         "spans",
         CheckStatus::Warning,
-        "1 spans so far: 0 sampled out, 0 exported, 1 lost",
+        "spans so far: 1 created, 0 sampled out, 0 exported, 1 lost",
         "",
     );
     let detail = &check(&report, "spans").details()[0];
@@ -316,7 +316,7 @@ fn spans_that_are_all_sampled_out_are_counted() {
     let tracer = spanwise.tracer("shop");
     (0..40).for_each(|_| tracer.root("checkout", SpanKind::Server).finish());
     let report = spanwise.doctor();
-    let finding = "40 spans so far: 40 sampled out, 0 exported, 0 lost";
+    let finding = "spans so far: 40 created, 40 sampled out, 0 exported, 0 lost";
     assert_found(&report, "spans", CheckStatus::Warning, finding, "OTEL_TRACES_SAMPLER");
     assert_eq!(check(&report, "sampling").status(), CheckStatus::Failed);
     assert_eq!(spanwise.ledger().created, 40, "the doctor asks the sampler and makes no span");

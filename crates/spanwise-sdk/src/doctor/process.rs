@@ -85,7 +85,7 @@ fn spans(provider: &Handle) -> DoctorCheck {
     }
     let lost: u64 = account.drops().map(|(_, spans)| spans).sum();
     let finding = format!(
-        "{created} spans so far: {sampled_out} sampled out, {exported} exported, {lost} lost"
+        "spans so far: {created} created, {sampled_out} sampled out, {exported} exported, {lost} lost"
     );
     if lost > 0 {
         let check = check(CheckStatus::Warning, finding);
