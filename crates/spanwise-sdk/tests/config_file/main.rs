@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod mutated;
+mod named_by_key;
 mod page_keys;
 mod production;
 mod snippets;
@@ -216,7 +217,8 @@ tracer_provider:
     - simple: {exporter: {otlp_http: {tls: {ca_file: /no/such/ca.pem}, endpoint: https://h}}}
 ";
     let error = error(missing);
-    let place = "otel.yaml:4:38: tracer_provider.processors[0].simple.exporter.otlp_http: ";
+    let place =
+        "otel.yaml:4:54: tracer_provider.processors[0].simple.exporter.otlp_http.tls.ca_file: ";
     assert!(error.starts_with(place) && error.contains("/no/such/ca.pem"), "{error}");
     let no_file =
         with_variables(&[("OTEL_CONFIG_FILE", "/no/such/otel.yaml")]).build().unwrap_err();

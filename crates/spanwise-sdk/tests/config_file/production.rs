@@ -89,6 +89,19 @@ fn the_resources_of_a_production_file_reduce_the_defaults() {
 }
 
 #[test]
+fn a_batch_above_the_queue_of_a_variable_is_reported_with_its_line() {
+    let file = TempFile::new("batch:\n  size: 5000\n");
+    let log = DiagnosticLog::default();
+    let builder = with_variables(&[("OTEL_BSP_MAX_QUEUE_SIZE", "100")]);
+    let spanwise = log.attach(builder).with_config_file(file.path()).build().unwrap();
+    assert_eq!(spanwise.batching().load().max_export_batch_size, 100);
+    let lines = log.lines().join("\n").replace(&file.path(), "prod.yaml");
+    let expected = "prod.yaml:2:9: batch.size: `5000` is ignored: at most OTEL_BSP_MAX_QUEUE_SIZE is accepted; a request \
+                    has up to 100 spans";
+    assert_eq!(lines, expected);
+}
+
+#[test]
 fn every_mistake_of_a_production_file_has_its_place() {
     let check = |text: &str, expected: &[&str]| {
         assert_eq!(error(text).lines().collect::<Vec<_>>(), expected);

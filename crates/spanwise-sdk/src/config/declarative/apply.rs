@@ -8,6 +8,7 @@ use super::super::otlp::{ClientCertificate, Trust};
 use super::exporters::{Exporter, Kind};
 use super::hidden::Hidden;
 use super::otlp::Otlp;
+use super::places;
 use super::processors::Processor;
 use super::samplers::Choice;
 use super::schema::Settings;
@@ -86,8 +87,10 @@ impl SpanwiseBuilder {
         self.exporter.get_or_insert(ExporterSetting::Otlp);
         if self.batch_preset.is_none() {
             self.scheduled_delay.get_or_insert(processor.schedule_delay);
+            // A smaller queue in code is no mistake of the file.
+            let most = self.max_queue_size.unwrap_or(usize::MAX);
+            self.max_export_batch_size.get_or_insert(processor.max_export_batch_size.min(most));
             self.max_queue_size.get_or_insert(processor.max_queue_size);
-            self.max_export_batch_size.get_or_insert(processor.max_export_batch_size);
         }
         if self.sink.is_some() || self.transport.is_some() {
             return Ok(());
@@ -136,7 +139,7 @@ impl Exporter<'_> {
         let file = match &self.kind {
             Kind::Otlp(otlp) => {
                 let builder = otlp.transport(builder).map_err(|error| self.problem(error))?;
-                return builder.build().map(|it| (it, None)).map_err(|error| self.problem(error));
+                return builder.build().map(|it| (it, None)).map_err(|error| self.refused(error));
             }
             Kind::StandardOutput if is_of_doctor => None,
             Kind::StandardOutput => Some(self.file(None, Hidden::default())),
@@ -154,6 +157,31 @@ impl Exporter<'_> {
         ExporterFile::new(path, move |error| {
             place.clone().with_message(hidden.hide(&error.to_string())).into()
         })
+    }
+
+    /// The error of the transport: at the key of a certificate's file, which the transport names by its method, else
+    /// at the exporter.
+    fn refused(&self, error: spanwise_transport::BuildError) -> BuildError {
+        use spanwise_transport::BuildError as Error;
+        let (key, value, problem, accepted) = match &error {
+            Error::Certificate { value, problem, .. } => {
+                ("ca_file", value, problem, "certificates")
+            }
+            Error::ClientCertificate { value, problem, .. } => {
+                ("cert_file", value, problem, "a client certificate with its chain")
+            }
+            Error::ClientKey { value, problem, .. } => {
+                ("key_file", value, problem, "the client certificate's private key, not encrypted,")
+            }
+            _ => return self.problem(error),
+        };
+        let message = format!(
+            "`{value}` cannot be used: {problem}; accepted is the path of a readable PEM file with {accepted} up to 1 MiB"
+        );
+        match (places::find(self.field.clone(), &format!("tls.{key}")), &self.kind) {
+            (Some(file), Kind::Otlp(otlp)) => file.problem(otlp.hidden.hide(&message)).into(),
+            _ => self.problem(error),
+        }
     }
 
     fn problem(&self, error: impl ToString) -> BuildError {

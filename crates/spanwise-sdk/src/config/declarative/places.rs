@@ -24,7 +24,7 @@ pub(super) fn origins(document: Document, path_of: PathOf) -> FileOrigins {
 }
 
 /// The field at `path`, in the form of the table of settings: `*` is the one key of a mapping.
-fn find<'d>(root: Field<'d>, path: &str) -> Option<Field<'d>> {
+pub(super) fn find<'d>(root: Field<'d>, path: &str) -> Option<Field<'d>> {
     let found = path.split('.').try_fold(root, |field, step| {
         let (key, index) = match step.strip_suffix(']').and_then(|step| step.split_once('[')) {
             Some((key, index)) => (key, Some(index.parse::<usize>().ok()?)),

@@ -31,7 +31,7 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct Settings<'d> {
     sampler: Option<(Field<'d>, Sampler)>,
-    max_export_batch_size: Option<usize>,
+    max_export_batch_size: Option<(Field<'d>, usize)>,
     scheduled_delay: Option<Duration>,
     max_queue_size: Option<usize>,
     limits: Limits,
@@ -76,7 +76,7 @@ pub(super) fn read(root: Field<'_>) -> Settings<'_> {
     }
     Settings {
         sampler: sampler(sampling.get("rate")),
-        max_export_batch_size: size,
+        max_export_batch_size: size.map(|size| (batch.get("size"), size)),
         scheduled_delay: go_duration::read(&batch.get("timeout")),
         max_queue_size: queue,
         limits: Limits {
@@ -139,11 +139,19 @@ impl Settings<'_> {
                 replaced(&settings::MAX_QUEUE_SIZE, "batch.queue_size");
                 builder.max_queue_size = Some(queue);
             }
-            if let (None, Some(size)) = (builder.max_export_batch_size, self.max_export_batch_size)
-            {
+            let of_file = self.max_export_batch_size;
+            if let (None, Some((field, size))) = (builder.max_export_batch_size, of_file) {
                 replaced(&settings::MAX_EXPORT_BATCH_SIZE, "batch.size");
+                // The build reports an invalid variable.
+                let queue = builder.resolve_queue_size(&environment.silent()).ok().flatten();
+                let max = queue.unwrap_or(usize::MAX);
                 // A smaller queue in code is no mistake of the file.
-                let max = in_code.unwrap_or(usize::MAX);
+                if size > max && in_code.is_none() {
+                    let variable = settings::MAX_QUEUE_SIZE.variable();
+                    warnings.push(field.problem(format!(
+                        "`{size}` is ignored: at most {variable} is accepted; a request has up to {max} spans"
+                    )));
+                }
                 builder.max_export_batch_size = Some(size.min(max));
             }
             if let (None, Some(delay)) = (builder.scheduled_delay, self.scheduled_delay) {
