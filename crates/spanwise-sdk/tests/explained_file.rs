@@ -305,3 +305,54 @@ fn a_header_name_that_came_from_a_variable_is_not_shown() {
     let row = "x-list=[redacted],[redacted]=[redacted],[redacted]=[redacted],api-key=[redacted],[redacted]=[redacted]";
     assert!(shown.contains(row) && shown.contains("x-code=[redacted]"), "{shown}");
 }
+
+/// Each further destination has its own rows, and the queue of the first processor.
+#[test]
+fn a_further_destination_of_a_file_has_its_settings_with_their_origins() {
+    let folder = Folder::new("explained-further");
+    let second = "    - batch:
+        schedule_delay: 9000
+        export_timeout: 7000
+        exporter:
+          otlp_http:
+            endpoint: http://archive:4318/v1/traces
+            headers:
+              - { name: x-second, value: \"${KEY}\" }
+            encoding: json
+";
+    let archive = folder.0.join("traces.jsonl").display().to_string();
+    let text = FILE.replace("/ARCHIVE", &archive);
+    let text = text.replace("    - simple:", &format!("{second}    - simple:"));
+    let file = folder.file(&text);
+    let explanation = builder().with_config_file(&file).explain().unwrap();
+    let rows = explanation.iter().filter(|row| row.setting.methods == ["with_destination"]);
+    let rows: Vec<String> = rows
+        .map(|row| format!("{} ({})", row.value, row.origin))
+        .map(|row| row.replace(&file.display().to_string(), "otel.yaml").replace(&archive, "FILE"))
+        .collect();
+    let path = "tracer_provider.processors[1].batch";
+    assert_eq!(
+        rows,
+        [
+            "http://archive:4318/v1/traces (otel.yaml:18: tracer_provider.processors[1])"
+                .to_owned(),
+            format!("processors[1].export_timeout=7000 ms (otel.yaml:20: {path}.export_timeout)"),
+            format!(
+                "processors[1].protocol=http/json (otel.yaml:26: {path}.exporter.otlp_http.encoding)"
+            ),
+            "processors[1].compression=none (default)".to_owned(),
+            "processors[1].timeout=10000 ms (default)".to_owned(),
+            format!(
+                "processors[1].headers=x-second=[redacted] (otel.yaml:24: {path}.exporter.otlp_http.headers)"
+            ),
+            "FILE (otel.yaml:27: tracer_provider.processors[2])".to_owned(),
+            "processors[2].export_timeout=30000 ms (default)".to_owned(),
+        ]
+    );
+    let reports: Vec<_> = explanation.reports().iter().map(ToString::to_string).collect();
+    let expected = format!(
+        "otel.yaml:19:25: {path}.schedule_delay: it has no effect: every destination has the queue and the schedule of the \
+         first processor"
+    );
+    assert!(reports.len() == 1 && reports[0].ends_with(&expected), "{reports:?}");
+}

@@ -234,6 +234,15 @@ impl SpanwiseBuilder {
                 }
             };
             environment.recorder().effective_from(&settings::DESTINATION, origin, name);
+            // Those of the file come last.
+            let of_code = self.destinations.len().saturating_sub(self.of_file.further.len());
+            let Some(further) = index.checked_sub(of_code) else { continue };
+            for row in self.of_file.further.get(further).into_iter().flatten() {
+                let place = format!("processors[{}]", further + 1);
+                let origin = environment.recorder().in_processor(&place, row.paths);
+                let value = || format!("{place}.{}={}", row.key, row.value);
+                environment.recorder().effective_from(&settings::DESTINATION, origin, value);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use super::super::exporter::Exporter as ExporterSetting;
 use super::super::files::ExporterFile;
 use super::super::otlp::{ClientCertificate, Trust};
 use super::exporters::{Exporter, Kind};
+use super::further;
 use super::hidden::Hidden;
 use super::otlp::Otlp;
 use super::places;
@@ -70,10 +71,10 @@ impl Settings<'_> {
         if let Some(first) = processors.next() {
             builder.apply_first(first)?;
         }
-        for further in processors {
+        for next in processors {
+            builder.of_file.further.push(further::settings(&next));
             let is_of_doctor = builder.files.is_of_doctor;
-            let (transport, file) =
-                further.exporter.transport(further.export_timeout, is_of_doctor)?;
+            let (transport, file) = next.exporter.transport(next.export_timeout, is_of_doctor)?;
             builder.files.further.extend(file);
             builder.destinations.push(Destination::new(transport));
         }
@@ -224,6 +225,6 @@ impl Otlp {
 }
 
 /// 0 is no limit.
-fn limit(timeout: Duration) -> Duration {
+pub(super) fn limit(timeout: Duration) -> Duration {
     if timeout.is_zero() { Duration::MAX } else { timeout }
 }

@@ -7,6 +7,7 @@
 
 mod apply;
 mod exporters;
+mod further;
 mod hidden;
 mod limits;
 mod log_level;

@@ -4,6 +4,7 @@ use super::super::settings::{
     MAX_EXPORT_BATCH_SIZE, MAX_QUEUE_SIZE, MONTH, SCHEDULE_DELAY, Setting,
 };
 use super::exporters::{self, Exporter};
+use super::further;
 use spanwise_batch::BatchPreset;
 use spanwise_config::Field;
 use std::time::Duration;
@@ -11,6 +12,8 @@ use std::time::Duration;
 /// A processor with its exporter.
 #[derive(Debug)]
 pub(super) struct Processor<'d> {
+    /// The value of `batch` or `simple`.
+    pub(super) field: Field<'d>,
     pub(super) schedule_delay: Duration,
     /// [`Duration::ZERO`] is no limit.
     pub(super) export_timeout: Duration,
@@ -26,9 +29,11 @@ pub(super) fn read<'d>(field: &Field<'d>) -> Vec<Processor<'d>> {
         field.error("at least one processor is required");
     }
     let chosen = processors.iter().filter_map(|field| field.kind(&["batch", "simple"]));
-    chosen
+    let read: Vec<_> = chosen
         .filter_map(|(kind, field)| if kind == "batch" { batch(&field) } else { simple(&field) })
-        .collect()
+        .collect();
+    further::warn_of_shared(&read);
+    read
 }
 
 fn batch<'d>(field: &Field<'d>) -> Option<Processor<'d>> {
@@ -50,6 +55,7 @@ fn batch<'d>(field: &Field<'d>) -> Option<Processor<'d>> {
         size.error(format!("at most max_queue_size, {queue}, is accepted"));
     }
     Some(Processor {
+        field: field.clone(),
         schedule_delay: millis("schedule_delay", DEFAULTS.scheduled_delay()).max(SHORTEST_DELAY),
         export_timeout: millis("export_timeout", EXPORT_TIMEOUT),
         max_queue_size: queue.max(LEAST_QUEUE),
@@ -62,6 +68,7 @@ fn batch<'d>(field: &Field<'d>) -> Option<Processor<'d>> {
 fn simple<'d>(field: &Field<'d>) -> Option<Processor<'d>> {
     let simple = field.mapping(&["exporter"]);
     Some(Processor {
+        field: field.clone(),
         schedule_delay: SHORTEST_DELAY,
         export_timeout: EXPORT_TIMEOUT,
         max_queue_size: QUEUE,

@@ -148,6 +148,14 @@ impl Recorder {
         }
     }
 
+    /// The origin of a setting of a further destination: the first of `paths` that the processor at `place` has.
+    pub(in super::super) fn in_processor(&self, place: &str, paths: &[&str]) -> Origin {
+        let Some(state) = &self.0 else { return Origin::Default };
+        let state = state.borrow();
+        let find = |path: &&str| state.file.as_ref()?(&format!("tracer_provider.{place}.{path}"));
+        paths.iter().find_map(find).unwrap_or(Origin::Default)
+    }
+
     /// The settings that were recorded.
     pub(in super::super) fn take(&self) -> Vec<EffectiveSetting> {
         self.0
