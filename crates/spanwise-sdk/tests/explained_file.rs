@@ -306,7 +306,7 @@ fn a_header_name_that_came_from_a_variable_is_not_shown() {
     assert!(shown.contains(row) && shown.contains("x-code=[redacted]"), "{shown}");
 }
 
-/// Each further destination has its own rows, and the queue of the first processor.
+/// Each further destination has its own rows, the queue of the first processor, and its rule for an endpoint without a path.
 #[test]
 fn a_further_destination_of_a_file_has_its_settings_with_their_origins() {
     let folder = Folder::new("explained-further");
@@ -315,7 +315,7 @@ fn a_further_destination_of_a_file_has_its_settings_with_their_origins() {
         export_timeout: 7000
         exporter:
           otlp_http:
-            endpoint: http://archive:4318/v1/traces
+            endpoint: http://archive:4318
             headers:
               - { name: x-second, value: \"${KEY}\" }
             encoding: json

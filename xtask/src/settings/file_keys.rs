@@ -154,7 +154,12 @@ const PARTS: &[Part] = &[
     Part {
         path: "Exporters",
         keys: &[
-            ("otlp_http.endpoint", "URL; `http://localhost:4318/v1/traces`", "used as it is"),
+            (
+                "otlp_http.endpoint",
+                "URL; `http://localhost:4318/v1/traces`",
+                "used as it is; without a path, `/v1/traces` is appended, as for `with_endpoint` (to `OTEL_EXPORTER_OTLP_ENDPOINT` always, to \
+                 `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` never)",
+            ),
             ("otlp_http.encoding", "`protobuf` or `json`; `protobuf`", "the encoding of requests"),
             (
                 "otlp_grpc.endpoint",

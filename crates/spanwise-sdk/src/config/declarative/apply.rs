@@ -4,7 +4,7 @@ use super::super::builder::SpanwiseBuilder;
 use super::super::error::BuildError;
 use super::super::exporter::Exporter as ExporterSetting;
 use super::super::files::ExporterFile;
-use super::super::otlp::{ClientCertificate, Trust};
+use super::super::otlp::{ClientCertificate, Trust, parse_origin};
 use super::exporters::{Exporter, Kind};
 use super::further;
 use super::hidden::Hidden;
@@ -205,7 +205,7 @@ impl Otlp {
         if let Some(url) = &self.endpoint {
             let endpoint = match self.protocol {
                 Protocol::Grpc => Endpoint::parse_grpc("endpoint", url, self.insecure),
-                _ => Endpoint::parse("endpoint", url),
+                _ => parse_origin("endpoint", url),
             };
             let endpoint = endpoint.map_err(|error| error.to_string())?;
             builder = builder.with_endpoint(endpoint);

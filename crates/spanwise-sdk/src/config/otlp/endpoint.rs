@@ -6,7 +6,7 @@ use super::super::error::BuildError;
 use super::super::redaction::shown_name;
 use super::super::settings::{ENDPOINT, INSECURE, PROTOCOL};
 use super::named::Named;
-use spanwise_transport::{Endpoint, Protocol};
+use spanwise_transport::{Endpoint, EndpointError, Protocol};
 
 impl SpanwiseBuilder {
     pub(super) fn resolve_protocol(
@@ -53,18 +53,18 @@ impl SpanwiseBuilder {
         };
         let value = match (protocol, &self.endpoint) {
             (Protocol::Grpc, _) => grpc(setting, &url),
-            (_, Some(url)) => {
-                // The exporter uses the URL unchanged, but appends the standard path to a bare
-                // origin.
-                let endpoint = Endpoint::parse(setting, url)?;
-                let is_origin = endpoint.path() == "/";
-                if is_origin { Endpoint::parse_base(setting, url) } else { Ok(endpoint) }
-            }
+            (_, Some(url)) => parse_origin(setting, url),
             _ if setting == ENDPOINT.generic_variable() => Endpoint::parse_base(setting, &url),
             _ => Endpoint::parse(setting, &url),
         }?;
         Ok(Some(Named { setting, value }))
     }
+}
+
+/// The URL of the code or of a file: unchanged, but the standard path is appended to a bare origin.
+pub(in super::super) fn parse_origin(setting: &str, url: &str) -> Result<Endpoint, EndpointError> {
+    let endpoint = Endpoint::parse(setting, url)?;
+    if endpoint.path() == "/" { Endpoint::parse_base(setting, url) } else { Ok(endpoint) }
 }
 
 /// Reports `OTEL_EXPORTER_OTLP_INSECURE` where it has no effect.

@@ -19,6 +19,8 @@ use super::reload::running::TransportSource;
 use super::settings;
 use crate::diagnostics::{CertificateHealth, EndpointHealth};
 use certificate::CertificateFiles;
+#[cfg(feature = "config-file")]
+pub(super) use endpoint::parse_origin;
 use endpoint::report_insecure;
 use spanwise_transport::{Compression, Protocol, Transport, TransportBuilder};
 use std::sync::Arc;

@@ -17,8 +17,8 @@ rows! {
         "tracer_provider.processors[0].*.exporter.*",
     ])
     .remark(
-        "`http://…`, `https://…` or `unix:/path`; for OTLP/HTTP `/v1/traces` is appended to the generic one; the default \
-         for gRPC is `http://localhost:4317`",
+        "`http://…`, `https://…` or `unix:/path`; for OTLP/HTTP `/v1/traces` is appended to `OTEL_EXPORTER_OTLP_ENDPOINT`, \
+         and without a path to the endpoint of code or file; the default for gRPC is `http://localhost:4317`",
     );
     PROTOCOL = Setting::new(
         &["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
