@@ -150,3 +150,25 @@ fn arguments_that_are_not_accepted_exit_with_two() {
         assert_eq!(spanwise(arguments, &[]).0, 2, "{arguments:?}");
     }
 }
+
+#[test]
+fn a_misspelt_variable_is_reported_once_with_the_one_that_it_stands_for() {
+    let variables = [
+        ("OTEL_TRACE_SAMPLER", "always_off".to_owned()),
+        ("OTEL_PYTHON_LOG_LEVEL", "info".to_owned()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9".to_owned()),
+    ];
+    let line = "OTEL_TRACE_SAMPLER is no known variable; did you mean OTEL_TRACES_SAMPLER?";
+    for arguments in [&["config", "explain"][..], &["doctor"]] {
+        let (_, text) = spanwise(arguments, &variables);
+        assert_eq!(
+            (text.matches(line).count(), text.matches("OTEL_PYTHON").count()),
+            (1, 0),
+            "{text}"
+        );
+    }
+    // A declarative file leaves no variable in force.
+    let file = TemporaryFile::new("otel.yaml", GOOD);
+    let (_, text) = spanwise(&["config", "explain", &file.text()], &variables);
+    assert!(!text.contains("OTEL_TRACE_SAMPLER"), "{text}");
+}

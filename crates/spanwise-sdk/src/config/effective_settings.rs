@@ -1,6 +1,7 @@
 //! [`EffectiveSettings`]: the settings of a provider with their origins, for the doctor.
 
 use super::explain::{EffectiveSetting, Explanation, Origin};
+use super::misspelt;
 use super::reload::reloaded::SettingChange;
 use super::settings::{SAMPLER, Setting};
 use crate::diagnostics::LogLevel;
@@ -42,6 +43,14 @@ impl EffectiveSettings {
         let before = std::mem::take(&mut self.settings);
         next.settings.extend(before.into_iter().filter(|row| is_fixed(&row.setting)));
         *self = next;
+    }
+
+    /// With the variables of the process that are misspelt, which a build does not report.
+    pub(crate) fn with_misspelt_variables(mut self) -> Self {
+        if !self.is_declarative {
+            self.warnings.extend(misspelt::of_process().iter().map(ToString::to_string));
+        }
+        self
     }
 
     /// The program has replaced the sampler of the configuration.

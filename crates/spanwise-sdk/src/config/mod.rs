@@ -20,6 +20,7 @@ mod exporter;
 mod file_parts;
 mod files;
 mod log_level;
+mod misspelt;
 mod of_file;
 mod otlp;
 mod own_stack;

@@ -30,6 +30,14 @@ pub enum Diagnostic {
         /// The reason, and the setting to use instead.
         reason: String,
     },
+    /// A variable of the process is a letter or two away from a known one. Of an explanation and the doctor alone: the
+    /// variables of other SDKs are no concern of a build.
+    VariableMisspelt {
+        /// Its name.
+        name: String,
+        /// The known variable.
+        nearest: &'static str,
+    },
     /// A part of the configuration file has no effect, or is of a newer version.
     ConfigFileWarning {
         /// `file:line:column: path: message`.
@@ -233,6 +241,9 @@ impl fmt::Display for Diagnostic {
             }
             Self::SettingUnused { setting, reason } => {
                 write!(f, "{setting} has no effect: {reason}")
+            }
+            Self::VariableMisspelt { name, nearest } => {
+                write!(f, "{name} is no known variable; did you mean {nearest}?")
             }
             Self::ConfigFileWarning { warning } => f.write_str(warning),
             Self::BudgetReduced { limit_bytes, budget_bytes } => {

@@ -30,6 +30,10 @@ fn examples() -> Vec<Diagnostic> {
                  opentelemetry::global::set_text_map_propagator",
             ),
         },
+        Diagnostic::VariableMisspelt {
+            name: text("OTEL_TRACE_SAMPLER"),
+            nearest: "OTEL_TRACES_SAMPLER",
+        },
         Diagnostic::ConfigFileWarning {
             warning: text(
                 "/etc/shop/otel.yaml:3:1: meter_provider: it has no effect: Spanwise exports traces alone",
@@ -137,6 +141,7 @@ fn examples() -> Vec<Diagnostic> {
         match example {
             Diagnostic::SettingIgnored { .. }
             | Diagnostic::SettingUnused { .. }
+            | Diagnostic::VariableMisspelt { .. }
             | Diagnostic::ConfigFileWarning { .. }
             | Diagnostic::BudgetReduced { .. }
             | Diagnostic::InFlightReduced { .. }

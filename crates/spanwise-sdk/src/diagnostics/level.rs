@@ -75,6 +75,7 @@ impl Diagnostic {
             | Self::LossEnded { .. } => LogLevel::Info,
             Self::SettingIgnored { .. }
             | Self::SettingUnused { .. }
+            | Self::VariableMisspelt { .. }
             | Self::ConfigFileWarning { .. }
             | Self::EndpointFailing { retry_in: Some(_), .. }
             | Self::CircuitBreakerOpened { .. }

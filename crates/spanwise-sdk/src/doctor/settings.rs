@@ -39,7 +39,7 @@ pub(super) fn check(builder: SpanwiseBuilder, progress: &Progress) -> Option<Spa
 /// Adds the checks of the settings of `provider`: those of its build or its last reload. Returns the route of its spans, if
 /// there is one.
 pub(super) fn of_provider(provider: &Handle, progress: &Progress) -> Option<SpanRoute> {
-    let effective = provider.effective_settings();
+    let effective = provider.effective_settings().with_misspelt_variables();
     let check = |status, finding: &str| configuration(&effective, status, finding);
     match provider.core.phase() {
         Phase::Disabled => {

@@ -3,6 +3,7 @@
 use super::super::builder::SpanwiseBuilder;
 use super::super::environment::{Environment, process_environment};
 use super::super::error::BuildError;
+use super::super::misspelt;
 use super::super::own_stack::on_own_stack;
 use super::super::resolution::Globals;
 use super::explanation::Explanation;
@@ -32,7 +33,8 @@ pub fn explain() -> Result<Explanation, BuildError> {
 
 impl SpanwiseBuilder {
     /// Every effective setting with its value and its origin: the code, a variable, a line of the declarative file, or
-    /// the default; and the reports that a build sends to the diagnostics.
+    /// the default; and the reports that a build sends to the diagnostics. Variables of the process whose names are a letter
+    /// or two away from a known one are reported, too, which a build does not: other SDKs have variables of their own.
     ///
     /// The same code resolves the settings as in [`init`](Self::init). It starts no provider, opens no connection and no
     /// file for writing, and sets no global. It reads the declarative file, certificates, and the files of detectors.
@@ -41,7 +43,12 @@ impl SpanwiseBuilder {
     /// Those of [`build`](Self::build), except for a file of an exporter that cannot be opened and a thread that
     /// cannot be started.
     pub fn explain(&self) -> Result<Explanation, BuildError> {
-        on_own_stack(|| self.explain_with(Globals::Set))
+        let mut explanation = on_own_stack(|| self.explain_with(Globals::Set))?;
+        // A file leaves no variable in force.
+        if self.lookup.is_none() && !explanation.is_declarative {
+            explanation.reports.extend(misspelt::of_process());
+        }
+        Ok(explanation)
     }
 
     /// As [`explain`](Self::explain), of a provider that sets `globals`, on the stack of the caller.

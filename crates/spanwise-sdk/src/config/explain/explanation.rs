@@ -13,7 +13,7 @@ use std::fmt;
 #[derive(Debug, Clone)]
 pub struct Explanation {
     settings: Vec<EffectiveSetting>,
-    reports: Vec<Diagnostic>,
+    pub(super) reports: Vec<Diagnostic>,
     /// The features that the settings need.
     pub(super) features: Vec<&'static str>,
     /// A declarative file replaces the `OTEL_*` variables.
