@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
+mod refusals;
 pub mod situations;
 
 use spanwise_receiver::Receiver;

@@ -1,5 +1,6 @@
 //! The situations in which no span arrives, or only some: each with a peer, the variables, and the sentence that names it.
 
+use super::refusals;
 use super::{answering, end, greeting, read_request, response, secure, wait_for_end};
 use spanwise_receiver::{Answer, Receiver};
 use spanwise_testkit::pki::Template;
@@ -27,7 +28,7 @@ pub struct Situation {
 }
 
 impl Situation {
-    fn new(name: &'static str, port: u16, alive: impl Any) -> Self {
+    pub(super) fn new(name: &'static str, port: u16, alive: impl Any) -> Self {
         Self {
             name,
             variables: Vec::new(),
@@ -41,13 +42,18 @@ impl Situation {
     }
 
     /// Sets a variable, in place of an earlier value.
-    fn set(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(super) fn set(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.variables.retain(|(known, _)| *known != name);
         self.variables.push((name, value.into().replace("{port}", &self.port.to_string())));
         self
     }
 
-    fn names(mut self, check: &'static str, finding: &'static str, fix: &'static str) -> Self {
+    pub(super) fn names(
+        mut self,
+        check: &'static str,
+        finding: &'static str,
+        fix: &'static str,
+    ) -> Self {
         (self.check, self.finding, self.fix) = (check, finding, fix);
         self
     }
@@ -63,17 +69,17 @@ impl Situation {
     }
 }
 
-const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+pub(super) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
-const URL: &str = "http://127.0.0.1:{port}";
+pub(super) const URL: &str = "http://127.0.0.1:{port}";
 
-fn peer(name: &'static str, peer: Peer) -> Situation {
+pub(super) fn peer(name: &'static str, peer: Peer) -> Situation {
     Situation::new(name, peer.address().port(), peer)
 }
 
 /// A peer that answers each request so.
-fn answer(name: &'static str, status: &str, headers: &str, body: &str) -> Situation {
+pub(super) fn answer(name: &'static str, status: &str, headers: &str, body: &str) -> Situation {
     peer(name, answering(response(status, headers, body))).set(ENDPOINT, URL)
 }
 
@@ -84,7 +90,7 @@ fn receiver(name: &'static str, answer: Answer) -> Situation {
 }
 
 /// An OTLP receiver over TLS; `trusts`: the variables name its authority.
-fn tls(name: &'static str, template: &Template, trusts: bool) -> Situation {
+pub(super) fn tls(name: &'static str, template: &Template, trusts: bool) -> Situation {
     let (receiver, file) = secure(template);
     let path = file.text();
     let situation = Situation::new(name, receiver.address().port(), (receiver, file))
@@ -106,6 +112,7 @@ pub fn all() -> Vec<Situation> {
     all.extend(endpoints());
     all.extend(certificates());
     all.extend(answers());
+    all.extend(refusals::all());
     all
 }
 

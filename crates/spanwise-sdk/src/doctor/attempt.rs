@@ -116,6 +116,7 @@ impl Attempt {
         let fix = match advice {
             Some(advice) => advice,
             None if is_too_large => TOO_LARGE,
+            None if BUSY.iter().any(|status| finding.starts_with(status)) => TRY_AGAIN,
             None if finding.contains(" within ") && stage == Stage::Connection => UNREACHABLE,
             None if finding.contains(" within ") => SILENT,
             None => return DoctorCheck::both(stage.name(), CheckStatus::Failed, finding),
@@ -182,6 +183,10 @@ const NOT_OTLP: &str = "a web server, a login page or a proxy answers at this ad
                         port and path of the endpoint, and NO_PROXY";
 const REJECTED: &str = "the message is the receiver's: its own log and limits have more";
 const TOO_LARGE: &str = "raise the receiver's limit of a request, or lower with_max_request_bytes";
+/// The statuses after which a program sends again (OTLP 1.10, "Retryable Response Codes").
+const BUSY: [&str; 4] = ["HTTP 429 ", "HTTP 502 ", "HTTP 503 ", "HTTP 504 "];
+const TRY_AGAIN: &str = "the receiver, or a proxy in front of it, takes no requests at the moment: check its state, its load and what \
+                         it forwards to; a program sends again after a wait";
 const UNREACHABLE: &str = "a firewall or a wrong address drops the packets: check host and port of the endpoint, and \
                            network policies";
 const SILENT: &str =
