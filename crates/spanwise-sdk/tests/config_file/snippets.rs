@@ -267,7 +267,7 @@ fn sampler_parent_based() {
     let (on, off) = (TraceFlags::SAMPLED, TraceFlags::default());
     // The queue of the file holds 2,048 spans: a full one would refuse some.
     let flush = |number: u128| {
-        if number % 500 == 0 {
+        if number.is_multiple_of(500) {
             spanwise.force_flush().unwrap();
         }
         number
