@@ -1,7 +1,7 @@
 //! The arguments of the command line, and the subcommand that they select.
 
 use crate::command::{Arguments, Command, FileArgument, Output};
-use crate::{config_check, config_explain, doctor};
+use crate::{config_check, config_explain, doctor, slip};
 use lexopt::prelude::{Long, Short, Value};
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -50,7 +50,8 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
                 command = COMMANDS.iter().find(|command| command.name == name);
                 let begins = format!("{name} ");
                 if command.is_none() && !COMMANDS.iter().any(|it| it.name.starts_with(&begins)) {
-                    return Err(format!("no command `{name}`"));
+                    let known = COMMANDS.iter().map(|command| command.name);
+                    return Err(format!("no command `{name}`{}", slip::hint(&name, known)));
                 }
             }
             Value(value)
@@ -58,6 +59,10 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
                     && command.is_some_and(|it| it.file != FileArgument::None) =>
             {
                 given.file = Some(value.into());
+            }
+            Long(option) => {
+                let hint = slip::hint(&format!("--{option}"), OPTIONS.iter().copied());
+                return Err(format!("{}{hint}", Long(option).unexpected()));
             }
             other => return Err(other.unexpected().to_string()),
         }
@@ -71,7 +76,8 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
             Err(format!("`{}` needs a file", command.name))
         }
         Some(command) => Ok(Parsed::Run(command, given)),
-        None if wants_help => Ok(Parsed::Text(overview())),
+        None if wants_help && words.is_empty() => Ok(Parsed::Text(overview())),
+        None if wants_help => Ok(Parsed::Text(group(&words.join(" ")))),
         None if words.is_empty() => Err("a command is missing".to_owned()),
         None => {
             let name = words.join(" ");
@@ -83,13 +89,22 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
     }
 }
 
+/// The commands that begin with the word `name`.
+fn group(name: &str) -> String {
+    let begins = format!("{name} ");
+    let commands = COMMANDS.iter().filter(|command| command.name.starts_with(&begins));
+    format!("Usage: spanwise {name} <command> [options]\n\n{}{EACH}", listed(commands))
+}
+
+fn listed<'c>(commands: impl Iterator<Item = &'c Command>) -> String {
+    let line = |Command { name, usage, summary, .. }: &Command| {
+        format!("  {:<30} {summary}\n", format!("{name} {usage}"))
+    };
+    commands.map(line).collect()
+}
+
 fn overview() -> String {
-    let mut text = String::from("Usage: spanwise <command> [options]\n\n");
-    for Command { name, usage, summary, .. } in COMMANDS {
-        text.push_str(&format!("  {:<30} {summary}\n", format!("{name} {usage}")));
-    }
-    text + "\n`spanwise <command> --help` explains one of them. The exit status is 0 if all is well, 1 if not, and 2 for \
-            arguments that are not accepted."
+    format!("Usage: spanwise <command> [options]\n\n{}{EACH}", listed(COMMANDS.iter()))
 }
 
 /// `problem` without the escape sequences of an argument, which a terminal would follow.
@@ -109,6 +124,9 @@ fn print(text: &str) {
     let _closed = writeln!(std::io::stdout(), "{}", text.trim_end());
 }
 
+const EACH: &str = "\n`spanwise <command> --help` explains one of them. The exit status is 0 if all is well, 1 if not, and 2 for \
+                    arguments that are not accepted.";
+const OPTIONS: [&str; 3] = ["--json", "--help", "--version"];
 /// The exit status for arguments that are not accepted.
 const USAGE: u8 = 2;
 
@@ -129,14 +147,19 @@ mod tests {
         };
         assert_eq!(problem(""), "a command is missing");
         assert_eq!(problem("--json"), "a command is missing");
-        assert_eq!(problem("docto"), "no command `docto`");
+        assert_eq!(problem("docto"), "no command `docto`; did you mean `doctor`?");
+        assert_eq!(problem("trace"), "no command `trace`");
         assert_eq!(
             problem("config"),
             "no command `config`; `config explain` and `config check` begin like it"
         );
-        assert_eq!(problem("config chek"), "no command `config chek`");
+        assert_eq!(
+            problem("config chek"),
+            "no command `config chek`; did you mean `config check`?"
+        );
         assert_eq!(problem("config check"), "`config check` needs a file");
-        assert!(problem("doctor --jsn").contains("--jsn"), "{}", problem("doctor --jsn"));
+        assert_eq!(problem("doctor --jsn"), "invalid option '--jsn'; did you mean `--json`?");
+        assert_eq!(problem("doctor --verbose"), "invalid option '--verbose'");
         assert!(problem("doctor a b").contains('a'), "{}", problem("doctor a b"));
     }
 
@@ -155,6 +178,12 @@ mod tests {
             };
             assert!(help.contains(command.summary));
         }
+        let Ok(Parsed::Text(group)) = parsed("config --help") else { panic!("config has no help") };
+        assert!(group.starts_with("Usage: spanwise config <command>"), "{group}");
+        assert_eq!(
+            (group.matches("\n  config ").count(), group.matches("\n  doctor ").count()),
+            (2, 0)
+        );
         assert!(matches!(parsed("--help"), Ok(Parsed::Text(text)) if text == overview()));
         assert!(
             matches!(parsed("--version"), Ok(Parsed::Text(text)) if text.starts_with("spanwise "))

@@ -9,6 +9,7 @@ mod doctor;
 mod features;
 mod problems;
 mod rust_log;
+mod slip;
 
 use std::process::ExitCode;
 
