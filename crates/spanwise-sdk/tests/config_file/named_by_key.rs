@@ -1,5 +1,6 @@
 //! Errors name the key of the file and its line, and no method of the code.
 
+use crate::support::DiagnosticLog;
 use crate::{PROVIDER, TempFile, error, with_variables};
 use spanwise_testkit::pki::{Authority, Template};
 
@@ -45,4 +46,18 @@ fn a_smaller_queue_in_code_limits_the_requests_of_a_file() {
     let builder = with_variables(&[("ENDPOINT", "http://127.0.0.1:9")]).with_max_queue_size(100);
     let spanwise = builder.with_config_file(file.path()).build().unwrap();
     assert_eq!(spanwise.batching().load().max_export_batch_size, 100);
+}
+
+#[test]
+fn the_older_variable_of_the_file_is_reported_beside_the_newer_one() {
+    let (file, log) = (TempFile::new("batch: {size: 100}\n"), DiagnosticLog::default());
+    let path = file.path();
+    let variables =
+        [("OTEL_CONFIG_FILE", &*path), ("OTEL_EXPERIMENTAL_CONFIG_FILE", "/no/such.yaml")];
+    log.attach(with_variables(&variables)).build().unwrap();
+    let expected = "OTEL_EXPERIMENTAL_CONFIG_FILE has no effect: OTEL_CONFIG_FILE names the configuration file";
+    assert_eq!(log.lines(), [expected]);
+    let log = DiagnosticLog::default();
+    log.attach(with_variables(&variables[..1])).build().unwrap();
+    assert_eq!(log.lines(), [""; 0]);
 }

@@ -107,6 +107,9 @@ impl SpanwiseBuilder {
             }
             return Ok(environment);
         };
+        if !is_in_code {
+            report_older_name(&environment);
+        }
         let name = path.display().to_string();
         let shown = shown_path(&name);
         environment.effective(&CONFIG_FILE, || shown.clone());
@@ -152,5 +155,13 @@ impl SpanwiseBuilder {
             Arc::new(move |name| if name.starts_with("OTEL_") { None } else { lookup(name) });
         environment.recorder().set_file(places::origins(document, |path| Some(path)));
         Ok(environment.with_lookup(left))
+    }
+}
+
+/// Reports the second variable of the file if both are set: the first names the file.
+fn report_older_name(environment: &Environment) {
+    let mut set = CONFIG_FILE.variables.iter().filter(|name| environment.has(name));
+    if let (Some(first), Some(older)) = (set.next(), set.next()) {
+        environment.unused(older, format!("{first} names the configuration file"));
     }
 }
