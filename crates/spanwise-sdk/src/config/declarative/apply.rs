@@ -8,7 +8,7 @@ use super::super::otlp::{ClientCertificate, Trust, parse_origin};
 use super::exporters::{Exporter, Kind};
 use super::further;
 use super::hidden::Hidden;
-use super::otlp::Otlp;
+use super::otlp::{Otlp, limit};
 use super::places;
 use super::processors::Processor;
 use super::samplers::Choice;
@@ -222,9 +222,4 @@ impl Otlp {
         }
         Ok(builder)
     }
-}
-
-/// 0 is no limit.
-pub(super) fn limit(timeout: Duration) -> Duration {
-    if timeout.is_zero() { Duration::MAX } else { timeout }
 }

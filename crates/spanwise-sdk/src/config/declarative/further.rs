@@ -3,12 +3,9 @@
 use super::super::of_file::FurtherSetting;
 use super::super::redaction::{REDACTED, shown_path};
 use super::super::settings::millis;
-use super::apply::limit;
 use super::exporters::Kind;
-use super::otlp::Otlp;
-use super::places;
+use super::otlp::{Otlp, limit};
 use super::processors::Processor;
-use spanwise_config::Field;
 use spanwise_transport::Protocol;
 use std::path::Path;
 
@@ -51,26 +48,3 @@ fn of_exporter(otlp: &Otlp, add: &mut impl FnMut(&'static str, &'static [&'stati
 fn with_unit(timeout: std::time::Duration) -> String {
     format!("{} ms", millis(limit(timeout)))
 }
-
-/// Warns of keys of further processors that differ from the first: all destinations have its queue and its schedule.
-pub(super) fn warn_of_shared(processors: &[Processor<'_>]) {
-    let Some((first, further)) = processors.split_first() else { return };
-    for processor in further {
-        for (key, differs) in [
-            ("schedule_delay", processor.schedule_delay != first.schedule_delay),
-            ("max_queue_size", processor.max_queue_size != first.max_queue_size),
-            (
-                "max_export_batch_size",
-                processor.max_export_batch_size != first.max_export_batch_size,
-            ),
-        ] {
-            let own: Option<Field<'_>> = places::find(processor.field.clone(), key);
-            if let Some(own) = own.filter(|own| differs && own.has_value()) {
-                own.warning(SHARED);
-            }
-        }
-    }
-}
-
-const SHARED: &str =
-    "it has no effect: every destination has the queue and the schedule of the first processor";

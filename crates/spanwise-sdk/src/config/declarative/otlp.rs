@@ -153,6 +153,11 @@ fn headers(fields: &Mapping<'_>) -> (Vec<(String, String)>, Vec<String>) {
     (headers, hidden)
 }
 
+/// 0 is no limit.
+pub(super) fn limit(timeout: Duration) -> Duration {
+    if timeout.is_zero() { Duration::MAX } else { timeout }
+}
+
 /// Without the values of the headers.
 impl fmt::Debug for Otlp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use super::super::settings::{
     MAX_EXPORT_BATCH_SIZE, MAX_QUEUE_SIZE, MONTH, SCHEDULE_DELAY, Setting,
 };
 use super::exporters::{self, Exporter};
-use super::further;
+use super::places;
 use spanwise_batch::BatchPreset;
 use spanwise_config::Field;
 use std::time::Duration;
@@ -32,8 +32,28 @@ pub(super) fn read<'d>(field: &Field<'d>) -> Vec<Processor<'d>> {
     let read: Vec<_> = chosen
         .filter_map(|(kind, field)| if kind == "batch" { batch(&field) } else { simple(&field) })
         .collect();
-    further::warn_of_shared(&read);
+    warn_of_shared(&read);
     read
+}
+
+/// Warns of keys of further processors that differ from the first: all destinations have its queue and its schedule.
+fn warn_of_shared(processors: &[Processor<'_>]) {
+    let Some((first, further)) = processors.split_first() else { return };
+    for processor in further {
+        for (key, differs) in [
+            ("schedule_delay", processor.schedule_delay != first.schedule_delay),
+            ("max_queue_size", processor.max_queue_size != first.max_queue_size),
+            (
+                "max_export_batch_size",
+                processor.max_export_batch_size != first.max_export_batch_size,
+            ),
+        ] {
+            let own = places::find(processor.field.clone(), key);
+            if let Some(own) = own.filter(|own| differs && own.has_value()) {
+                own.warning(SHARED);
+            }
+        }
+    }
 }
 
 fn batch<'d>(field: &Field<'d>) -> Option<Processor<'d>> {
@@ -86,3 +106,5 @@ const EXPORT_TIMEOUT: Duration =
     DEFAULTS.export_timeout().expect("the specification limits an export");
 const SHORTEST_DELAY: Duration = Duration::from_millis(*SCHEDULE_DELAY.range().start());
 const LEAST_QUEUE: usize = *MAX_QUEUE_SIZE.range().start() as usize;
+const SHARED: &str =
+    "it has no effect: every destination has the queue and the schedule of the first processor";
