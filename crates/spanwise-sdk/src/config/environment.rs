@@ -17,6 +17,11 @@ pub(super) fn process_environment() -> Lookup {
     Arc::new(|name| std::env::var_os(name))
 }
 
+/// The names of the variables of the process, without those that are not UTF-8. Their values are dropped unread.
+pub(super) fn process_names() -> impl Iterator<Item = String> {
+    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())
+}
+
 /// The environment as a source of settings: of the variables of the table's entries alone.
 ///
 /// It trims white space around a value and treats an empty value as unset (specification, *Parsing empty

@@ -1,12 +1,13 @@
 //! Variables of the process that a slip keeps from having an effect.
 
+use super::environment::process_names;
 use super::settings::{Support, settings};
 use crate::diagnostics::Diagnostic;
 
 /// A report for each `OTEL_*` variable of the process that is not known and has a known one near, the first 16 by name.
 pub(crate) fn of_process() -> Vec<Diagnostic> {
-    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let mut reports: Vec<_> = names.filter_map(|name| Some((nearest(&name)?, name))).collect();
+    let mut reports: Vec<_> =
+        process_names().filter_map(|name| Some((nearest(&name)?, name))).collect();
     reports.sort_by(|(_, a), (_, b)| a.cmp(b));
     reports.truncate(MAX_REPORTS);
     let report = |(nearest, name)| Diagnostic::VariableMisspelt { name, nearest };
