@@ -71,7 +71,7 @@ fn an_unknown_clock_is_reported() {
         let _spanwise = log.attach(builder).build().unwrap();
         let lines = log.lines();
         assert_eq!(lines.len(), reports, "{lines:?}");
-        let names_all = |line: &String| line.contains(CLOCK) && line.contains("auto or monotonic");
+        let names_all = |line: &String| line.contains(CLOCK) && line.contains("auto, monotonic");
         assert!(lines.iter().all(names_all), "{lines:?}");
     }
 }
