@@ -291,7 +291,7 @@ pub mod zero_copy {
     };
 }
 
-/// The examples of the workspace's README are compiled with those of this crate.
-#[cfg(doctest)]
+/// The examples of the workspace's README are compiled with those of this crate. One of them reads a configuration file.
+#[cfg(all(doctest, feature = "config-file"))]
 #[doc = include_str!("../../../README.md")]
 struct WorkspaceReadme;
