@@ -26,6 +26,7 @@ mod body;
 #[cfg(feature = "tokio")]
 mod breaker_tests;
 mod builder;
+#[cfg(feature = "tokio")]
 mod builder_changes;
 mod builder_proxy;
 mod builder_tls;
