@@ -213,7 +213,9 @@ mod tests {
         // Those that gave up leave nothing.
         assert!(lookups.lock().unwrap().get("hangs").unwrap().waiters.len() <= 1);
         let (_release, call) = hanging(&calls);
-        let waiting = lookups.resolve("hangs", call);
+        let mut waiting = std::pin::pin!(lookups.resolve("hangs", call));
+        // It waits for the call before the call returns.
+        assert!(timeout(MOMENT, &mut waiting).await.is_err());
         release.send(()).unwrap();
         assert_eq!(timeout(LONG, waiting).await, Ok(address(1)));
         assert_eq!(calls.load(SeqCst), 1);
