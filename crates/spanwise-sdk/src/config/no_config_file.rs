@@ -4,6 +4,7 @@ use super::builder::SpanwiseBuilder;
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
 use super::recording_sdk::RecordingSdk;
+use super::redaction::shown_path;
 use super::settings::CONFIG_FILE;
 use crate::provider::Spanwise;
 use spanwise_transport::__private::MissingFeature;
@@ -45,7 +46,7 @@ impl SpanwiseBuilder {
                     crate_name: self.recording_sdk.crate_name(),
                     instead: "set variables or the builder's methods",
                 };
-                Err(BuildError::no_feature(setting, path, missing))
+                Err(BuildError::no_feature(setting, shown_path(&path), missing))
             }
         }
     }
