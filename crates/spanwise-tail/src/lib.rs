@@ -4,6 +4,7 @@
 
 mod config;
 mod engine;
+mod explain;
 mod keys;
 mod ottl;
 mod pattern;
@@ -15,10 +16,13 @@ pub use engine::{
     SamplingStrategy, ShardedTailSampler, TailCounts, TailDropReason, TailOutput, TailSampler,
     TailSamplingConfig, TailSamplingError,
 };
+pub use explain::{
+    Evidence, EvidenceSpan, ExplainError, ExplainFilter, Explanation, PolicyExplanation,
+};
 pub use ottl::{ErrorMode, OttlConditionPolicy};
 pub use policy::{
     BooleanAttributePolicy, BytesLimitingPolicy, Compat, CompatError, CompositePolicy, Decision,
     EvaluationError, LatencyPolicy, NumericAttributePolicy, Policy, PolicyCounts, PolicyDecision,
-    PolicyError, PolicyKind, ProbabilisticPolicy, RateLimitingPolicy, SpanCountPolicy,
+    PolicyError, PolicyKind, PolicyVote, ProbabilisticPolicy, RateLimitingPolicy, SpanCountPolicy,
     StringAttributePolicy, TraceStatePolicy,
 };

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use spanwise_wire::read::{SpanView, ValueView};
 
 use crate::keys::KeyIndex;
+use crate::policy::Votes;
 
 /// The spans of a trace in the order of their arrival.
 pub(crate) trait SpanSource<'a> {
@@ -22,6 +23,8 @@ pub(crate) struct TraceView<'a> {
     summary: Summary,
     source: &'a dyn SpanSource<'a>,
     keys: &'a [Box<str>],
+    /// Where the votes of an explained trace are noted.
+    votes: Option<&'a Votes>,
     /// The spans of a small trace, parsed once for all policies that look at spans.
     spans: OnceCell<Vec<SpanFacts<'a>>>,
 }
@@ -70,7 +73,16 @@ impl<'a> TraceView<'a> {
         source: &'a dyn SpanSource<'a>,
         keys: &'a [Box<str>],
     ) -> Self {
-        Self { trace_id, summary, source, keys, spans: OnceCell::new() }
+        Self { trace_id, summary, source, keys, votes: None, spans: OnceCell::new() }
+    }
+
+    /// The same trace, whose policies note their votes.
+    pub(crate) fn with_votes(self, votes: Option<&'a Votes>) -> Self {
+        Self { votes, ..self }
+    }
+
+    pub(crate) fn votes(&self) -> Option<&'a Votes> {
+        self.votes
     }
 
     pub(crate) fn trace_id(&self) -> [u8; 16] {

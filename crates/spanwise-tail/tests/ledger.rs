@@ -41,9 +41,10 @@ fn settings() -> impl Strategy<Value = TailSamplingConfig> {
     // The least that the tables leave for spans is 256 KiB.
     let memory = prop_oneof![Just(500usize << 10), Just(1usize << 20), Just(64 << 20)];
     let numbers = (traces, memory, 0u64..3_000, 0u64..1_000, 1_000usize..100_000, 1usize..2_000);
-    let choices = (any::<bool>(), any::<bool>(), any::<bool>(), 1u32..30, any::<bool>());
+    let flags = (any::<bool>(), prop::bool::weighted(0.3));
+    let choices = (any::<bool>(), any::<bool>(), any::<bool>(), 1u32..30, flags);
     (numbers, choices).prop_map(|((traces, memory, wait, after_root, request, cache), choices)| {
-        let (blocks, drops, by_ingest, max_spans, has_max) = choices;
+        let (blocks, drops, by_ingest, max_spans, (has_max, dry_run)) = choices;
         let policies = vec![
             spanwise_tail::Policy::new("errors", PolicyKind::StatusCode(vec![StatusCode::Error])),
             spanwise_tail::Policy::new("large", SpanCountPolicy::at_least(10)),
@@ -59,6 +60,7 @@ fn settings() -> impl Strategy<Value = TailSamplingConfig> {
             .with_decision_wait_after_root_received(Duration::from_millis(after_root))
             .with_max_request_bytes(request)
             .with_decision_cache(cache, cache)
+            .with_dry_run(dry_run)
             .with_block_on_overflow(blocks)
             .with_drop_pending_traces_on_shutdown(drops)
             .with_sampling_strategy(strategy)
@@ -160,7 +162,7 @@ proptest! {
             let counts = sampler.counts();
             prop_assert!(counts.is_balanced(), "{:?}", counts);
             prop_assert_eq!(counts.received_spans, received);
-            prop_assert_eq!(counts.sampled_spans, judge.spans);
+            prop_assert_eq!(counts.sampled_spans + counts.dry_run_spans, judge.spans);
             prop_assert!(counts.pending_traces <= settings.num_traces as u64);
             prop_assert!(sampler.memory_bytes() <= settings.max_memory_bytes);
         }

@@ -16,8 +16,8 @@ impl TailSamplingConfig {
     /// Reads the settings from a file of the Collector, with its processor `tail_sampling`, or from the block of the processor alone.
     ///
     /// A file with several processors of the type needs their name in `processor`: `Some("tail_sampling/name")`.
-    /// Beside the Collector's keys, the block may have `compat`, `max_memory_bytes`, `max_spans_per_trace`, `max_request_bytes` and
-    /// `use_trace_state`.
+    /// Beside the Collector's keys, the block may have `compat`, `dry_run`, `max_memory_bytes`, `max_spans_per_trace`,
+    /// `max_request_bytes` and `use_trace_state`.
     ///
     /// # Errors
     /// Every mistake of the block with its line, its path and, for an unknown key or value, the nearest known one.
@@ -131,6 +131,7 @@ fn read(block: &Field<'_>) -> TailSamplingConfig {
         sampling_strategy: strategy.unwrap_or_default(),
         compat,
         use_trace_state,
+        dry_run: flag(&mapping, "dry_run"),
         max_memory_bytes: size("max_memory_bytes", defaults.max_memory_bytes),
         max_spans_per_trace: max_spans.map_or(defaults.max_spans_per_trace, |spans| spans as u32),
         max_request_bytes: size("max_request_bytes", defaults.max_request_bytes),
@@ -203,6 +204,7 @@ const KEYS: &[&str] = &[
     // Our own.
     "compat",
     "use_trace_state",
+    "dry_run",
     "max_memory_bytes",
     "max_spans_per_trace",
     "max_request_bytes",

@@ -38,6 +38,10 @@ pub struct TailSamplingConfig {
     /// Whether `probabilistic` policies decide by the randomness of `tracestate` and trace id, as the Collector does with its gate
     /// `processor.tailsamplingprocessor.usetracestate`. Default false.
     pub use_trace_state: bool,
+    /// Whether every trace is forwarded, also those that are not sampled or dropped. Decisions and counts are those that the
+    /// sampler would make, and the policies behind a final decision are evaluated, too; but `rate_limiting`, `bytes_limiting` and
+    /// `composite`, whose later decisions that would change. Default false.
+    pub dry_run: bool,
     /// The most bytes of memory for undecided traces, tables and buffers. Default 256 MiB. When it is reached, the trace whose
     /// decision is due first is decided.
     pub max_memory_bytes: usize,
@@ -86,6 +90,7 @@ impl Default for TailSamplingConfig {
             sampling_strategy: SamplingStrategy::TraceComplete,
             compat: Compat::LATEST,
             use_trace_state: false,
+            dry_run: false,
             max_memory_bytes: 256 << 20,
             max_spans_per_trace: MAX_SPANS,
             max_request_bytes: 3_932_160,
@@ -175,6 +180,12 @@ impl TailSamplingConfig {
     #[must_use]
     pub fn with_use_trace_state(self, use_trace_state: bool) -> Self {
         Self { use_trace_state, ..self }
+    }
+
+    /// Changes [`dry_run`](Self::dry_run).
+    #[must_use]
+    pub fn with_dry_run(self, dry_run: bool) -> Self {
+        Self { dry_run, ..self }
     }
 
     /// Changes [`max_memory_bytes`](Self::max_memory_bytes).

@@ -50,6 +50,9 @@ pub struct TailCounts {
     pub late_sampled_spans: u64,
     /// Spans that arrived after their trace was not sampled or dropped; they are among the not sampled.
     pub late_not_sampled_spans: u64,
+    /// Spans that were forwarded although their trace was not sampled or dropped (`dry_run`); they are among the not sampled and the
+    /// dropped.
+    pub dry_run_spans: u64,
     /// Evaluations of policies that failed (`sampling_policy_evaluation_error`).
     pub policy_evaluation_errors: u64,
     /// Requests that were passed to the output.
@@ -115,6 +118,7 @@ impl TailCounts {
         self.evicted_traces += other.evicted_traces;
         self.late_sampled_spans += other.late_sampled_spans;
         self.late_not_sampled_spans += other.late_not_sampled_spans;
+        self.dry_run_spans += other.dry_run_spans;
         self.policy_evaluation_errors += other.policy_evaluation_errors;
         self.requests += other.requests;
         let (dropped, other) = (&mut self.dropped_spans, &other.dropped_spans);

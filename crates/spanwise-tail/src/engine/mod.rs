@@ -3,6 +3,7 @@
 
 mod config;
 mod counts;
+mod decided_trace;
 mod decision_cache;
 mod error;
 mod group_table;
@@ -18,6 +19,7 @@ mod validated;
 
 pub use config::{DecisionCacheConfig, SamplingStrategy, TailSamplingConfig};
 pub use counts::{DroppedSpans, TailCounts, TailDropReason};
+pub use decided_trace::{DecidedTrace, DecisionCause};
 pub use error::TailSamplingError;
-pub use output::{DecidedTrace, DecisionCause, SampledRequest, TailOutput};
+pub use output::{SampledRequest, TailOutput};
 pub use tail_sampler::{Appended, ShardedTailSampler, TailSampler};

@@ -1,8 +1,7 @@
 //! The receiver of sampled spans and of decisions.
 
-use spanwise_wire::TraceId;
-
-use crate::policy::Decision;
+use super::decided_trace::DecidedTrace;
+use crate::explain::Explanation;
 
 /// Receives the sampled spans, and the decisions if it wants them.
 ///
@@ -15,6 +14,12 @@ pub trait TailOutput {
     /// A trace was decided. Its spans are in a request that follows if it was sampled.
     fn decided(&mut self, trace: &DecidedTrace<'_>) {
         let _unused = trace;
+    }
+
+    /// The reasons for the decision that was passed to [`decided`](Self::decided) before, for the traces that
+    /// [`set_explain`](crate::TailSampler::set_explain) chooses.
+    fn explained(&mut self, explanation: &Explanation) {
+        let _unused = explanation;
     }
 }
 
@@ -33,38 +38,4 @@ pub struct SampledRequest<'a> {
     pub bytes: &'a [u8],
     /// Number of its spans.
     pub spans: u64,
-}
-
-/// A trace that was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DecidedTrace<'a> {
-    /// The trace.
-    pub trace_id: TraceId,
-    /// The decision.
-    pub decision: Decision,
-    /// The name of the policy that decided; `None` for a trace that no policy sampled.
-    pub policy: Option<&'a str>,
-    /// The reason why the trace was decided now.
-    pub cause: DecisionCause,
-    /// Number of spans that had arrived.
-    pub spans: u64,
-}
-
-/// The reason why a trace was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DecisionCause {
-    /// `decision_wait` or `decision_wait_after_root_received` was over.
-    WaitOver,
-    /// `num_traces` or `max_memory_bytes` was reached.
-    Evicted,
-    /// The trace reached `max_spans_per_trace`.
-    MaxSpans,
-    /// The trace exceeded `maximum_trace_size_bytes`.
-    TraceTooLarge,
-    /// `span-ingest`: a policy decided by the spans of one request.
-    SpanIngest,
-    /// The sampler was shut down.
-    Shutdown,
 }

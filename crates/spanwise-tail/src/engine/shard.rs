@@ -8,15 +8,17 @@ use spanwise_wire::read::SpanView;
 
 use super::config::TailSamplingConfig;
 use super::counts::{TailCounts, TailDropReason};
+use super::decided_trace::DecisionCause;
 use super::decision_cache::DecisionCache;
 use super::group_table::{GroupTable, PartFields};
 use super::incoming_span::IncomingSpan;
-use super::output::{DecisionCause, TailOutput};
+use super::output::TailOutput;
 use super::request_writer::{RequestWriter, group_fields_len, span_len};
 use super::span_store::{Address, Header, Moved, SpanStore};
 use super::timer_wheel::TimerWheel;
 use super::trace_table::{Counted, TraceTable};
 use super::validated::ShardSettings;
+use crate::explain::Explainer;
 use crate::policy::{Decision, Outcome, PolicyCounts, PolicySet};
 use crate::trace_view::Flags;
 
@@ -24,6 +26,7 @@ use crate::trace_view::Flags;
 pub(crate) struct Shard {
     settings: ShardSettings,
     policies: PolicySet,
+    explainer: Option<Box<Explainer>>,
     table: TraceTable,
     store: SpanStore,
     groups: GroupTable,
@@ -36,6 +39,8 @@ pub(crate) struct Shard {
     open_group: Option<u32>,
     /// Spans of a sampled trace that are on their way to the writer, the next one last. Not empty only when an output panicked.
     leaving: Vec<Address>,
+    /// The outcome of the spans that are leaving: another one than sampled with `dry_run`.
+    leaving_as: SpanOutcome,
     /// `span-ingest`: the slot of each span of this request.
     touched: Vec<u32>,
 }
@@ -51,6 +56,14 @@ pub(crate) struct GroupFields<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refused;
 
+/// The place of a span in the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SpanOutcome {
+    Sampled,
+    NotSampled,
+    Dropped(TailDropReason),
+}
+
 /// The way of a span.
 enum Destination {
     Pending(u32),
@@ -64,6 +77,7 @@ impl Shard {
         let (sampled, not_sampled) = settings.cache_sizes;
         Self {
             policies,
+            explainer: None,
             table: TraceTable::new(settings.num_traces, TimerWheel::new(settings.ticks)),
             store: SpanStore::new(),
             groups: GroupTable::new(),
@@ -74,6 +88,7 @@ impl Shard {
             now: Duration::ZERO,
             open_group: None,
             leaving: Vec::new(),
+            leaving_as: SpanOutcome::Sampled,
             touched: Vec::new(),
             settings,
         }
@@ -82,6 +97,11 @@ impl Shard {
     pub(crate) fn set_policies(&mut self, policies: PolicySet) {
         self.counts.policy_evaluation_errors += self.policies.errors();
         self.policies = policies;
+    }
+
+    /// Explains the decisions from now on, or none.
+    pub(crate) fn set_explainer(&mut self, explainer: Option<Explainer>) {
+        self.explainer = explainer.map(Box::new);
     }
 
     pub(crate) fn policy_counts(&self) -> impl Iterator<Item = &PolicyCounts> {
@@ -106,7 +126,7 @@ impl Shard {
         };
         loop {
             let destination = self.destination(trace_id);
-            if let Destination::NotSampled = destination {
+            if let (Destination::NotSampled, false) = (&destination, self.settings.dry_run) {
                 self.counts.received_spans += 1;
                 self.counts.not_sampled_spans += 1;
                 self.counts.late_not_sampled_spans += 1;
@@ -121,8 +141,14 @@ impl Shard {
                     let group = self.group(fields);
                     self.writer.push(group, span.bytes(), &mut self.groups, output);
                     self.counts.received_spans += 1;
-                    self.counts.sampled_spans += 1;
-                    self.counts.late_sampled_spans += 1;
+                    if let Destination::Sampled = destination {
+                        self.counts.sampled_spans += 1;
+                        self.counts.late_sampled_spans += 1;
+                    } else {
+                        self.counts.not_sampled_spans += 1;
+                        self.counts.late_not_sampled_spans += 1;
+                        self.counts.dry_run_spans += 1;
+                    }
                     return Ok(());
                 }
                 Destination::New if self.table.len() >= self.settings.num_traces => {

@@ -12,6 +12,7 @@ use super::incoming_span::IncomingSpan;
 use super::output::TailOutput;
 use super::shard::{GroupFields, Refused, Shard};
 use super::validated::ShardSettings;
+use crate::explain::{ExplainFilter, Explainer};
 use crate::keys::KeyPool;
 use crate::policy::{BucketPool, Policy, PolicyCounts, PolicyError, PolicyOptions, PolicySet};
 
@@ -135,6 +136,15 @@ impl TailSampler {
         self.inner.set_policies(policies)
     }
 
+    /// Explains the decisions that `filter` chooses, from the next one on, to [`TailOutput::explained`]; `None` explains none.
+    ///
+    /// # Cost
+    /// Without a filter a decision has one comparison more. A trace that may be explained is read once more for each policy, up to
+    /// 10,000 spans; an explanation is memory beyond `max_memory_bytes` while the output is called.
+    pub fn set_explain(&mut self, filter: Option<ExplainFilter>) {
+        self.inner.set_explain(filter);
+    }
+
     /// The account of spans and traces.
     pub fn counts(&self) -> TailCounts {
         self.inner.counts()
@@ -156,6 +166,7 @@ impl TailSampler {
 pub struct ShardedTailSampler {
     config: TailSamplingConfig,
     shards: Vec<Shard>,
+    explain: Option<ExplainFilter>,
     origin: Instant,
 }
 
@@ -168,7 +179,7 @@ impl ShardedTailSampler {
         let settings = ShardSettings::new(config)?;
         let policies = policy_sets(config, &config.policies)?;
         let shards = policies.into_iter().map(|policies| Shard::new(settings, policies)).collect();
-        Ok(Self { config: config.clone(), shards, origin: now })
+        Ok(Self { config: config.clone(), shards, explain: None, origin: now })
     }
 
     /// As [`TailSampler::append`].
@@ -293,7 +304,18 @@ impl ShardedTailSampler {
         for (shard, policies) in self.shards.iter_mut().zip(sets) {
             shard.set_policies(policies);
         }
+        let explain = self.explain.take();
+        self.set_explain(explain);
         Ok(())
+    }
+
+    /// As [`TailSampler::set_explain`].
+    pub fn set_explain(&mut self, filter: Option<ExplainFilter>) {
+        self.explain = filter;
+        for shard in &mut self.shards {
+            let filter = self.explain.clone();
+            shard.set_explainer(filter.map(|filter| Explainer::new(&self.config, filter)));
+        }
     }
 
     /// The account of all shards.
@@ -347,7 +369,7 @@ fn policy_sets(
     };
     let set = |_| {
         buckets.rewind();
-        PolicySet::new(policies, options, config.sample_on_first_match)
+        PolicySet::new(policies, options, (config.sample_on_first_match, config.dry_run))
     };
     (0..config.num_shards).map(set).collect()
 }

@@ -9,7 +9,6 @@ use super::request_writer::RequestWriter;
 use super::span_store::SEGMENT_BYTES;
 use super::timer_wheel::TimerWheel;
 use super::trace_table::TraceTable;
-use crate::policy::PolicyKind;
 
 /// The settings of one of `num_shards` shards.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +21,8 @@ pub(crate) struct ShardSettings {
     pub(crate) max_trace_bytes: u64,
     pub(crate) max_spans: u32,
     pub(crate) by_ingest: bool,
+    /// Every trace is forwarded, whatever its decision.
+    pub(crate) dry_run: bool,
     pub(crate) max_request_bytes: usize,
     pub(crate) cache_sizes: (usize, usize),
     /// The time between two decisions, and the number of ticks of the longest wait.
@@ -64,7 +65,7 @@ impl ShardSettings {
         }
         let by_ingest = config.sampling_strategy == SamplingStrategy::SpanIngest;
         if by_ingest
-            && let Some(kind) = config.policies.iter().find_map(|policy| accumulating(&policy.kind))
+            && let Some(kind) = config.policies.iter().find_map(|policy| policy.kind.accumulating())
         {
             let message = format!("`span-ingest` is not supported with policies of type `{kind}`");
             return error("sampling_strategy", message);
@@ -109,26 +110,13 @@ impl ShardSettings {
             },
             max_spans: config.max_spans_per_trace,
             by_ingest,
+            dry_run: config.dry_run,
             max_request_bytes: config.max_request_bytes,
             cache_sizes,
             tick,
             ticks,
             span_bytes: bytes - fixed,
         })
-    }
-}
-
-/// A type of policy that counts traces: evaluating a trace more than once would count it more than once.
-fn accumulating(kind: &PolicyKind) -> Option<&'static str> {
-    match kind {
-        PolicyKind::RateLimiting(_) | PolicyKind::BytesLimiting(_) | PolicyKind::Composite(_) => {
-            Some(kind.type_name())
-        }
-        PolicyKind::And(policies) | PolicyKind::Drop(policies) => {
-            policies.iter().find_map(|policy| accumulating(&policy.kind))
-        }
-        PolicyKind::Not(policy) => accumulating(&policy.kind),
-        _ => None,
     }
 }
 

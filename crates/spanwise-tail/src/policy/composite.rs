@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::decision::PolicyDecision;
-use super::evaluate::{Evaluate, EvaluationError};
+use super::evaluate::{Evaluate, EvaluationError, vote};
 use crate::trace_view::TraceView;
 
 /// Samples by the first sub-policy that matches, within its spans per second.
@@ -48,7 +48,7 @@ impl Evaluate for Composite {
         }
         let added = i64::try_from(trace.summary().spans()).unwrap_or(i64::MAX);
         for sub in &mut self.sub_policies {
-            let decision = sub.evaluator.evaluate(trace, now)?;
+            let decision = vote(sub.evaluator.as_mut(), trace, now)?;
             if matches!(decision, PolicyDecision::Sampled | PolicyDecision::InvertSampled) {
                 let spans = sub.spans.saturating_add(added);
                 // The Collector compares the total limit with this sub-policy alone, and asks no

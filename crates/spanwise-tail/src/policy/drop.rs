@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::decision::PolicyDecision;
-use super::evaluate::{Evaluate, EvaluationError};
+use super::evaluate::{Evaluate, EvaluationError, vote};
 use crate::trace_view::TraceView;
 
 /// Drops a trace if every sub-policy matches it.
@@ -16,7 +16,7 @@ impl Evaluate for Drop {
         now: Duration,
     ) -> Result<PolicyDecision, EvaluationError> {
         for policy in &mut self.0 {
-            if policy.evaluate(trace, now)?.is_not_sampled() {
+            if vote(policy.as_mut(), trace, now)?.is_not_sampled() {
                 return Ok(PolicyDecision::NotSampled);
             }
         }

@@ -18,6 +18,25 @@ pub(crate) trait Evaluate: Send {
         trace: &TraceView<'_>,
         now: Duration,
     ) -> Result<PolicyDecision, EvaluationError>;
+
+    /// The number that a policy derives from the trace's ids, for explanations.
+    fn number(&self, trace: &TraceView<'_>) -> Option<String> {
+        let _ = trace;
+        None
+    }
+}
+
+/// Evaluates a policy or a sub-policy, and notes its vote if the trace is explained.
+#[inline]
+pub(crate) fn vote(
+    policy: &mut dyn Evaluate,
+    trace: &TraceView<'_>,
+    now: Duration,
+) -> Result<PolicyDecision, EvaluationError> {
+    match trace.votes() {
+        None => policy.evaluate(trace, now),
+        Some(votes) => votes.record(|| policy.evaluate(trace, now)),
+    }
 }
 
 /// A policy could not be evaluated for a trace; the other policies decide.

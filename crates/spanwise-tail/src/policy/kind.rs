@@ -95,6 +95,22 @@ impl PolicyKind {
     }
 }
 
+impl PolicyKind {
+    /// The type of the policy or sub-policy that counts traces: evaluating a trace more than once would count it more than once.
+    pub(crate) fn accumulating(&self) -> Option<&'static str> {
+        match self {
+            Self::RateLimiting(_) | Self::BytesLimiting(_) | Self::Composite(_) => {
+                Some(self.type_name())
+            }
+            Self::And(policies) | Self::Drop(policies) => {
+                policies.iter().find_map(|policy| policy.kind.accumulating())
+            }
+            Self::Not(policy) => policy.kind.accumulating(),
+            _ => None,
+        }
+    }
+}
+
 /// Asks sub-policies in their order and limits the spans per second of each.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]

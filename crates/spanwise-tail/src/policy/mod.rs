@@ -27,6 +27,7 @@ mod string_attribute;
 mod token_bucket;
 mod trace_flags;
 mod trace_state;
+mod vote;
 
 pub use boolean_attribute::BooleanAttributePolicy;
 pub(crate) use build::{Parent, build};
@@ -48,3 +49,5 @@ pub use span_count::SpanCountPolicy;
 pub use string_attribute::StringAttributePolicy;
 pub(crate) use token_bucket::BucketPool;
 pub use trace_state::TraceStatePolicy;
+pub use vote::PolicyVote;
+pub(crate) use vote::{Vote, Votes};

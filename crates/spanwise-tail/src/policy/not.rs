@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::decision::PolicyDecision;
-use super::evaluate::{Evaluate, EvaluationError};
+use super::evaluate::{Evaluate, EvaluationError, vote};
 use crate::trace_view::TraceView;
 
 /// Samples the traces that its sub-policy does not sample.
@@ -15,7 +15,7 @@ impl Evaluate for Not {
         trace: &TraceView<'_>,
         now: Duration,
     ) -> Result<PolicyDecision, EvaluationError> {
-        Ok(match self.0.evaluate(trace, now)? {
+        Ok(match vote(self.0.as_mut(), trace, now)? {
             PolicyDecision::Sampled => PolicyDecision::NotSampled,
             PolicyDecision::NotSampled => PolicyDecision::Sampled,
             other => other,

@@ -6,9 +6,10 @@ use super::build::{Parent, build};
 use super::counts::PolicyCounts;
 use super::decision::{Decision, PolicyDecision};
 use super::error::PolicyError;
-use super::evaluate::Evaluate;
+use super::evaluate::{Evaluate, vote};
 use super::kind::{Policy, PolicyKind};
 use super::options::PolicyOptions;
+use super::vote::Votes;
 use crate::keys::KeyPool;
 use crate::trace_view::{SpanSource, Summary, TraceView};
 
@@ -18,11 +19,15 @@ pub(crate) struct PolicySet {
     policies: Vec<Named>,
     keys: Vec<Box<str>>,
     sample_on_first_match: bool,
+    /// `dry_run`: the policies behind the one that decides are evaluated, too.
+    asks_all: bool,
 }
 
 struct Named {
     counts: PolicyCounts,
     is_drop: bool,
+    /// Counts traces: an evaluation that the decision does not need would change later ones.
+    accumulates: bool,
     evaluator: Box<dyn Evaluate>,
     /// The result for the present trace: outside `None` if it was not evaluated, inside if that failed.
     evaluation: Option<Option<PolicyDecision>>,
@@ -39,18 +44,18 @@ pub(crate) struct Outcome {
 }
 
 impl PolicySet {
-    /// Builds all `policies`.
+    /// Builds all `policies`, with `sample_on_first_match` and whether all of them are asked.
     ///
     /// # Errors
     /// No policy, more than 65,534, an empty or repeated name, or a policy that cannot be built.
     pub(crate) fn new(
         policies: &[Policy],
         options: PolicyOptions<'_>,
-        sample_on_first_match: bool,
+        (sample_on_first_match, asks_all): (bool, bool),
     ) -> Result<Self, PolicyError> {
         let keys = KeyPool::default();
         let policies = Self::build_all(policies, PolicyOptions { keys: &keys, ..options })?;
-        Ok(Self { policies, keys: keys.into_keys(), sample_on_first_match })
+        Ok(Self { policies, keys: keys.into_keys(), sample_on_first_match, asks_all })
     }
 
     fn build_all(
@@ -74,6 +79,7 @@ impl PolicySet {
             Ok(Named {
                 counts: PolicyCounts { name: policy.name.clone(), ..PolicyCounts::default() },
                 is_drop: is_drop(&policy),
+                accumulates: policy.kind.accumulating().is_some(),
                 evaluator: build(policy, Parent::None, options)?,
                 evaluation: None,
             })
@@ -81,28 +87,37 @@ impl PolicySet {
         drops.into_iter().chain(others).map(named).collect()
     }
 
-    /// Decides about a trace. A policy whose evaluation fails is counted and left out.
+    /// Decides about a trace. A policy whose evaluation fails is counted and left out. The votes are noted in `votes`.
     pub(crate) fn decide<'a>(
         &'a mut self,
         trace_id: [u8; 16],
         summary: Summary,
         source: &'a dyn SpanSource<'a>,
-        now: Duration,
+        (now, votes): (Duration, Option<&'a Votes>),
     ) -> Outcome {
-        let trace = &TraceView::new(trace_id, summary, source, &self.keys);
+        let trace = TraceView::new(trace_id, summary, source, &self.keys);
+        let trace = &trace.with_votes(votes);
         let mut found = Found::default();
         let mut may_drop_later = false;
+        let mut is_final = false;
         for (index, policy) in self.policies.iter_mut().enumerate() {
-            let evaluation = policy.evaluator.evaluate(trace, now).ok();
+            if is_final && policy.accumulates {
+                votes.inspect(|votes| votes.skip());
+                continue;
+            }
+            let evaluation = vote(policy.evaluator.as_mut(), trace, now).ok();
             policy.evaluation = Some(evaluation);
+            if is_final {
+                continue;
+            }
             let Some(decision) = evaluation else { continue };
             // Fewer than 65,535, checked when the set was built.
             let index = index as u16;
             may_drop_later |= policy.is_drop && decision != PolicyDecision::Dropped;
             found.add(decision, index);
-            let is_final = decision == PolicyDecision::Dropped
+            is_final = decision == PolicyDecision::Dropped
                 || (self.sample_on_first_match && decision == PolicyDecision::Sampled);
-            if is_final {
+            if is_final && !self.asks_all {
                 break;
             }
         }

@@ -106,6 +106,16 @@ impl Evaluate for Probabilistic {
         }
         Ok(PolicyDecision::of(fnv1a(self.salted, &trace.trace_id()) <= self.threshold))
     }
+
+    fn number(&self, trace: &TraceView<'_>) -> Option<String> {
+        let randomness = self.by_randomness.as_ref().and_then(|_| Self::randomness(trace));
+        let percent = match randomness {
+            // The traces with the largest numbers are sampled first.
+            Some(randomness) => (1.0 - randomness.value() as f64 / (1u64 << 56) as f64) * 100.0,
+            None => fnv1a(self.salted, &trace.trace_id()) as f64 / u64::MAX as f64 * 100.0,
+        };
+        Some(format!("{percent:.4} %"))
+    }
 }
 
 /// FNV-1a with 64 bits, continued from `hash`.

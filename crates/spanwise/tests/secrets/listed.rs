@@ -79,7 +79,8 @@ pub const WITHOUT_SETTINGS: &str = "\
     tail::Appended tail::BooleanAttributePolicy tail::BytesLimitingPolicy tail::Compat \
     tail::CompatError tail::CompositePolicy tail::DecidedTrace tail::Decision \
     tail::DecisionCacheConfig tail::DecisionCause tail::DroppedSpans tail::ErrorMode \
-    tail::EvaluationError tail::LatencyPolicy tail::NumericAttributePolicy \
+    tail::EvaluationError tail::Evidence tail::EvidenceSpan tail::ExplainError tail::ExplainFilter \
+    tail::Explanation tail::PolicyExplanation tail::PolicyVote tail::LatencyPolicy tail::NumericAttributePolicy \
     tail::OttlConditionPolicy tail::Policy tail::PolicyCounts tail::PolicyDecision tail::PolicyError \
     tail::PolicyKind tail::ProbabilisticPolicy tail::RateLimitingPolicy tail::SampledRequest \
     tail::SamplingStrategy tail::ShardedTailSampler tail::SpanCountPolicy \

@@ -5,12 +5,14 @@ use std::cell::OnceCell;
 use spanwise_wire::TraceId;
 use spanwise_wire::read::SpanView;
 
-use super::{Shard, chain, outcome};
+use super::{Shard, SpanOutcome, chain, outcome};
 use crate::engine::counts::TailDropReason;
+use crate::engine::decided_trace::{DecidedTrace, DecisionCause};
 use crate::engine::group_table::GroupTable;
-use crate::engine::output::{DecidedTrace, DecisionCause, TailOutput};
+use crate::engine::output::TailOutput;
 use crate::engine::request_writer::span_len;
 use crate::engine::span_store::{Address, Header, SpanStore};
+use crate::explain::ExplainedTrace;
 use crate::policy::{Decision, Outcome};
 use crate::trace_view::{SpanSource, Summary};
 
@@ -83,6 +85,9 @@ impl Shard {
                 self.finish(slot, outcome, DecisionCause::SpanIngest, output);
             }
         }
+        if let Some(explainer) = &mut self.explainer {
+            explainer.discard();
+        }
     }
 
     /// The outcome of the policies for `len` spans up to the one at `last`. Without a `summary`, it is made from them.
@@ -101,7 +106,12 @@ impl Shard {
             views.for_each(|span| summary.add(&span, span_len(span.bytes()) as u64));
             summary
         });
-        self.policies.decide(trace_id, summary, &spans, self.now)
+        let votes = self.explainer.as_mut().and_then(|explainer| explainer.votes(trace_id));
+        let outcome = self.policies.decide(trace_id, summary, &spans, (self.now, votes.as_ref()));
+        if let (Some(explainer), Some(votes)) = (&mut self.explainer, votes) {
+            explainer.note(ExplainedTrace { trace_id, summary, source: &spans }, votes);
+        }
+        outcome
     }
 
     /// Carries out a decision: the spans are forwarded or freed, and the decision is remembered.
@@ -117,13 +127,18 @@ impl Shard {
         let (trace_id, last, spans) = (entry.trace_id(), entry.last(), u64::from(entry.spans()));
         self.table.remove(slot);
         self.touched.retain(|touched| *touched != slot);
-        self.account(outcome.decision, cause, spans);
-        if outcome.decision == Decision::Sampled {
-            self.sampled.put(trace_id, outcome.policy);
+        let span_outcome = self.account(outcome.decision, cause);
+        let cache = match outcome.decision {
+            Decision::Sampled => &mut self.sampled,
+            Decision::NotSampled | Decision::Dropped => &mut self.not_sampled,
+        };
+        cache.put(trace_id, outcome.policy);
+        if outcome.decision == Decision::Sampled || self.settings.dry_run {
+            self.leaving_as = span_outcome;
             self.leaving.reserve_exact(spans as usize);
             self.leaving.extend(chain(&self.store, last));
         } else {
-            self.not_sampled.put(trace_id, outcome.policy);
+            self.count_spans(span_outcome, spans);
             let mut next = last;
             while next != Address::NONE {
                 let Header { group, previous, .. } = self.store.header(next);
@@ -132,47 +147,63 @@ impl Shard {
                 next = previous;
             }
         }
-        output.decided(&DecidedTrace {
+        let decided = DecidedTrace {
             trace_id: TraceId::from_bytes(trace_id),
             decision: outcome.decision,
             policy: outcome.policy.and_then(|index| self.policies.name(index)),
             cause,
             spans,
-        });
+        };
+        let explanation = self.explainer.as_mut().and_then(|explainer| explainer.finish(&decided));
+        output.decided(&decided);
+        if let Some(explanation) = explanation {
+            output.explained(&explanation);
+        }
         self.forward_leaving(output);
     }
 
-    /// Counts a decision. Sampled spans are counted when they are forwarded.
-    fn account(&mut self, decision: Decision, cause: DecisionCause, spans: u64) {
+    /// Counts a decision and returns the outcome of the trace's spans, which are counted when they leave.
+    fn account(&mut self, decision: Decision, cause: DecisionCause) -> SpanOutcome {
         let counts = &mut self.counts;
         match (decision, cause) {
-            (Decision::Sampled, _) => counts.sampled_traces += 1,
+            (Decision::Sampled, _) => {
+                counts.sampled_traces += 1;
+                SpanOutcome::Sampled
+            }
             (Decision::NotSampled, _) => {
                 counts.not_sampled_traces += 1;
-                counts.not_sampled_spans += spans;
+                SpanOutcome::NotSampled
             }
             (Decision::Dropped, cause) => {
                 counts.dropped_traces += 1;
-                let reason = match cause {
+                SpanOutcome::Dropped(match cause {
                     DecisionCause::TraceTooLarge => TailDropReason::TraceTooLarge,
                     DecisionCause::Shutdown if self.settings.drops_pending => {
                         TailDropReason::Shutdown
                     }
                     _ => TailDropReason::DropPolicy,
-                };
-                counts.dropped_spans.add(reason, spans);
+                })
             }
         }
     }
 
-    /// Passes the spans of the sampled trace to the writer, in the order of their arrival.
+    fn count_spans(&mut self, outcome: SpanOutcome, spans: u64) {
+        match outcome {
+            SpanOutcome::Sampled => self.counts.sampled_spans += spans,
+            SpanOutcome::NotSampled => self.counts.not_sampled_spans += spans,
+            SpanOutcome::Dropped(reason) => self.counts.dropped_spans.add(reason, spans),
+        }
+    }
+
+    /// Passes the spans of the trace that is forwarded to the writer, in the order of their arrival.
     pub(super) fn forward_leaving(&mut self, output: &mut dyn TailOutput) {
         while let Some(address) = self.leaving.last().copied() {
             let group = self.store.header(address).group;
             self.writer.push(group, self.store.span(address), &mut self.groups, output);
             // Behind the output's call: after its panic, the span is forwarded by the next call.
             self.leaving.pop();
-            self.counts.sampled_spans += 1;
+            self.count_spans(self.leaving_as, 1);
+            self.counts.dry_run_spans += u64::from(self.leaving_as != SpanOutcome::Sampled);
             self.store.free(address);
             self.groups.release(group);
         }
