@@ -7,8 +7,11 @@ mod engine;
 mod explain;
 mod keys;
 mod ottl;
+#[allow(dead_code, reason = "the engine will use the rest")]
+mod outgoing_trace_state;
 mod pattern;
 mod policy;
+mod probabilistic_sampler;
 mod trace_view;
 
 pub use engine::{
@@ -25,4 +28,8 @@ pub use policy::{
     EvaluationError, LatencyPolicy, NumericAttributePolicy, Policy, PolicyCounts, PolicyDecision,
     PolicyError, PolicyKind, PolicyVote, ProbabilisticPolicy, RateLimitingPolicy, SpanCountPolicy,
     StringAttributePolicy, TraceStatePolicy,
+};
+pub use probabilistic_sampler::{
+    ProbabilisticSampler, ProbabilisticSamplerConfig, ProbabilisticSamplerCounts,
+    ProbabilisticSamplerError, SampledCounts, SamplerMode,
 };

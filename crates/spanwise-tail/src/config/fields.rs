@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use spanwise_config::{Field, Scalar};
+use spanwise_config::{Field, Mapping, Scalar};
 
 use super::go_duration;
 
@@ -41,4 +41,10 @@ pub(crate) fn strings(field: &Field<'_>) -> Vec<String> {
 
 pub(crate) fn text(field: &Field<'_>) -> String {
     field.string().unwrap_or_default().to_owned()
+}
+
+/// A boolean, or its default.
+pub(crate) fn flag(mapping: &Mapping<'_>, key: &str, default: bool) -> bool {
+    let field = mapping.get(key);
+    if field.has_value() { field.boolean().unwrap_or(default) } else { default }
 }

@@ -3,11 +3,14 @@
 mod fields;
 mod go_duration;
 mod policies;
+mod probabilistic_sampler;
+mod processor;
 
 use spanwise_config::{Document, Field, Mapping, Problems, Read};
 
-use self::fields::{duration, integer, text};
+use self::fields::{duration, flag, integer, text};
 use self::policies::read_policies;
+use self::processor::find;
 use crate::engine::{DecisionCacheConfig, SamplingStrategy, TailSampler, TailSamplingConfig};
 use crate::keys::KeyPool;
 use crate::policy::{BucketPool, Compat, PolicyOptions};
@@ -48,43 +51,9 @@ impl TailSamplingConfig {
         processor: Option<&str>,
     ) -> Result<Read<Self>, Problems> {
         document.read(|root| {
-            let block = find(&root, processor).unwrap_or_else(|| root.clone());
+            let block = find(&root, TYPE, processor).unwrap_or_else(|| root.clone());
             read(&block)
         })
-    }
-}
-
-/// The block of the processor.
-fn find<'d>(root: &Field<'d>, processor: Option<&str>) -> Option<Field<'d>> {
-    let entries = root.entries();
-    let entry = |name: &str| entries.iter().find(|(key, _)| *key == name).map(|(_, field)| field);
-    let is_tail =
-        |key: &str| key == TYPE || key.strip_prefix(TYPE).is_some_and(|rest| rest.starts_with('/'));
-    let processors = match entry("processors") {
-        Some(processors) => processors.entries(),
-        None if entries.iter().any(|(key, _)| is_tail(key)) => entries,
-        // A block without its name.
-        None => return Some(root.clone()),
-    };
-    let mut found: Vec<_> = processors.into_iter().filter(|(key, _)| is_tail(key)).collect();
-    if let Some(name) = processor {
-        found.retain(|(key, _)| *key == name);
-    }
-    match found.as_slice() {
-        [(_, field)] => Some(field.clone()),
-        [] => {
-            let name = processor.unwrap_or(TYPE);
-            root.error(format!("the file has no processor `{name}`"));
-            None
-        }
-        several => {
-            let names: Vec<String> = several.iter().map(|(key, _)| format!("`{key}`")).collect();
-            root.error(format!(
-                "the file has several processors: choose one of {}",
-                names.join(", ")
-            ));
-            None
-        }
     }
 }
 
@@ -104,9 +73,9 @@ fn read(block: &Field<'_>) -> TailSamplingConfig {
         storage.error("storage outside of memory is not supported");
     }
     // The Collector's choice between a change and a copy of its input: spans are copied as they are.
-    flag(&mapping, "mutates_data");
+    flag(&mapping, "mutates_data", false);
     let compat = compat(&mapping.get("compat"));
-    let use_trace_state = flag(&mapping, "use_trace_state");
+    let use_trace_state = flag(&mapping, "use_trace_state", false);
     let buckets = BucketPool::default();
     let keys = KeyPool::default();
     let options =
@@ -122,16 +91,16 @@ fn read(block: &Field<'_>) -> TailSamplingConfig {
         decision_wait_after_root_received: after_root.unwrap_or_default(),
         num_traces: size("num_traces", defaults.num_traces),
         expected_new_traces_per_sec: size("expected_new_traces_per_sec", 0) as u64,
-        block_on_overflow: flag(&mapping, "block_on_overflow"),
-        sample_on_first_match: flag(&mapping, "sample_on_first_match"),
-        drop_pending_traces_on_shutdown: flag(&mapping, "drop_pending_traces_on_shutdown"),
+        block_on_overflow: flag(&mapping, "block_on_overflow", false),
+        sample_on_first_match: flag(&mapping, "sample_on_first_match", false),
+        drop_pending_traces_on_shutdown: flag(&mapping, "drop_pending_traces_on_shutdown", false),
         maximum_trace_size_bytes: size("maximum_trace_size_bytes", 0) as u64,
         decision_cache: decision_cache(&mapping.get("decision_cache")),
         num_shards: shards as u16,
         sampling_strategy: strategy.unwrap_or_default(),
         compat,
         use_trace_state,
-        dry_run: flag(&mapping, "dry_run"),
+        dry_run: flag(&mapping, "dry_run", false),
         max_memory_bytes: size("max_memory_bytes", defaults.max_memory_bytes),
         max_spans_per_trace: max_spans.map_or(defaults.max_spans_per_trace, |spans| spans as u32),
         max_request_bytes: size("max_request_bytes", defaults.max_request_bytes),
@@ -176,11 +145,6 @@ fn compat(field: &Field<'_>) -> Compat {
             Compat::LATEST
         }
     }
-}
-
-fn flag(mapping: &Mapping<'_>, key: &str) -> bool {
-    let field = mapping.get(key);
-    field.has_value() && field.boolean().unwrap_or_default()
 }
 
 /// The Collector's type of the processor.

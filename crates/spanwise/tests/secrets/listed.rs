@@ -82,7 +82,9 @@ pub const WITHOUT_SETTINGS: &str = "\
     tail::EvaluationError tail::Evidence tail::EvidenceSpan tail::ExplainError tail::ExplainFilter \
     tail::Explanation tail::PolicyExplanation tail::PolicyVote tail::LatencyPolicy tail::NumericAttributePolicy \
     tail::OttlConditionPolicy tail::Policy tail::PolicyCounts tail::PolicyDecision tail::PolicyError \
-    tail::PolicyKind tail::ProbabilisticPolicy tail::RateLimitingPolicy tail::SampledRequest \
+    tail::PolicyKind tail::ProbabilisticPolicy tail::ProbabilisticSampler tail::ProbabilisticSamplerConfig \
+    tail::ProbabilisticSamplerCounts tail::ProbabilisticSamplerError tail::SampledCounts \
+    tail::SamplerMode tail::RateLimitingPolicy tail::SampledRequest \
     tail::SamplingStrategy tail::ShardedTailSampler tail::SpanCountPolicy \
     tail::StringAttributePolicy tail::TailCounts tail::TailDropReason tail::TailSampler \
     tail::TailSamplingConfig tail::TailSamplingError tail::TraceStatePolicy";
