@@ -132,9 +132,9 @@ impl TraceStateWriter {
         write: impl FnOnce(&mut String),
     ) -> OutgoingSpan<'s> {
         let place = Place::of(span);
-        match std::str::from_utf8(place.header) {
-            Ok(header) => self.replace(span, place, header, write),
-            Err(_) => OutgoingSpan::unchanged(span),
+        match place.text() {
+            Some(header) => self.replace(span, place, header, write),
+            None => OutgoingSpan::unchanged(span),
         }
     }
 
@@ -157,8 +157,6 @@ impl TraceStateWriter {
             put_varint(&mut self.field, self.header.len() as u64);
             self.field.extend_from_slice(self.header.as_bytes());
         }
-        // The header of a hostile span may be as long as a request.
-        self.header.shrink_to(MAX_IDLE_BYTES);
         let before = span.get(..place.start).unwrap_or_default();
         let behind = span.get(place.end..).unwrap_or_default();
         OutgoingSpan { pieces: [before, &self.field, behind] }
@@ -199,9 +197,13 @@ impl<'a> Place<'a> {
         })
     }
 
+    fn text(&self) -> Option<&'a str> {
+        std::str::from_utf8(self.header).ok().filter(|header| header.len() <= MAX_HEADER_BYTES)
+    }
+
     /// The header and its member `ot`; `None` if either is malformed.
     fn parse(&self) -> Option<(&'a str, OtMember<'a>)> {
-        let header = std::str::from_utf8(self.header).ok()?;
+        let header = self.text()?;
         let member = OtMember::of_header(header).ok()?;
         Some((header, member.unwrap_or_default()))
     }
@@ -211,7 +213,8 @@ impl<'a> Place<'a> {
 const TRACE_STATE: u32 = 3;
 const TRACE_STATE_KEY: u8 = 0x1a;
 const KIND_BIT: u32 = 56;
-const MAX_IDLE_BYTES: usize = 4_096;
+/// W3C Trace Context: at least 512 bytes should be propagated; a longer header than this counts as malformed.
+const MAX_HEADER_BYTES: usize = 8_192;
 
 #[cfg(test)]
 mod tests {
@@ -288,6 +291,8 @@ mod tests {
             assert_eq!(writer.update(&bytes, ID, update), OutgoingSpan::unchanged(&bytes));
             assert_eq!(writer.malformed(), 1, "{text}");
         }
+        let long = span(&format!("a={}", "v".repeat(MAX_HEADER_BYTES - 1))).encode_to_vec();
+        assert_eq!(updated(&long, ThresholdUpdate::Compose(th("4"))), long);
         let not_utf8 = [&span("").encode_to_vec()[..], &[0x1a, 1, 0xff]].concat();
         assert_eq!(updated(&not_utf8, ThresholdUpdate::Erase), not_utf8);
     }

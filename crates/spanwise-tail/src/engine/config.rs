@@ -36,7 +36,8 @@ pub struct TailSamplingConfig {
     /// The release of the Collector whose decisions are reproduced. Default v0.161.
     pub compat: Compat,
     /// Whether `probabilistic` policies decide by the randomness of `tracestate` and trace id, as the Collector does with its gate
-    /// `processor.tailsamplingprocessor.usetracestate`. Default false.
+    /// `processor.tailsamplingprocessor.usetracestate`. Sampled spans then leave with the least strict threshold `th` of the policies
+    /// that sampled their trace, unless theirs is stricter; without any if a policy limits a rate. Default false.
     pub use_trace_state: bool,
     /// Whether every trace is forwarded, also those that are not sampled or dropped. Decisions and counts are those that the
     /// sampler would make, and the policies behind a final decision are evaluated, too; but `rate_limiting`, `bytes_limiting` and

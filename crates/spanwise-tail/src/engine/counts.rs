@@ -57,6 +57,9 @@ pub struct TailCounts {
     pub policy_evaluation_errors: u64,
     /// Requests that were passed to the output.
     pub requests: u64,
+    /// Sampled spans whose `tracestate` is malformed, so that they left without the threshold of their decision
+    /// (`count_spans_with_unparseable_tracestate`).
+    pub malformed_trace_states: u64,
 }
 
 /// Dropped spans by reason.
@@ -121,6 +124,7 @@ impl TailCounts {
         self.dry_run_spans += other.dry_run_spans;
         self.policy_evaluation_errors += other.policy_evaluation_errors;
         self.requests += other.requests;
+        self.malformed_trace_states += other.malformed_trace_states;
         let (dropped, other) = (&mut self.dropped_spans, &other.dropped_spans);
         dropped.malformed += other.malformed;
         dropped.invalid_id += other.invalid_id;

@@ -4,6 +4,7 @@ use spanwise_wire::write::{put_varint, varint_len};
 
 use super::group_table::{GroupTable, PartFields};
 use super::output::{SampledRequest, TailOutput};
+use crate::outgoing_trace_state::OutgoingSpan;
 
 /// Collects encoded spans until a request is large enough.
 pub(crate) struct RequestWriter {
@@ -54,11 +55,11 @@ impl RequestWriter {
     pub(crate) fn push(
         &mut self,
         group: u32,
-        span: &[u8],
+        span: OutgoingSpan<'_>,
         groups: &mut GroupTable,
         output: &mut dyn TailOutput,
     ) {
-        let len = span_len(span);
+        let len = field_len(span.len());
         let is_next = self.runs.last().is_some_and(|run| run.group == group);
         let framing = if is_next { 0 } else { group_len(groups, group) };
         let is_full = self.spans.len() + len + self.overhead + framing > self.max_bytes
@@ -72,7 +73,7 @@ impl RequestWriter {
         }
         self.spans.push(SPANS);
         put_varint(&mut self.spans, span.len() as u64);
-        self.spans.extend_from_slice(span);
+        span.write(&mut self.spans);
         let end = self.spans.len();
         match self.runs.last_mut() {
             Some(run) if run.group == group => run.end = end,

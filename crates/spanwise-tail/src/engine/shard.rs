@@ -19,6 +19,7 @@ use super::timer_wheel::TimerWheel;
 use super::trace_table::{Counted, TraceTable};
 use super::validated::ShardSettings;
 use crate::explain::Explainer;
+use crate::outgoing_trace_state::{OutgoingSpan, ThresholdUpdate, TraceStateWriter};
 use crate::policy::{Decision, Outcome, PolicyCounts, PolicySet};
 use crate::trace_view::Flags;
 
@@ -41,6 +42,9 @@ pub(crate) struct Shard {
     leaving: Vec<Address>,
     /// The outcome of the spans that are leaving: another one than sampled with `dry_run`.
     leaving_as: SpanOutcome,
+    /// The trace of the spans that are leaving, and the change of their thresholds.
+    leaving_update: ([u8; 16], ThresholdUpdate),
+    trace_states: TraceStateWriter,
     /// `span-ingest`: the slot of each span of this request.
     touched: Vec<u32>,
 }
@@ -89,6 +93,8 @@ impl Shard {
             open_group: None,
             leaving: Vec::new(),
             leaving_as: SpanOutcome::Sampled,
+            leaving_update: ([0; 16], ThresholdUpdate::None),
+            trace_states: TraceStateWriter::default(),
             touched: Vec::new(),
             settings,
         }
@@ -139,7 +145,8 @@ impl Shard {
             match destination {
                 Destination::Sampled | Destination::NotSampled => {
                     let group = self.group(fields);
-                    self.writer.push(group, span.bytes(), &mut self.groups, output);
+                    let outgoing = OutgoingSpan::unchanged(span.bytes());
+                    self.writer.push(group, outgoing, &mut self.groups, output);
                     self.counts.received_spans += 1;
                     if let Destination::Sampled = destination {
                         self.counts.sampled_spans += 1;
@@ -383,6 +390,7 @@ impl Shard {
             pending_traces: self.table.len() as u64,
             policy_evaluation_errors: self.counts.policy_evaluation_errors + self.policies.errors(),
             requests: self.writer.requests(),
+            malformed_trace_states: self.trace_states.malformed(),
             ..self.counts
         }
     }
@@ -396,7 +404,7 @@ fn chain(store: &SpanStore, last: Address) -> impl Iterator<Item = Address> {
 
 /// A decision that no policy made.
 fn outcome(decision: Decision) -> Outcome {
-    Outcome { decision, policy: None, may_drop_later: false }
+    Outcome { decision, policy: None, may_drop_later: false, update: ThresholdUpdate::None }
 }
 
 /// The most segments that are compacted after a request or a tick, so that neither takes long.

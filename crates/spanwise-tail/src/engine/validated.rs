@@ -23,6 +23,7 @@ pub(crate) struct ShardSettings {
     pub(crate) by_ingest: bool,
     /// Every trace is forwarded, whatever its decision.
     pub(crate) dry_run: bool,
+    pub(crate) use_trace_state: bool,
     pub(crate) max_request_bytes: usize,
     pub(crate) cache_sizes: (usize, usize),
     /// The time between two decisions, and the number of ticks of the longest wait.
@@ -111,6 +112,7 @@ impl ShardSettings {
             max_spans: config.max_spans_per_trace,
             by_ingest,
             dry_run: config.dry_run,
+            use_trace_state: config.use_trace_state,
             max_request_bytes: config.max_request_bytes,
             cache_sizes,
             tick,

@@ -28,6 +28,7 @@ mod token_bucket;
 mod trace_flags;
 mod trace_state;
 mod vote;
+mod vote_probability;
 
 pub use boolean_attribute::BooleanAttributePolicy;
 pub(crate) use build::{Parent, build};

@@ -10,7 +10,9 @@ use super::evaluate::{Evaluate, vote};
 use super::kind::{Policy, PolicyKind};
 use super::options::PolicyOptions;
 use super::vote::Votes;
+use super::vote_probability::VoteProbability;
 use crate::keys::KeyPool;
+use crate::outgoing_trace_state::ThresholdUpdate;
 use crate::trace_view::{SpanSource, Summary, TraceView};
 
 /// Evaluates every policy for a trace and combines their decisions in the Collector's order of precedence.
@@ -21,6 +23,8 @@ pub(crate) struct PolicySet {
     sample_on_first_match: bool,
     /// `dry_run`: the policies behind the one that decides are evaluated, too.
     asks_all: bool,
+    /// `use_trace_state`: sampled spans leave with a threshold.
+    writes_threshold: bool,
 }
 
 struct Named {
@@ -29,6 +33,7 @@ struct Named {
     /// Counts traces: an evaluation that the decision does not need would change later ones.
     accumulates: bool,
     evaluator: Box<dyn Evaluate>,
+    probability: VoteProbability,
     /// The result for the present trace: outside `None` if it was not evaluated, inside if that failed.
     evaluation: Option<Option<PolicyDecision>>,
 }
@@ -41,6 +46,8 @@ pub(crate) struct Outcome {
     pub(crate) policy: Option<u16>,
     /// A `drop` policy did not match: it may match when more spans arrive.
     pub(crate) may_drop_later: bool,
+    /// The change of the threshold of a sampled trace's spans.
+    pub(crate) update: ThresholdUpdate,
 }
 
 impl PolicySet {
@@ -55,7 +62,9 @@ impl PolicySet {
     ) -> Result<Self, PolicyError> {
         let keys = KeyPool::default();
         let policies = Self::build_all(policies, PolicyOptions { keys: &keys, ..options })?;
-        Ok(Self { policies, keys: keys.into_keys(), sample_on_first_match, asks_all })
+        let writes_threshold = options.use_trace_state;
+        let keys = keys.into_keys();
+        Ok(Self { policies, keys, sample_on_first_match, asks_all, writes_threshold })
     }
 
     fn build_all(
@@ -81,6 +90,7 @@ impl PolicySet {
                 is_drop: is_drop(&policy),
                 accumulates: policy.kind.accumulating().is_some(),
                 evaluator: build(policy, Parent::None, options)?,
+                probability: VoteProbability::of(&policy.kind),
                 evaluation: None,
             })
         };
@@ -99,6 +109,7 @@ impl PolicySet {
         let trace = &trace.with_votes(votes);
         let mut found = Found::default();
         let mut may_drop_later = false;
+        let mut update = ThresholdUpdate::None;
         let mut is_final = false;
         for (index, policy) in self.policies.iter_mut().enumerate() {
             if is_final && policy.accumulates {
@@ -115,6 +126,9 @@ impl PolicySet {
             let index = index as u16;
             may_drop_later |= policy.is_drop && decision != PolicyDecision::Dropped;
             found.add(decision, index);
+            if self.writes_threshold && decision == PolicyDecision::Sampled {
+                update = policy.probability.with(update);
+            }
             is_final = decision == PolicyDecision::Dropped
                 || (self.sample_on_first_match && decision == PolicyDecision::Sampled);
             if is_final && !self.asks_all {
@@ -127,7 +141,7 @@ impl PolicySet {
             named.counts.add_evaluation(evaluation, decision);
             named.counts.decided += u64::from(policy.map(usize::from) == Some(index));
         }
-        Outcome { decision, policy, may_drop_later }
+        Outcome { decision, policy, may_drop_later, update }
     }
 
     /// The name of the policy at `index`.

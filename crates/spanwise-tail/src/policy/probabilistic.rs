@@ -30,6 +30,13 @@ impl ProbabilisticPolicy {
     pub fn with_hash_salt(self, hash_salt: impl Into<String>) -> Self {
         Self { hash_salt: hash_salt.into(), ..self }
     }
+
+    /// The threshold of the percentage; the strictest one for 0.
+    pub(crate) fn threshold(&self) -> Threshold {
+        let ratio = (self.sampling_percentage / 100.0).clamp(0.0, 1.0);
+        // Below 2⁻⁵⁶, the least probability there is.
+        Threshold::from_probability(ratio).ok().flatten().unwrap_or(Threshold::nearest(ratio))
+    }
 }
 
 pub(crate) struct Probabilistic {
@@ -60,13 +67,10 @@ impl Probabilistic {
             salt => salt,
         };
         let ratio = percentage / 100.0;
-        let by_randomness =
-            uses_trace_state.then(|| match Threshold::from_probability(ratio.clamp(0.0, 1.0)) {
-                Ok(None) => ByRandomness::Never,
-                Ok(Some(threshold)) => ByRandomness::At(threshold),
-                // Below 2⁻⁵⁶, the least probability there is.
-                Err(_) => ByRandomness::At(Threshold::nearest(ratio)),
-            });
+        let by_randomness = uses_trace_state.then(|| match ratio > 0.0 {
+            true => ByRandomness::At(policy.threshold()),
+            false => ByRandomness::Never,
+        });
         Ok(Self {
             salted: fnv1a(FNV_OFFSET, salt.as_bytes()),
             threshold: largest_hash(ratio),

@@ -13,6 +13,7 @@ use crate::engine::output::TailOutput;
 use crate::engine::request_writer::span_len;
 use crate::engine::span_store::{Address, Header, SpanStore};
 use crate::explain::ExplainedTrace;
+use crate::outgoing_trace_state::ThresholdUpdate;
 use crate::policy::{Decision, Outcome};
 use crate::trace_view::{SpanSource, Summary};
 
@@ -51,7 +52,12 @@ impl Shard {
         self.forward_leaving(output);
         let outcome = match self.table.get(slot) {
             Some(entry) if self.settings.by_ingest && entry.is_sampled() => {
-                outcome(Decision::Sampled)
+                // The decision was made by the spans of an earlier request; its probability is not remembered.
+                let update = match self.settings.use_trace_state {
+                    true => ThresholdUpdate::Erase,
+                    false => ThresholdUpdate::None,
+                };
+                Outcome { update, ..outcome(Decision::Sampled) }
             }
             _ if self.settings.by_ingest => outcome(Decision::NotSampled),
             Some(entry) => {
@@ -135,6 +141,11 @@ impl Shard {
         cache.put(trace_id, outcome.policy);
         if outcome.decision == Decision::Sampled || self.settings.dry_run {
             self.leaving_as = span_outcome;
+            self.leaving_update = (trace_id, outcome.update);
+            if self.settings.dry_run {
+                // All traces leave: none is sampled by a probability.
+                self.leaving_update.1 = ThresholdUpdate::None;
+            }
             self.leaving.reserve_exact(spans as usize);
             self.leaving.extend(chain(&self.store, last));
         } else {
@@ -199,7 +210,9 @@ impl Shard {
     pub(super) fn forward_leaving(&mut self, output: &mut dyn TailOutput) {
         while let Some(address) = self.leaving.last().copied() {
             let group = self.store.header(address).group;
-            self.writer.push(group, self.store.span(address), &mut self.groups, output);
+            let (trace_id, update) = self.leaving_update;
+            let span = self.trace_states.update(self.store.span(address), trace_id, update);
+            self.writer.push(group, span, &mut self.groups, output);
             // Behind the output's call: after its panic, the span is forwarded by the next call.
             self.leaving.pop();
             self.count_spans(self.leaving_as, 1);
