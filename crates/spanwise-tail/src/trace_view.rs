@@ -145,13 +145,18 @@ impl Flags {
     const UNUSUAL_TIMES: u8 = 0b1_0000;
 
     pub(crate) fn of(span: &SpanView<'_>) -> Self {
-        let status = match span.status_code() {
+        let times = (span.start_unix_nanos(), span.end_unix_nanos());
+        Self::new(span.status_code(), times, span.flags())
+    }
+
+    /// The flags of a span with these fields.
+    pub(crate) fn new(status_code: i32, (start, end): (u64, u64), flags: u32) -> Self {
+        let status = match status_code {
             code @ 0..=2 => 1 << code,
             _ => 0,
         };
-        let (start, end) = (span.start_unix_nanos(), span.end_unix_nanos());
         let is_usual = start != 0 && start <= end && i64::try_from(end).is_ok();
-        let sampled = if span.flags() & 1 == 1 { Self::SAMPLED } else { 0 };
+        let sampled = if flags & 1 == 1 { Self::SAMPLED } else { 0 };
         let times = if is_usual { 0 } else { Self::UNUSUAL_TIMES };
         Self(status | sampled | times)
     }

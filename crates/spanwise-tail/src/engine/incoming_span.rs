@@ -1,14 +1,13 @@
 //! A span that arrives, parsed as far as its way needs.
 
-use spanwise_wire::read::SpanView;
-
 use super::counts::TailDropReason;
+use super::span_summary::SpanSummary;
 
 /// An encoded span with its trace id. Most senders write the id first: a late span of a trace that was not sampled needs no more.
 pub(crate) struct IncomingSpan<'a> {
     bytes: &'a [u8],
     trace_id: Result<[u8; 16], TailDropReason>,
-    view: Option<SpanView<'a>>,
+    summary: Option<SpanSummary>,
 }
 
 impl<'a> IncomingSpan<'a> {
@@ -16,14 +15,14 @@ impl<'a> IncomingSpan<'a> {
         if let [TRACE_ID, 16, rest @ ..] = bytes
             && let Some(trace_id) = rest.first_chunk()
         {
-            return Self { bytes, trace_id: Ok(*trace_id), view: None };
+            return Self { bytes, trace_id: Ok(*trace_id), summary: None };
         }
-        let view = SpanView::parse(bytes).ok();
-        let trace_id = match &view {
+        let summary = SpanSummary::read(bytes).ok();
+        let trace_id = match &summary {
             None => Err(TailDropReason::Malformed),
-            Some(view) => view.trace_id().ok_or(TailDropReason::InvalidId),
+            Some(summary) => summary.trace_id.ok_or(TailDropReason::InvalidId),
         };
-        Self { bytes, trace_id, view }
+        Self { bytes, trace_id, summary }
     }
 
     pub(crate) fn bytes(&self) -> &'a [u8] {
@@ -35,19 +34,19 @@ impl<'a> IncomingSpan<'a> {
         self.trace_id
     }
 
-    /// The whole span.
+    /// The summary of the whole span.
     ///
     /// # Errors
     /// The span is malformed behind its trace id, or has another one there.
-    pub(crate) fn parse(&mut self) -> Result<SpanView<'a>, TailDropReason> {
-        let view = match self.view {
-            Some(view) => view,
-            None => SpanView::parse(self.bytes).map_err(|_| TailDropReason::Malformed)?,
+    pub(crate) fn summary(&mut self) -> Result<SpanSummary, TailDropReason> {
+        let summary = match self.summary {
+            Some(summary) => summary,
+            None => SpanSummary::read(self.bytes).map_err(|_| TailDropReason::Malformed)?,
         };
-        if view.trace_id() != self.trace_id.ok() {
+        if summary.trace_id != self.trace_id.ok() {
             return Err(TailDropReason::Malformed);
         }
-        Ok(*self.view.insert(view))
+        Ok(*self.summary.insert(summary))
     }
 }
 
@@ -65,7 +64,7 @@ mod tests {
         let check = |bytes: &[u8], trace_id, parses| {
             let mut span = IncomingSpan::new(bytes);
             assert_eq!(span.trace_id(), trace_id, "{bytes:?}");
-            assert_eq!(span.parse().map(|view| view.name().is_ok()), parses, "{bytes:?}");
+            assert_eq!(span.summary().map(|summary| summary.is_root), parses, "{bytes:?}");
         };
         let malformed = TailDropReason::Malformed;
         check(&[&id(7)[..], &name].concat(), Ok([7; 16]), Ok(true));

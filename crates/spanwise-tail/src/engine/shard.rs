@@ -4,8 +4,6 @@ mod decide;
 
 use std::time::Duration;
 
-use spanwise_wire::read::SpanView;
-
 use super::config::TailSamplingConfig;
 use super::counts::{TailCounts, TailDropReason};
 use super::decided_trace::DecisionCause;
@@ -15,13 +13,13 @@ use super::incoming_span::IncomingSpan;
 use super::output::TailOutput;
 use super::request_writer::{RequestWriter, group_fields_len, span_len};
 use super::span_store::{Address, Header, Moved, SpanStore};
+use super::span_summary::SpanSummary;
 use super::timer_wheel::TimerWheel;
 use super::trace_table::{Counted, TraceTable};
 use super::validated::ShardSettings;
 use crate::explain::Explainer;
 use crate::outgoing_trace_state::{OutgoingSpan, ThresholdUpdate, TraceStateWriter};
 use crate::policy::{Decision, Outcome, PolicyCounts, PolicySet};
-use crate::trace_view::Flags;
 
 /// Holds the encoded spans of its traces until each is decided. Time is an argument.
 pub(crate) struct Shard {
@@ -138,8 +136,8 @@ impl Shard {
                 self.counts.late_not_sampled_spans += 1;
                 return Ok(());
             }
-            let view = match span.parse() {
-                Ok(view) => view,
+            let summary = match span.summary() {
+                Ok(summary) => summary,
                 Err(reason) => return self.drop_span(reason),
             };
             match destination {
@@ -167,7 +165,7 @@ impl Shard {
                         Destination::Pending(slot) => slot,
                         _ => self.insert(trace_id),
                     };
-                    self.store(slot, &view, fields);
+                    self.store(slot, span.bytes(), summary, fields);
                     self.check(slot, output);
                     return Ok(());
                 }
@@ -230,27 +228,27 @@ impl Shard {
         u64::try_from(at).unwrap_or(u64::MAX)
     }
 
-    fn store(&mut self, slot: u32, span: &SpanView<'_>, fields: GroupFields<'_>) {
+    fn store(&mut self, slot: u32, span: &[u8], summary: SpanSummary, fields: GroupFields<'_>) {
         let group = self.group(fields);
         let Some(entry) = self.table.get(slot) else { return };
         let previous = entry.last();
         let is_new_group = previous == Address::NONE || self.store.header(previous).group != group;
-        let mut bytes = span_len(span.bytes());
+        let mut bytes = span_len(span);
         if is_new_group {
             bytes += group_fields_len(fields.resource, fields.scope);
         }
         self.groups.retain(group);
-        let address = self.store.append(Header { group, previous, trace: slot }, span.bytes());
-        let is_root = span.is_root() || span.parent_span_id() == Some([0; 8]);
+        let address = self.store.append(Header { group, previous, trace: slot }, span);
+        let SpanSummary { start, end, flags, is_root, .. } = summary;
         let had_root = entry.has_root();
         self.table.add(
             slot,
             Counted {
                 address,
                 bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
-                start: span.start_unix_nanos(),
-                end: span.end_unix_nanos(),
-                flags: Flags::of(span),
+                start,
+                end,
+                flags,
                 is_root,
             },
         );

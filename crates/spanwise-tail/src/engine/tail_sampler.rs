@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use spanwise_wire::read::{Field, FieldValue, Fields, ScopeSpans, TraceRequest, WireError};
+use spanwise_wire::read::{TraceRequest, WireError};
 
 use super::config::TailSamplingConfig;
 use super::counts::TailCounts;
 use super::error::TailSamplingError;
+use super::framing::{Framing, ScopeField, ScopeFields, ScopeHead, scopes};
 use super::group_table::PartFields;
 use super::incoming_span::IncomingSpan;
 use super::output::TailOutput;
@@ -206,36 +207,38 @@ impl ShardedTailSampler {
         first_span: u64,
         output: &mut dyn TailOutput,
     ) -> Result<Appended, WireError> {
-        let request = TraceRequest::new(request);
         // The framing is checked as a whole: a request is taken or refused, but not cut where it is malformed.
-        request.count_spans()?;
+        let framing = Framing::check(request)?;
         let now = self.since(now);
         for shard in &mut self.shards {
             shard.set_now(now);
             // A busy input delays no decision.
             shard.decide_due(output);
         }
-        let appended = self.take(request, first_span, output);
+        let appended = self.take(request, &framing, first_span, output);
         self.shards.iter_mut().for_each(|shard| shard.end_request(output));
         Ok(appended)
     }
 
-    fn take(
+    fn take<'a>(
         &mut self,
-        request: TraceRequest<'_>,
+        request: &'a [u8],
+        framing: &Framing<'a>,
         first_span: u64,
         output: &mut dyn TailOutput,
     ) -> Appended {
         let mut taken = Taken { seen: 0, first_span };
-        for resource in request.resources().filter_map(Result::ok) {
+        let mut index = 0;
+        for resource in TraceRequest::new(request).resources().filter_map(Result::ok) {
             // A URL that is not UTF-8 is left out.
             let schema_url = resource.schema_url().unwrap_or_default();
             let resource_fields = PartFields { message: resource.resource(), schema_url };
-            for scope in resource.scopes().filter_map(Result::ok) {
-                let schema_url = scope.schema_url().unwrap_or_default();
-                let scope_fields = PartFields { message: scope.scope(), schema_url };
-                let fields = GroupFields { resource: resource_fields, scope: scope_fields };
-                let result = self.take_scope(scope, fields, &mut taken, output);
+            for scope_spans in scopes(resource.bytes()) {
+                let ScopeHead { scope, schema_url } = framing.head(index, scope_spans);
+                index += 1;
+                let scope = PartFields { message: scope, schema_url };
+                let fields = GroupFields { resource: resource_fields, scope };
+                let result = self.take_scope(scope_spans, fields, &mut taken, output);
                 self.shards.iter_mut().for_each(Shard::close_group);
                 if let Err(Refused) = result {
                     return Appended { spans: taken.seen, is_blocked: true };
@@ -247,19 +250,20 @@ impl ShardedTailSampler {
 
     fn take_scope(
         &mut self,
-        scope: ScopeSpans<'_>,
+        scope_spans: &[u8],
         fields: GroupFields<'_>,
         taken: &mut Taken,
         output: &mut dyn TailOutput,
     ) -> Result<(), Refused> {
-        for field in Fields::new(scope.bytes()) {
-            let Ok(Field { number: SPANS, value: FieldValue::Bytes(bytes) }) = field else {
-                continue;
-            };
+        for field in ScopeFields::new(scope_spans) {
+            let Ok(ScopeField::Span(bytes)) = field else { continue };
             if taken.seen >= taken.first_span {
                 let span = IncomingSpan::new(bytes);
                 let shards = self.shards.len();
-                let index = span.trace_id().map_or(0, |trace_id| shard_of(trace_id, shards));
+                let index = match span.trace_id() {
+                    Ok(trace_id) if shards > 1 => shard_of(trace_id, shards),
+                    _ => 0,
+                };
                 let Some(shard) = self.shards.get_mut(index) else { return Ok(()) };
                 shard.take_span(span, fields, output)?;
             }
@@ -383,6 +387,3 @@ fn shard_of(trace_id: [u8; 16], shards: usize) -> usize {
     hash ^= hash >> 31;
     (hash % shards.max(1) as u64) as usize
 }
-
-/// `ScopeSpans.spans`.
-const SPANS: u32 = 2;
