@@ -53,7 +53,7 @@ fn sampled_spans_leave_with_the_least_strict_threshold() {
         (vec![percentage(25.0), PolicyKind::AlwaysSample], "", "ot=th:0"),
         (vec![percentage(25.0)], "ot=th:e", "ot=th:e"),
         (vec![percentage(25.0)], "ot=th:8;x:1", "ot=th:c;x:1"),
-        (vec![percentage(25.0)], "ot=broken", "ot=broken"),
+        (vec![PolicyKind::AlwaysSample], "ot=broken", "ot=broken"),
         (vec![RateLimitingPolicy::new(9).into()], "ot=th:8", ""),
         (vec![RateLimitingPolicy::new(9).into()], "a=b,ot=th:8;x:1", "ot=x:1,a=b"),
     ] {

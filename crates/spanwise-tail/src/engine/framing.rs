@@ -63,35 +63,35 @@ impl<'a> Iterator for ScopeFields<'a> {
     }
 }
 
-/// What a `ScopeSpans` message says about its spans, which may stand before it.
+/// The fields of a `ScopeSpans` message beside its spans; in the encoded form they may stand behind these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct ScopeHead<'a> {
+pub(crate) struct ScopeHeader<'a> {
     pub(crate) scope: &'a [u8],
     /// Empty if it is not UTF-8.
     pub(crate) schema_url: &'a str,
 }
 
-impl<'a> ScopeHead<'a> {
+impl<'a> ScopeHeader<'a> {
     /// Reads all fields of a `ScopeSpans` message; of a field that occurs twice the last one counts.
     pub(crate) fn read(scope_spans: &'a [u8]) -> Result<Self, WireError> {
-        let mut head = Self::default();
+        let mut header = Self::default();
         for field in ScopeFields::new(scope_spans) {
             match field? {
                 ScopeField::Span(_) | ScopeField::Unknown => {}
-                ScopeField::Scope(bytes) => head.scope = bytes,
+                ScopeField::Scope(bytes) => header.scope = bytes,
                 ScopeField::SchemaUrl(bytes) => {
-                    head.schema_url = std::str::from_utf8(bytes).unwrap_or_default();
+                    header.schema_url = std::str::from_utf8(bytes).unwrap_or_default();
                 }
             }
         }
-        Ok(head)
+        Ok(header)
     }
 }
 
 /// The checked framing of a request.
 pub(crate) struct Framing<'a> {
-    /// The heads of the first `ScopeSpans` messages, so that their spans are skimmed once. Bounded: a hostile request has millions.
-    heads: Vec<ScopeHead<'a>>,
+    /// The headers of the first `ScopeSpans` messages, so that their spans are skimmed once. Bounded: a hostile request has millions.
+    headers: Vec<ScopeHeader<'a>>,
 }
 
 impl<'a> Framing<'a> {
@@ -100,7 +100,7 @@ impl<'a> Framing<'a> {
     /// # Errors
     /// The first error in the framing. A span that is malformed inside is none.
     pub(crate) fn check(request: &'a [u8]) -> Result<Self, WireError> {
-        let mut heads = Vec::new();
+        let mut headers = Vec::new();
         for field in Fields::new(request) {
             let field = field?;
             if field.number != RESOURCE_SPANS {
@@ -111,23 +111,23 @@ impl<'a> Framing<'a> {
                 match field.number {
                     RESOURCE | SCHEMA_URL => _ = field.bytes()?,
                     SCOPE_SPANS => {
-                        let head = ScopeHead::read(field.bytes()?)?;
-                        if heads.len() < MAX_HEADS {
-                            heads.push(head);
+                        let header = ScopeHeader::read(field.bytes()?)?;
+                        if headers.len() < MAX_HEADERS {
+                            headers.push(header);
                         }
                     }
                     _ => {}
                 }
             }
         }
-        Ok(Self { heads })
+        Ok(Self { headers })
     }
 
-    /// The head of the `ScopeSpans` message at `index` of the request, whose bytes are `scope_spans`.
-    pub(crate) fn head(&self, index: usize, scope_spans: &'a [u8]) -> ScopeHead<'a> {
-        match self.heads.get(index) {
-            Some(head) => *head,
-            None => ScopeHead::read(scope_spans).unwrap_or_default(),
+    /// The header of the `ScopeSpans` message at `index` of the request, whose bytes are `scope_spans`.
+    pub(crate) fn header(&self, index: usize, scope_spans: &'a [u8]) -> ScopeHeader<'a> {
+        match self.headers.get(index) {
+            Some(header) => *header,
+            None => ScopeHeader::read(scope_spans).unwrap_or_default(),
         }
     }
 }
@@ -140,7 +140,7 @@ pub(crate) fn scopes(resource_spans: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-const MAX_HEADS: usize = 256;
+const MAX_HEADERS: usize = 256;
 
 // opentelemetry/proto/collector/trace/v1/trace_service.proto and trace/v1/trace.proto
 const RESOURCE_SPANS: u32 = 1;
@@ -169,12 +169,13 @@ mod tests {
         // Spans of each length of a length, the scope before and behind them, and more groups than are listed.
         let span = |len: usize| message(2, &vec![0; len]);
         let scope = |index: usize| {
-            let head = [message(1, &message(1, &[b'a' + (index % 26) as u8])), message(3, b"url")];
+            let header =
+                [message(1, &message(1, &[b'a' + (index % 26) as u8])), message(3, b"url")];
             let spans = [0, 1, 127, 128, 300, 16_383, 16_384].map(|len| span(len % (index + 90)));
             let parts = if index.is_multiple_of(2) {
-                [head.concat(), spans.concat()]
+                [header.concat(), spans.concat()]
             } else {
-                [spans.concat(), head.concat()]
+                [spans.concat(), header.concat()]
             };
             message(2, &parts.concat())
         };
@@ -190,10 +191,10 @@ mod tests {
             let expected: Vec<_> = resource.scopes().map(|scope| scope.unwrap()).collect();
             assert_eq!(found.len(), expected.len());
             for (bytes, expected) in found.into_iter().zip(expected) {
-                let head = framing.head(index, bytes);
+                let header = framing.header(index, bytes);
                 assert_eq!(bytes, expected.bytes());
                 assert_eq!(
-                    (head.scope, Ok(head.schema_url)),
+                    (header.scope, Ok(header.schema_url)),
                     (expected.scope(), expected.schema_url())
                 );
                 let fields = ScopeFields::new(bytes).filter_map(Result::ok);
@@ -202,7 +203,7 @@ mod tests {
             }
         }
         assert_eq!(Ok(spans as u64), TraceRequest::new(&request).count_spans());
-        assert!(index > MAX_HEADS);
+        assert!(index > MAX_HEADERS);
         // Cut or changed anywhere: the same requests are refused.
         for at in 0..groups[1].len().min(3_000) {
             let cut = &request[..at];

@@ -4,7 +4,7 @@ use spanwise_wire::read::{Field, Fields, WireError};
 
 use crate::trace_view::Flags;
 
-/// What the table of traces needs to know about a span.
+/// The fields of a span that the table of traces counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SpanSummary {
     /// `None` if the id does not have 16 bytes.

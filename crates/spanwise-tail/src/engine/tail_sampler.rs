@@ -7,7 +7,7 @@ use spanwise_wire::read::{TraceRequest, WireError};
 use super::config::TailSamplingConfig;
 use super::counts::TailCounts;
 use super::error::TailSamplingError;
-use super::framing::{Framing, ScopeField, ScopeFields, ScopeHead, scopes};
+use super::framing::{Framing, ScopeField, ScopeFields, ScopeHeader, scopes};
 use super::group_table::PartFields;
 use super::incoming_span::IncomingSpan;
 use super::output::TailOutput;
@@ -234,7 +234,7 @@ impl ShardedTailSampler {
             let schema_url = resource.schema_url().unwrap_or_default();
             let resource_fields = PartFields { message: resource.resource(), schema_url };
             for scope_spans in scopes(resource.bytes()) {
-                let ScopeHead { scope, schema_url } = framing.head(index, scope_spans);
+                let ScopeHeader { scope, schema_url } = framing.header(index, scope_spans);
                 index += 1;
                 let scope = PartFields { message: scope, schema_url };
                 let fields = GroupFields { resource: resource_fields, scope };
