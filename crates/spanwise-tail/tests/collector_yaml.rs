@@ -391,3 +391,16 @@ fn blocks_without_effect_are_warnings() {
     assert!(warnings[0].contains("the block `latency` is missing"), "{warnings:?}");
     assert_eq!(config.policies, [Policy::new("a", LatencyPolicy::above(0))]);
 }
+
+#[test]
+fn a_dry_run_is_a_key_of_the_block() {
+    let block = |value: &str| {
+        format!("tail_sampling: {{dry_run: {value}, policies: [{{name: p, type: always_sample}}]}}")
+    };
+    for value in [true, false] {
+        let (config, _) = load(&block(&value.to_string())).unwrap();
+        assert_eq!(config.dry_run, value);
+    }
+    let error = load(&block("maybe")).unwrap_err();
+    assert!(error.contains("tail_sampling.dry_run") && error.contains("maybe"), "{error}");
+}

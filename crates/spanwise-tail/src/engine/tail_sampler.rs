@@ -140,8 +140,8 @@ impl TailSampler {
     /// Explains the decisions that `filter` chooses, from the next one on, to [`TailOutput::explained`]; `None` explains none.
     ///
     /// # Cost
-    /// Without a filter a decision has one comparison more. A trace that may be explained is read once more for each policy, up to
-    /// 10,000 spans; an explanation is memory beyond `max_memory_bytes` while the output is called.
+    /// Without a filter a decision has a comparison more for each policy that is asked. A trace that may be explained is read once more
+    /// for each policy, up to 10,000 spans; an explanation is memory beyond `max_memory_bytes` while the output is called.
     pub fn set_explain(&mut self, filter: Option<ExplainFilter>) {
         self.inner.set_explain(filter);
     }
