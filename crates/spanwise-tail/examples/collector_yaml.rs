@@ -6,13 +6,15 @@
 use std::time::Instant;
 
 use spanwise_config::Document;
-use spanwise_tail::{DecidedTrace, SampledRequest, TailOutput, TailSampler, TailSamplingConfig};
+use spanwise_tail::{
+    ExplainFilter, Explanation, SampledRequest, TailOutput, TailSampler, TailSamplingConfig,
+};
 use spanwise_wire::write::{SpanHeader, SpanWriter, encode_resource, encode_scope};
 use spanwise_wire::{
     Chunk, Framer, RequestLimits, SpanId, SpanLimits, SpanMeta, StatusCode, TraceId,
 };
 
-/// Prints the decisions, and counts the spans that a service would send on.
+/// Prints the decisions with their reasons, and counts the spans that a service would send on.
 #[derive(Default)]
 struct Printed {
     spans: u64,
@@ -23,9 +25,8 @@ impl TailOutput for Printed {
         self.spans += request.spans;
     }
 
-    fn decided(&mut self, trace: &DecidedTrace<'_>) {
-        let policy = trace.policy.unwrap_or("no policy");
-        println!("{:032x}: {}, by {policy}", trace.trace_id.0, trace.decision);
+    fn explained(&mut self, explanation: &Explanation) {
+        println!("{explanation}");
     }
 }
 
@@ -45,6 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         requests = vec![trace(1, StatusCode::Error), trace(2, StatusCode::Unset)];
     }
     let mut sampler = TailSampler::new(&read.value, Instant::now())?;
+    sampler.set_explain(Some(ExplainFilter::all()));
     let mut output = Printed::default();
     for request in &requests {
         let _appended = sampler.append(Instant::now(), request, &mut output)?;

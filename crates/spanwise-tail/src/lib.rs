@@ -7,7 +7,6 @@ mod engine;
 mod explain;
 mod keys;
 mod ottl;
-#[allow(dead_code, reason = "rules compose thresholds")]
 mod outgoing_trace_state;
 mod pattern;
 mod policy;

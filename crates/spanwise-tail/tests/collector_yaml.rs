@@ -356,7 +356,7 @@ fn every_mistake_has_its_place() {
     );
     whole(
         "tail_sampling: {sampling_strategy: span-ingest, policies: [{name: a, type: rate_limiting, rate_limiting: {spans_per_second: 1}}]}",
-        "sampling_strategy: `span-ingest` is not supported with policies of type `rate_limiting`",
+        "sampling_strategy: `span-ingest` needs policies without a state, and \"a\" has one",
     );
 }
 

@@ -148,9 +148,40 @@ fn a_span_larger_than_the_memory_is_dropped_and_others_are_not() {
     world.append(&request(vec![span(1, 1)]));
     world.append(&request(vec![with(span(2, 1), "k", "x".repeat(2 << 20).as_str())]));
     world.append(&request(vec![span(3, 1)]));
+    // No trace is decided early for the sake of a span that has no place in any case.
+    assert_eq!(world.sampler.counts().evicted_traces, 0);
     world.shutdown();
     assert_eq!(world.output.traces(), [1, 3]);
     assert_eq!(world.sampler.counts().dropped_spans.span_too_large, 1);
+}
+
+#[test]
+fn a_late_span_with_a_large_resource_stays_within_the_memory() {
+    let settings = config(vec![policy(PolicyKind::AlwaysSample)])
+        .with_max_memory_bytes(2 << 20)
+        .with_max_request_bytes(10_000);
+    let mut world = World::new(&settings);
+    world.append(&request(vec![span(1, 1)]));
+    world.pass(DECIDED);
+    let resource = |bytes| vec![attribute("k", "x".repeat(bytes).as_str())];
+    // One that fits, and one that does not.
+    for (trace, bytes) in [(2, 200_000), (3, 8 << 20)] {
+        // Traces that are already in memory give way.
+        world.append(&request(vec![with(span(trace, 1), "k", "x".repeat(900_000).as_str())]));
+        world.append(&resource_request(resource(bytes), vec![span(1, 2)]));
+        assert!(world.sampler.memory_bytes() <= 2 << 20, "{bytes}");
+    }
+    let counts = world.sampler.counts();
+    assert!(counts.is_balanced());
+    assert_eq!((counts.late_sampled_spans, counts.dropped_spans.span_too_large), (1, 1));
+    // Late spans of one request, whose resources fit one after the other.
+    let large = (1..=9).map(|id| {
+        let value = format!("{id}{}", "x".repeat(300_000));
+        resource_spans(vec![attribute("k", value.as_str())], vec![("scope", vec![span(1, id)])])
+    });
+    world.append(&encode(large.collect()));
+    let counts = world.sampler.counts();
+    assert_eq!((counts.late_sampled_spans, counts.dropped_spans.span_too_large), (10, 1));
 }
 
 #[test]

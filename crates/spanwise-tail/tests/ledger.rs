@@ -212,3 +212,64 @@ fn a_panic_of_the_output_leaves_the_account_balanced() {
     assert!(panics > 10, "{panics}");
     assert_eq!((sampler.counts().pending_spans, output.0), (0, 250));
 }
+
+/// The spans of a request that follows a panic inside of `append` leave with their own resource, and the traces of the request before are
+/// evaluated.
+#[test]
+fn a_panic_of_the_output_does_not_reach_the_next_request() {
+    /// Panics at the first decision.
+    #[derive(Default)]
+    struct PanicsOnce {
+        has_panicked: bool,
+        /// Trace and value of the resource's attribute.
+        spans: Vec<(u128, String)>,
+    }
+
+    impl TailOutput for PanicsOnce {
+        fn request(&mut self, request: SampledRequest<'_>) {
+            for resource in decode(request.bytes).resource_spans {
+                let value = format!("{:?}", resource.resource.unwrap_or_default().attributes);
+                for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+                    let id: [u8; 16] = span.trace_id.try_into().unwrap();
+                    self.spans.push((u128::from_be_bytes(id), value.clone()));
+                }
+            }
+        }
+
+        fn decided(&mut self, _: &DecidedTrace<'_>) {
+            if !std::mem::replace(&mut self.has_panicked, true) {
+                panic!("of the output");
+            }
+        }
+    }
+
+    let all = || config(vec![policy(PolicyKind::AlwaysSample)]);
+    let ingest = all().with_sampling_strategy(SamplingStrategy::SpanIngest);
+    // The first decision is made amid a request by a full table, or at its end by `span-ingest`.
+    for settings in [all().with_num_traces(1), ingest] {
+        let now = std::time::Instant::now();
+        let mut sampler = TailSampler::new(&settings, now).unwrap();
+        let mut output = PanicsOnce::default();
+        let send = |sampler: &mut TailSampler, output: &mut PanicsOnce, value: &str, traces| {
+            let spans = std::ops::Range::<u128>::map(traces, |trace| span(trace, 1)).collect();
+            let request = resource_request(vec![attribute("k", value)], spans);
+            let append = std::panic::AssertUnwindSafe(|| sampler.append(now, &request, output));
+            std::panic::catch_unwind(append).is_ok()
+        };
+        std::panic::set_hook(Box::new(|_| {}));
+        let first = send(&mut sampler, &mut output, "first", 1..4);
+        let _default = std::panic::take_hook();
+        assert!(!first && send(&mut sampler, &mut output, "second", 5..8));
+        if settings.sampling_strategy == SamplingStrategy::SpanIngest {
+            assert_eq!(sampler.counts().pending_traces, 0, "all traces are evaluated");
+        }
+        sampler.shutdown(now, &mut output);
+        assert!(sampler.counts().is_balanced());
+        for (trace, value) in &output.spans {
+            let expected = if *trace < 4 { "first" } else { "second" };
+            assert!(value.contains(expected), "{trace}: {value}");
+        }
+        let later = output.spans.iter().filter(|(trace, _)| *trace >= 5).count();
+        assert_eq!(later, 3);
+    }
+}

@@ -158,20 +158,22 @@ fn probabilistic_by_trace_state_compares_randomness() {
         (100.0, &["ot=th:8"], S),
         (0.0, &["ot=th:0"], N),
         (50.0, &["", rv], S),
-        // The low 56 bits of the trace id.
-        (50.0, &[""], N),
-        (80.0, &[""], S),
-        // A malformed trace state: the hash decides, which is 0.17 of its range for this id.
-        (50.0, &["ot=rv:xyz"], hashed(50.0)),
-        (1.0, &["ot=rv:1"], hashed(1.0)),
+        // A span with `th`: the low 56 bits of the trace id.
+        (50.0, &["ot=th:0"], N),
+        (80.0, &["a=b", "ot=th:0"], S),
+        // Without either, or with a malformed trace state: the hash decides, which is 0.55 of its range for this id.
+        (56.0, &[""], S),
+        (55.0, &["a=b"], N),
+        (56.0, &["ot=rv:xyz"], S),
+        (55.0, &["ot=rv:1"], N),
+        // A malformed trace state hides no other.
+        (60.0, &["ot=rv:xyz", "ot=rv:40000000000000"], N),
+        (60.0, &["ot=rv:xyz", "ot=th:0"], N),
+        // Below the least probability of a threshold.
+        (1e-16, &["ot=rv:ffffffffffffff"], N),
     ] {
         assert_eq!(decision(percentage, states), expected, "{percentage} {states:?}");
     }
-}
-
-/// The decision of the hash for the trace of the test above.
-fn hashed(percentage: f64) -> Decision {
-    decide(ProbabilisticPolicy::new(percentage), &request(vec![span(0x40_0000_0000_0000, 1)]))
 }
 
 /// A composite policy of `[tag >= 10, always]` with these allocations in percent.

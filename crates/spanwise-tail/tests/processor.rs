@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use spanwise_tail::{
-    Decision, LatencyPolicy, Policy, PolicyKind, ProbabilisticPolicy, SamplingStrategy,
-    ShardedTailSampler, SpanCountPolicy, StringAttributePolicy, TailSampler, TailSamplingConfig,
+    CompositePolicy, Decision, LatencyPolicy, Policy, PolicyKind, ProbabilisticPolicy,
+    SamplingStrategy, ShardedTailSampler, SpanCountPolicy, StringAttributePolicy, TailSampler,
+    TailSamplingConfig,
 };
 use spanwise_wire::StatusCode;
 use support::*;
@@ -419,8 +420,24 @@ fn settings_out_of_range_are_errors_with_their_name() {
     let ingest = config(vec![and]).with_sampling_strategy(SamplingStrategy::SpanIngest);
     check(
         ingest,
-        "sampling_strategy: `span-ingest` is not supported with policies of type `rate_limiting`",
+        "sampling_strategy: `span-ingest` needs policies without a state, and \"p\" has one",
     );
+    // As the Collector: a trace can outgrow an upper bound, but not a lower one.
+    let by_ingest = |kind: PolicyKind| {
+        let settings = config(vec![policy(kind)]);
+        TailSampler::new(
+            &settings.with_sampling_strategy(SamplingStrategy::SpanIngest),
+            std::time::Instant::now(),
+        )
+        .is_ok()
+    };
+    let composite = |kind| CompositePolicy::new(9, vec![Policy::new("inner", kind)]).into();
+    assert!(by_ingest(LatencyPolicy::above(1).into()));
+    assert!(!by_ingest(LatencyPolicy::above(1).with_upper_threshold_ms(2).into()));
+    assert!(by_ingest(SpanCountPolicy::at_least(1).into()));
+    assert!(!by_ingest(SpanCountPolicy::at_least(1).with_max_spans(2).into()));
+    assert!(by_ingest(composite(PolicyKind::AlwaysSample)));
+    assert!(!by_ingest(composite(spanwise_tail::RateLimitingPolicy::new(1).into())));
     let nested = |kind| policy(PolicyKind::And(vec![Policy::new("inner", kind)]));
     check(
         config(vec![nested(PolicyKind::Drop(vec![]))]),

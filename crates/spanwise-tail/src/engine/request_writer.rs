@@ -86,6 +86,11 @@ impl RequestWriter {
         self.count += 1;
     }
 
+    /// Whether spans wait for a request.
+    pub(crate) fn has_spans(&self) -> bool {
+        self.count > 0
+    }
+
     /// Writes the collected spans as one request.
     pub(crate) fn flush(&mut self, groups: &mut GroupTable, output: &mut dyn TailOutput) {
         if self.count == 0 {

@@ -40,11 +40,13 @@ pub(crate) struct Shard {
     leaving: Vec<Address>,
     /// The outcome of the spans that are leaving: another one than sampled with `dry_run`.
     leaving_as: SpanOutcome,
-    /// The trace of the spans that are leaving, and the change of their thresholds.
-    leaving_update: ([u8; 16], ThresholdUpdate),
+    /// The change of the thresholds of the spans that are leaving.
+    leaving_update: ThresholdUpdate,
     trace_states: TraceStateWriter,
     /// `span-ingest`: the slot of each span of this request.
     touched: Vec<u32>,
+    /// `span-ingest`: those whose traces are still to be evaluated. Not empty between two calls only when an output panicked.
+    evaluating: Vec<u32>,
 }
 
 /// The resource and the scope of the spans that are taken.
@@ -91,9 +93,10 @@ impl Shard {
             open_group: None,
             leaving: Vec::new(),
             leaving_as: SpanOutcome::Sampled,
-            leaving_update: ([0; 16], ThresholdUpdate::None),
+            leaving_update: ThresholdUpdate::None,
             trace_states: TraceStateWriter::default(),
             touched: Vec::new(),
+            evaluating: Vec::new(),
             settings,
         }
     }
@@ -112,9 +115,12 @@ impl Shard {
         self.policies.counts()
     }
 
-    /// Sets the time, which never goes back.
-    pub(crate) fn set_now(&mut self, now: Duration) {
+    /// Begins a call at a time, which never goes back. Takes up what a panic of the output left of the call before: an open group is not
+    /// that of the next spans, and the traces of a request are evaluated after all.
+    pub(crate) fn begin(&mut self, now: Duration) {
         self.now = self.now.max(now);
+        self.close_group();
+        self.touched.append(&mut self.evaluating);
     }
 
     /// Takes one span.
@@ -140,8 +146,19 @@ impl Shard {
                 Ok(summary) => summary,
                 Err(reason) => return self.drop_span(reason),
             };
+            // A late span passes through: only its group is stored.
+            let stored = match destination {
+                Destination::New | Destination::Pending(_) => Some(span.bytes().len()),
+                Destination::Sampled | Destination::NotSampled => None,
+            };
             match destination {
-                Destination::Sampled | Destination::NotSampled => {
+                // No trace is decided early for a span that has no place in any case.
+                _ if !self.ever_has_memory(span.bytes().len(), fields) => {
+                    return self.drop_span(TailDropReason::SpanTooLarge);
+                }
+                Destination::Sampled | Destination::NotSampled
+                    if self.has_memory(stored, fields) =>
+                {
                     let group = self.group(fields);
                     let outgoing = OutgoingSpan::unchanged(span.bytes());
                     self.writer.push(group, outgoing, &mut self.groups, output);
@@ -159,7 +176,9 @@ impl Shard {
                 Destination::New if self.table.len() >= self.settings.num_traces => {
                     self.make_space(output)?;
                 }
-                destination if self.has_memory(span.bytes().len(), fields) => {
+                destination @ (Destination::New | Destination::Pending(_))
+                    if self.has_memory(stored, fields) =>
+                {
                     self.counts.received_spans += 1;
                     let slot = match destination {
                         Destination::Pending(slot) => slot,
@@ -170,6 +189,8 @@ impl Shard {
                     return Ok(());
                 }
                 _ if self.store.free_spare() || self.compact() => {}
+                // Its spans hold their groups.
+                _ if self.writer.has_spans() => self.writer.flush(&mut self.groups, output),
                 _ if self.table.len() == 0 => return self.drop_span(TailDropReason::SpanTooLarge),
                 _ => self.make_space(output)?,
             }
@@ -194,14 +215,25 @@ impl Shard {
         }
     }
 
-    /// Whether a span of `len` bytes can be stored.
-    fn has_memory(&self, len: usize, fields: GroupFields<'_>) -> bool {
+    /// Whether the group of a span and, with its length, the span can be stored.
+    fn has_memory(&self, len: Option<usize>, fields: GroupFields<'_>) -> bool {
         let group = match self.open_group {
             Some(_) => 0,
             None => GroupTable::cost(fields.resource, fields.scope),
         };
         let free = self.settings.span_bytes.saturating_sub(self.span_memory());
-        self.store.cost(len).is_some_and(|cost| cost.saturating_add(group) <= free)
+        let span = match len {
+            Some(len) => self.store.cost(len).map(|cost| cost + size_of::<Address>()),
+            None => Some(0),
+        };
+        span.is_some_and(|span| span.saturating_add(group) <= free)
+    }
+
+    /// Whether a span of `len` bytes can be stored when no other is.
+    fn ever_has_memory(&self, len: usize, fields: GroupFields<'_>) -> bool {
+        let group = GroupTable::cost(fields.resource, fields.scope);
+        let span = SpanStore::largest_cost(len).map(|cost| cost + size_of::<Address>());
+        span.is_some_and(|span| span.saturating_add(group) <= self.settings.span_bytes)
     }
 
     /// Decides the trace that is due first, or refuses.
@@ -293,15 +325,13 @@ impl Shard {
     /// The request has no further span.
     pub(crate) fn end_request(&mut self, output: &mut dyn TailOutput) {
         self.close_group();
-        let mut touched = std::mem::take(&mut self.touched);
-        touched.sort_unstable();
-        for spans in touched.chunk_by(|a, b| a == b) {
-            if let Some(slot) = spans.first() {
-                self.decide_by_ingest(*slot, spans.len(), output);
-            }
+        std::mem::swap(&mut self.touched, &mut self.evaluating);
+        self.evaluating.sort_unstable_by(|a, b| b.cmp(a));
+        while let Some(slot) = self.evaluating.last().copied() {
+            let spans = self.evaluating.iter().rev().take_while(|next| **next == slot).count();
+            self.evaluating.truncate(self.evaluating.len() - spans);
+            self.decide_by_ingest(slot, spans, output);
         }
-        touched.clear();
-        self.touched = touched;
         self.end(output);
     }
 

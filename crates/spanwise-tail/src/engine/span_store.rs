@@ -133,6 +133,11 @@ impl SpanStore {
         has_index.then_some(size.max(SEGMENT_BYTES) + SEGMENT_OVERHEAD)
     }
 
+    /// The most bytes of memory that a span of `len` bytes can need, as the only one; `None` if it cannot be stored.
+    pub(crate) fn largest_cost(len: usize) -> Option<usize> {
+        Some(record_size(len)?.max(SEGMENT_BYTES) + SEGMENT_OVERHEAD)
+    }
+
     fn fits(&self, size: usize) -> bool {
         let current = self.current.and_then(|index| self.segments.get(index));
         current.is_some_and(|segment| segment.fits(size))

@@ -211,7 +211,7 @@ impl ShardedTailSampler {
         let framing = Framing::check(request)?;
         let now = self.since(now);
         for shard in &mut self.shards {
-            shard.set_now(now);
+            shard.begin(now);
             // A busy input delays no decision.
             shard.decide_due(output);
         }
@@ -276,7 +276,7 @@ impl ShardedTailSampler {
     pub fn tick(&mut self, now: Instant, output: &mut dyn TailOutput) {
         let now = self.since(now);
         for shard in &mut self.shards {
-            shard.set_now(now);
+            shard.begin(now);
             shard.tick(output);
         }
     }
@@ -291,7 +291,7 @@ impl ShardedTailSampler {
     pub fn shutdown(&mut self, now: Instant, output: &mut dyn TailOutput) {
         let now = self.since(now);
         for shard in &mut self.shards {
-            shard.set_now(now);
+            shard.begin(now);
             shard.shutdown(output);
         }
     }

@@ -66,9 +66,13 @@ impl ShardSettings {
         }
         let by_ingest = config.sampling_strategy == SamplingStrategy::SpanIngest;
         if by_ingest
-            && let Some(kind) = config.policies.iter().find_map(|policy| policy.kind.accumulating())
+            && let Some(policy) = config.policies.iter().find(|policy| policy.kind.is_stateful())
         {
-            let message = format!("`span-ingest` is not supported with policies of type `{kind}`");
+            let message = format!(
+                "`span-ingest` needs policies without a state, and {:?} has one: accepted are no `rate_limiting`, no \
+                 `bytes_limiting`, `latency` without `upper_threshold_ms`, `span_count` without `max_spans`",
+                policy.name
+            );
             return error("sampling_strategy", message);
         }
         let per_shard = |number: usize| (number / shards).max(1);

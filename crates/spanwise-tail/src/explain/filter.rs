@@ -18,8 +18,8 @@ use crate::policy::Decision;
 #[must_use]
 pub struct ExplainFilter {
     one_in: u64,
-    /// Empty for all.
-    traces: Vec<TraceId>,
+    /// `None` for all.
+    traces: Option<Vec<TraceId>>,
     decision: Option<Decision>,
     policy: Option<String>,
 }
@@ -32,12 +32,12 @@ impl ExplainFilter {
 
     /// One trace in `n`, chosen by a hash of its id; 0 means the same as 1.
     pub fn one_in(n: u64) -> Self {
-        Self { one_in: n.max(1), traces: Vec::new(), decision: None, policy: None }
+        Self { one_in: n.max(1), traces: None, decision: None, policy: None }
     }
 
-    /// These traces. Without any, every trace.
+    /// These traces alone.
     pub fn traces(traces: impl IntoIterator<Item = TraceId>) -> Self {
-        Self { traces: traces.into_iter().collect(), ..Self::all() }
+        Self { traces: Some(traces.into_iter().collect()), ..Self::all() }
     }
 
     /// Only traces with this decision.
@@ -53,7 +53,7 @@ impl ExplainFilter {
     /// Whether the votes about a trace are noted.
     pub(crate) fn wants(&self, trace_id: [u8; 16]) -> bool {
         let id = TraceId::from_bytes(trace_id);
-        if !self.traces.is_empty() && !self.traces.contains(&id) {
+        if self.traces.as_ref().is_some_and(|traces| !traces.contains(&id)) {
             return false;
         }
         // The upper bits of a product: every bit of the id counts, also if its lower half is a counter.
@@ -93,5 +93,6 @@ mod tests {
         let wanted: Vec<u128> =
             (0..10).filter(|id: &u128| filter.wants(id.to_be_bytes())).collect();
         assert_eq!(wanted, [5, 7]);
+        assert!(!ExplainFilter::traces([]).wants([1; 16]));
     }
 }

@@ -109,6 +109,21 @@ impl PolicyKind {
             _ => None,
         }
     }
+
+    /// Whether a decision may change when more spans or traces arrive: such a policy cannot decide while spans arrive. The Collector
+    /// calls it stateful.
+    pub(crate) fn is_stateful(&self) -> bool {
+        let any = |policies: &[Policy]| policies.iter().any(|policy| policy.kind.is_stateful());
+        match self {
+            Self::RateLimiting(_) | Self::BytesLimiting(_) => true,
+            Self::Latency(policy) => policy.upper_threshold_ms > 0,
+            Self::SpanCount(policy) => policy.max_spans > 0,
+            Self::And(policies) | Self::Drop(policies) => any(policies),
+            Self::Composite(policy) => any(&policy.sub_policies),
+            Self::Not(policy) => policy.kind.is_stateful(),
+            _ => false,
+        }
+    }
 }
 
 /// Asks sub-policies in their order and limits the spans per second of each.

@@ -67,7 +67,7 @@ impl Probabilistic {
             salt => salt,
         };
         let ratio = percentage / 100.0;
-        let by_randomness = uses_trace_state.then(|| match ratio > 0.0 {
+        let by_randomness = uses_trace_state.then(|| match ratio >= MIN_PROBABILITY {
             true => ByRandomness::At(policy.threshold()),
             false => ByRandomness::Never,
         });
@@ -78,19 +78,19 @@ impl Probabilistic {
         })
     }
 
-    /// The randomness of the first span with an `rv`, else that of the trace id; `None` if a span's trace state is malformed.
+    /// The randomness of the first span with an `rv`, else that of the trace id if a span has a `th`. `None` if no sampler wrote either;
+    /// a malformed trace state counts as none.
     fn randomness(trace: &TraceView<'_>) -> Option<Randomness> {
+        let mut has_threshold = false;
         let explicit = trace.find(|span| {
-            let member = span.trace_state().map(OtMember::of_header);
-            match member {
-                Ok(Ok(member)) => member.and_then(|member| member.rv).map(Some),
-                _ => Some(None),
-            }
+            let member =
+                span.trace_state().ok().and_then(|header| OtMember::of_header(header).ok());
+            let member = member.flatten()?;
+            has_threshold |= member.th.is_some();
+            member.rv
         });
-        if let Some(explicit) = explicit {
-            return explicit;
-        }
-        Some(Randomness::of_trace(u128::from_be_bytes(trace.trace_id())))
+        let of_trace = || Randomness::of_trace(u128::from_be_bytes(trace.trace_id()));
+        explicit.or_else(|| has_threshold.then(of_trace))
     }
 }
 
@@ -154,6 +154,8 @@ fn largest_hash(ratio: f64) -> u64 {
     }
 }
 
+/// 2⁻⁵⁶: the Collector samples no trace below, by its randomness.
+const MIN_PROBABILITY: f64 = 1.0 / (1u64 << 56) as f64;
 /// The Collector's salt.
 const DEFAULT_SALT: &str = "default-hash-seed";
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;

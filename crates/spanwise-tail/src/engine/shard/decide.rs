@@ -141,11 +141,11 @@ impl Shard {
         cache.put(trace_id, outcome.policy);
         if outcome.decision == Decision::Sampled || self.settings.dry_run {
             self.leaving_as = span_outcome;
-            self.leaving_update = (trace_id, outcome.update);
-            if self.settings.dry_run {
+            self.leaving_update = match self.settings.dry_run {
                 // All traces leave: none is sampled by a probability.
-                self.leaving_update.1 = ThresholdUpdate::None;
-            }
+                true => ThresholdUpdate::None,
+                false => outcome.update,
+            };
             self.leaving.reserve_exact(spans as usize);
             self.leaving.extend(chain(&self.store, last));
         } else {
@@ -210,8 +210,7 @@ impl Shard {
     pub(super) fn forward_leaving(&mut self, output: &mut dyn TailOutput) {
         while let Some(address) = self.leaving.last().copied() {
             let group = self.store.header(address).group;
-            let (trace_id, update) = self.leaving_update;
-            let span = self.trace_states.update(self.store.span(address), trace_id, update);
+            let span = self.trace_states.update(self.store.span(address), self.leaving_update);
             self.writer.push(group, span, &mut self.groups, output);
             // Behind the output's call: after its panic, the span is forwarded by the next call.
             self.leaving.pop();
