@@ -11,6 +11,7 @@ mod outgoing_trace_state;
 mod pattern;
 mod policy;
 mod probabilistic_sampler;
+mod trace_state;
 mod trace_view;
 
 pub use engine::{

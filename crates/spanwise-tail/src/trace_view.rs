@@ -181,6 +181,11 @@ impl Summary {
         self.flags.0 |= Flags::of(span).0;
     }
 
+    /// The same facts about a part of a trace that has `spans` spans in all.
+    pub(crate) fn with_spans(self, spans: u64) -> Self {
+        Self { spans, ..self }
+    }
+
     pub(crate) fn spans(&self) -> u64 {
         self.spans
     }

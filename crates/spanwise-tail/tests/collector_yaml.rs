@@ -232,10 +232,6 @@ fn every_mistake_has_its_place() {
         assert!(error.contains(expected), "{error} instead of {expected}");
     };
     policy(
-        "{name: a, type: numeric_attribute, numeric_attribute: {key: k, min_value: 100, max_value: 50}}",
-        "policies[0].numeric_attribute: `min_value` 100 is greater than `max_value` 50",
-    );
-    policy(
         "{name: a, type: numeric_attribute, numeric_attribute: {key: k}}",
         "`min_value` or `max_value` must be set",
     );
@@ -296,10 +292,6 @@ fn every_mistake_has_its_place() {
         "and_sub_policy[0].status_code: expected at least one status code",
     );
     policy(
-        "{name: a, type: composite, composite: {composite_sub_policy: [{name: b, type: always_sample}], rate_allocation: [{policy: c, percent: 1}]}}",
-        "composite: \"c\" is the name of no sub-policy",
-    );
-    policy(
         "{name: a, type: rate_limiting, rate_limiting: {spans_per_second: -1}}",
         "spans_per_second: a whole number from 0 is expected",
     );
@@ -356,7 +348,7 @@ fn every_mistake_has_its_place() {
     );
     whole(
         "tail_sampling: {sampling_strategy: span-ingest, policies: [{name: a, type: rate_limiting, rate_limiting: {spans_per_second: 1}}]}",
-        "sampling_strategy: `span-ingest` needs policies without a state, and \"a\" has one",
+        "sampling_strategy: `span-ingest` requires all policies to be stateless, but policy \"a\" is stateful",
     );
 }
 
@@ -390,6 +382,19 @@ fn blocks_without_effect_are_warnings() {
     let (config, warnings) = load(&one("{name: a, type: latency}")).unwrap();
     assert!(warnings[0].contains("the block `latency` is missing"), "{warnings:?}");
     assert_eq!(config.policies, [Policy::new("a", LatencyPolicy::above(0))]);
+    // The Collector accepts these, too.
+    let warns = |policy: &str, expected: &str| {
+        let (_, warnings) = load(&one(policy)).unwrap();
+        assert!(warnings.len() == 1 && warnings[0].contains(expected), "{warnings:?}");
+    };
+    warns(
+        "{name: a, type: numeric_attribute, numeric_attribute: {key: k, min_value: 100, max_value: 50}}",
+        "numeric_attribute: no number matches: `min_value` 100 is greater than `max_value` 50",
+    );
+    warns(
+        "{name: a, type: composite, composite: {composite_sub_policy: [{name: b, type: always_sample}], rate_allocation: [{policy: c, percent: 1}]}}",
+        "rate_allocation: \"c\" has no effect: it is the name of no sub-policy",
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use spanwise_tail::{
     BooleanAttributePolicy, BytesLimitingPolicy, CompositePolicy, DecidedTrace, Decision,
-    DecisionCause, ExplainFilter, Explanation, LatencyPolicy, NumericAttributePolicy,
+    DecisionCause, ErrorMode, ExplainFilter, Explanation, LatencyPolicy, NumericAttributePolicy,
     OttlConditionPolicy, Policy, PolicyDecision, PolicyKind, PolicyVote, ProbabilisticPolicy,
     RateLimitingPolicy, SampledRequest, SamplingStrategy, SpanCountPolicy, StringAttributePolicy,
     TailOutput, TailSampler, TailSamplingConfig, TraceStatePolicy,
@@ -160,7 +160,8 @@ fn each_policy_names_its_span_and_its_value() {
          wanted \"name == \\\"x\\\"\" or \"name == \\\"exception\\\"\"; span 0000000000000002 \"span 2\""
             .to_owned(),
     );
-    assert!(evidence(OttlConditionPolicy::span(["Len(1) == 1"])).contains(": failed: "));
+    let failing = OttlConditionPolicy::span(["Len(1) == 1"]).with_error_mode(ErrorMode::Propagate);
+    assert!(evidence(failing).contains(": failed: "));
 }
 
 #[test]

@@ -256,6 +256,11 @@ fn traces_that_wait_long_pin_no_memory_of_others() {
     }
 }
 
+/// A condition whose errors are counted.
+fn condition_of(condition: &str) -> OttlConditionPolicy {
+    OttlConditionPolicy::span([condition]).with_error_mode(spanwise_tail::ErrorMode::Propagate)
+}
+
 #[test]
 fn conditions_over_enormous_values_stay_cheap() {
     let map = |entries: usize| {
@@ -267,7 +272,7 @@ fn conditions_over_enormous_values_stay_cheap() {
         Any(Value::ArrayValue(ArrayValue { values }))
     };
     let check = |value: Any, condition: &str, expected: Option<Decision>| {
-        let mut world = World::new(&config(vec![policy(OttlConditionPolicy::span([condition]))]));
+        let mut world = World::new(&config(vec![policy(condition_of(condition))]));
         world.append(&request(vec![with(span(1, 1), "v", value)]));
         world.pass(DECIDED);
         let failed = world.sampler.counts().policy_evaluation_errors > 0;

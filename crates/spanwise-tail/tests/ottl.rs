@@ -41,6 +41,8 @@ fn trace() -> Vec<u8> {
         ("int", 42i64.into()),
         ("double", 2.5.into()),
         ("whole", 42.0.into()),
+        ("tiny", 1e-7.into()),
+        ("nan", f64::NAN.into()),
         ("yes", true.into()),
         ("no", false.into()),
         ("number", "17".into()),
@@ -63,8 +65,12 @@ fn trace() -> Vec<u8> {
 
 /// Whether the condition holds; `None` if its evaluation fails.
 fn holds(policy: OttlConditionPolicy) -> Option<bool> {
+    holds_in(policy, &trace())
+}
+
+fn holds_in(policy: OttlConditionPolicy, trace: &[u8]) -> Option<bool> {
     let mut world = World::new(&config(vec![policy_of(policy)]));
-    world.append(&trace());
+    world.append(trace);
     world.pass(DECIDED);
     let failed = world.sampler.counts().policy_evaluation_errors > 0;
     (!failed).then(|| world.output.decisions[0].1 == Decision::Sampled)
@@ -76,7 +82,8 @@ fn policy_of(kind: OttlConditionPolicy) -> spanwise_tail::Policy {
 
 fn check(conditions: &str, expected: Option<bool>) {
     for condition in conditions.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let found = holds(OttlConditionPolicy::span([condition]));
+        let policy = OttlConditionPolicy::span([condition]);
+        let found = holds(policy.with_error_mode(ErrorMode::Propagate));
         assert_eq!(found, expected, "{condition}");
     }
 }
@@ -151,15 +158,17 @@ fn conditions_that_hold() {
         IsMap(attributes["map"]) and IsMap(attributes) and not IsMap(attributes["list"])
         IsList(attributes["list"]) and not IsList(attributes["text"])
         Len(attributes["text"]) == 5
-        Len(attributes["list"]) == 3 and Len(attributes["map"]) == 2 and Len(attributes) == 11
+        Len(attributes["list"]) == 3 and Len(attributes["map"]) == 2 and Len(attributes) == 13
         Concat([name, attributes["int"], attributes["missing"]], "-") == "span 772-42-<nil>"
         Concat([], "-") == ""
         Int(attributes["number"]) == 17
         Int(attributes["double"]) == 2
-        Int(attributes["text"]) == nil
         Int(attributes["yes"]) == 1
         Double(attributes["number"]) == 17.0
-        Double(attributes["text"]) == nil
+        Double("Inf") > 1.0
+        Int(attributes["nan"]) < 0
+        String(attributes["tiny"]) == "1e-07"
+        String(["<a>", 0x01ff]) == "[\"\\u003ca\\u003e\",\"Af8=\"]"
         String(attributes["int"]) == "42"
         String(attributes["yes"]) == "true"
         String(attributes["bytes"]) == "01ff"
@@ -226,12 +235,18 @@ fn evaluations_that_fail() {
         Substring("é", 1, 1) == "x"
         TraceID(0x01) == trace_id
         Int(attributes["map"]) == 1
+        Int(attributes["text"]) == nil
+        Double(attributes["text"]) == nil
+        Double("1e999") > 0
+        String(attributes["nan"]) == "NaN"
+        IsMatch([attributes["nan"]], ".*")
         Bool("maybe")
         Concat("x", "-") == "x"
         String(attributes["text"])
         "#;
     check(failing, None);
     for condition in failing.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        assert_eq!(holds(OttlConditionPolicy::span([condition])), Some(false), "{condition}");
         for mode in [ErrorMode::Ignore, ErrorMode::Silent] {
             let policy = OttlConditionPolicy::span([condition, "name == \"other\""]);
             assert_eq!(holds(policy.with_error_mode(mode)), Some(false), "{condition}");
@@ -242,6 +257,15 @@ fn evaluations_that_fail() {
     }
     // A condition that decides ends the evaluation.
     check("true or Len(1) == 1\n not (false and Len(1) == 1)", Some(true));
+}
+
+#[test]
+fn a_malformed_trace_state_has_no_members() {
+    for (state, expected) in [("vendor=a", false), ("vendor=a,x", true)] {
+        let span = Span { trace_state: state.to_owned(), ..span(1, 1) };
+        let policy = OttlConditionPolicy::span(["trace_state[\"other\"] == nil"]);
+        assert_eq!(holds_in(policy, &request(vec![span])), Some(expected), "{state}");
+    }
 }
 
 #[test]

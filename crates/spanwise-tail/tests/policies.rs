@@ -314,7 +314,11 @@ fn not_swaps_the_decision() {
 
 #[test]
 fn a_policy_that_fails_is_left_out_and_counted() {
-    let failing = Policy::new("failing", OttlConditionPolicy::span(["Len(1) == 1"]));
+    let failing = Policy::new(
+        "failing",
+        OttlConditionPolicy::span(["Len(1) == 1"])
+            .with_error_mode(spanwise_tail::ErrorMode::Propagate),
+    );
     let trace = request(vec![span(1, 1)]);
     let mut world = World::new(&config(vec![failing.clone()]));
     world.append(&trace);

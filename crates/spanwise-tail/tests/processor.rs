@@ -121,7 +121,8 @@ fn a_forgotten_decision_is_made_anew() {
 #[test]
 fn the_first_match_ends_the_evaluation() {
     let failing = |name: &str| {
-        let condition = spanwise_tail::OttlConditionPolicy::span(["Len(1) == 1"]);
+        let condition = spanwise_tail::OttlConditionPolicy::span(["Len(1) == 1"])
+            .with_error_mode(spanwise_tail::ErrorMode::Propagate);
         Policy::new(name, condition)
     };
     let policies = vec![failing("a"), policy(PolicyKind::AlwaysSample), failing("b")];
@@ -264,7 +265,8 @@ fn new_policies_decide_from_the_next_tick() {
 
 #[test]
 fn each_policy_has_its_table_of_decisions() {
-    let failing = spanwise_tail::OttlConditionPolicy::span(["name == \"span 1\" and Len(1) == 1"]);
+    let failing = spanwise_tail::OttlConditionPolicy::span(["name == \"span 1\" and Len(1) == 1"])
+        .with_error_mode(spanwise_tail::ErrorMode::Propagate);
     let metrics = Policy::new("metrics", StringAttributePolicy::new("url.path", ["/metrics"]));
     let policies = vec![
         errors(),
@@ -308,12 +310,14 @@ fn each_policy_has_its_table_of_decisions() {
 
 #[test]
 fn span_ingest_decides_by_the_spans_of_one_request() {
-    let two = policy(SpanCountPolicy::at_least(2));
+    // Both in one request: each alone is not enough.
+    let put = Policy::new("put", StringAttributePolicy::new("method", ["PUT"]));
+    let shop = Policy::new("shop", StringAttributePolicy::new("user", ["a"]));
+    let two = policy(PolicyKind::And(vec![put, shop]));
     let settings = config(vec![two, errors()]).with_sampling_strategy(SamplingStrategy::SpanIngest);
     let mut world = World::new(&settings);
-    world.append(&request(vec![span(1, 1), span(2, 1)]));
-    world.append(&request(vec![span(1, 2), span(2, 2)]));
-    // Each request has one span of each trace.
+    world.append(&request(vec![with(span(1, 1), "method", "PUT"), span(2, 1)]));
+    world.append(&request(vec![with(span(1, 2), "user", "a"), span(2, 2)]));
     assert!(world.output.decisions.is_empty());
     world.append(&request(vec![with_status(span(1, 3), 2)]));
     assert_eq!(world.output.decisions, [(1, Decision::Sampled, Some("errors".to_owned()))]);
@@ -323,6 +327,49 @@ fn span_ingest_decides_by_the_spans_of_one_request() {
     world.pass(DECIDED);
     assert_eq!(world.output.decisions.len(), 2);
     assert_eq!(world.output.decisions[1].1, Decision::NotSampled);
+}
+
+#[test]
+fn span_ingest_counts_all_spans_and_looks_at_those_of_one_resource() {
+    let ingest = |kind| {
+        World::new(&config(vec![policy(kind)]).with_sampling_strategy(SamplingStrategy::SpanIngest))
+    };
+    let mut world = ingest(SpanCountPolicy::at_least(3).into());
+    world.append(&request(vec![span(1, 1), span(1, 2)]));
+    assert!(world.output.decisions.is_empty());
+    world.append(&request(vec![span(1, 3)]));
+    assert_eq!(world.output.traces(), [1]);
+
+    let service = |name| Policy::new(name, StringAttributePolicy::new("service.name", [name]));
+    let group = |name, id| {
+        resource_spans(vec![attribute("service.name", name)], vec![("scope", vec![span(1, id)])])
+    };
+    let mut world = ingest(PolicyKind::And(vec![service("a"), service("b")]));
+    world.append(&encode(vec![group("a", 1), group("b", 2)]));
+    world.pass(DECIDED);
+    assert_eq!(world.output.decisions[0].1, Decision::NotSampled);
+    // The spans of the second resource follow the decision for those of the first.
+    let mut world = ingest(service("a").kind);
+    world.append(&encode(vec![group("a", 1), group("b", 2)]));
+    assert_eq!(world.output.spans().len(), 2);
+    assert_eq!(world.sampler.counts().late_sampled_spans, 1);
+}
+
+#[test]
+fn span_ingest_accepts_what_the_collector_accepts() {
+    let accepts = |kind: PolicyKind| {
+        let config =
+            config(vec![policy(kind)]).with_sampling_strategy(SamplingStrategy::SpanIngest);
+        TailSampler::new(&config, std::time::Instant::now()).is_ok()
+    };
+    let latency = LatencyPolicy::above(1);
+    assert!(accepts(latency.into()));
+    assert!(!accepts(latency.with_upper_threshold_ms(2).into()));
+    assert!(accepts(SpanCountPolicy::at_least(1).into()));
+    let bounded = policy(SpanCountPolicy::at_least(1).with_max_spans(2));
+    assert!(!accepts(PolicyKind::Not(Box::new(bounded.clone()))));
+    let composite = |sub| accepts(spanwise_tail::CompositePolicy::new(10, vec![sub]).into());
+    assert!(composite(policy(latency)) && !composite(bounded));
 }
 
 #[test]
@@ -420,7 +467,7 @@ fn settings_out_of_range_are_errors_with_their_name() {
     let ingest = config(vec![and]).with_sampling_strategy(SamplingStrategy::SpanIngest);
     check(
         ingest,
-        "sampling_strategy: `span-ingest` needs policies without a state, and \"p\" has one",
+        "sampling_strategy: `span-ingest` requires all policies to be stateless, but policy \"p\" is stateful",
     );
     // As the Collector: a trace can outgrow an upper bound, but not a lower one.
     let by_ingest = |kind: PolicyKind| {

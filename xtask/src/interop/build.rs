@@ -10,6 +10,11 @@ pub(super) const VERSION: &str = "v0.161.0";
 /// The release of the modules that are stable.
 const STABLE: &str = "v1.67.0";
 
+/// Whether the cache has the program of the Collector.
+pub(super) fn is_built(cache: &Cache) -> bool {
+    cache.has(&format!("otelcol-{VERSION}"))
+}
+
 /// The program of the Collector, from the cache or built now.
 ///
 /// # Errors

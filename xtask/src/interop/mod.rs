@@ -16,6 +16,7 @@ mod sampling;
 mod setup;
 mod stored;
 mod storing;
+mod tail;
 mod target;
 mod unix;
 
@@ -37,6 +38,7 @@ $XDG_CACHE_HOME/spanwise or ~/.cache/spanwise), starts it on loopback and runs c
   probe/…                                 the protocol of each of the Collector's ports
   ring/VERSION                            routes of trace ids against those of load_balancing
   sampling/…                              tail_sampling and probabilistic_sampler after Spanwise's samplers
+  tail/…                                  75 configurations and 126 conditions of tail_sampling against spanwise-tail
   limits/…                                a Collector that refuses requests: too large, or their encoding
   refused/…                               TLS that does not fit: no span leaves, a report names the cause
   idle/…                                  minutes without a span, and pings that are too many (--long)
@@ -46,12 +48,20 @@ $XDG_CACHE_HOME/spanwise or ~/.cache/spanwise), starts it on loopback and runs c
   --long        cases that take minutes, too
   --write       writes the report into docs/interop.md
 
+  tail [--seeds N] [--record]   the configurations of tail_sampling alone, with more seeds; the report is
+                                target/interop/tail.md; --record rewrites the decisions that the tests repeat
+
 Needs go and openssl. A case that cannot run has failed, except those of nginx. Exit status 1 when a case has
 failed.",
     run,
 };
 
 fn run(arguments: &[String]) -> Result<(), String> {
+    if let [first, rest @ ..] = arguments
+        && first == "tail"
+    {
+        return tail::command(rest);
+    }
     let mut report = Report::new(Options::parse(arguments)?);
     let setup = Setup::make(&mut report)?;
     report.run_all(&setup, PARTS, "interop")
@@ -65,6 +75,7 @@ const PARTS: &[(&str, Part<Setup>)] = &[
     ("probe", probe::run),
     ("ring", ring::run),
     ("sampling", sampling::run),
+    ("tail", tail::run),
     ("limits", limits::run),
     ("refused", refused::run),
     ("nginx", nginx::run),

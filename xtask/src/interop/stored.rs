@@ -31,7 +31,10 @@ pub(super) fn services_in(file: &Path) -> Result<BTreeSet<String>, String> {
 }
 
 /// All spans in the file so far; none without a file.
-fn read(file: &Path) -> Result<Request, String> {
+///
+/// # Errors
+/// The file is not what the exporter writes.
+pub(super) fn read(file: &Path) -> Result<Request, String> {
     let bytes = fs::read(file).unwrap_or_default();
     let mut all = Request::default();
     for message in messages(&bytes) {

@@ -37,6 +37,11 @@ impl Cache {
         self.root.join(name)
     }
 
+    /// Whether the folder `name` is complete.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.root.join(name).join(COMPLETE).exists()
+    }
+
     /// The folder `name`, which has its version in its name. `fill` fills it the first time; a folder that
     /// was not completed is removed and filled anew.
     ///

@@ -161,7 +161,22 @@ fn composite(field: &Field<'_>, options: PolicyOptions<'_>) -> Option<CompositeP
     policy.rate_allocation =
         mapping.get("rate_allocation").sequence().iter().map(allocation).collect();
     policy.sub_policies = sub_policies?;
+    warn_of_unknown_names(&mapping, &policy);
     Some(policy)
+}
+
+/// The Collector ignores the names that no sub-policy has.
+fn warn_of_unknown_names(mapping: &Mapping<'_>, policy: &CompositePolicy) {
+    let is_known = |name: &str| policy.sub_policies.iter().any(|sub| sub.name == name);
+    let allocated = policy.rate_allocation.iter().map(|(name, _)| ("rate_allocation", name));
+    let ordered = policy.policy_order.iter().map(|name| ("policy_order", name));
+    for (key, name) in allocated.chain(ordered) {
+        if !is_known(name) {
+            mapping.get(key).warning(format!(
+                "{name:?} has no effect: it is the name of no sub-policy in `composite_sub_policy`"
+            ));
+        }
+    }
 }
 
 fn latency(field: &Field<'_>) -> LatencyPolicy {
@@ -179,6 +194,12 @@ fn numeric_attribute(field: &Field<'_>) -> NumericAttributePolicy {
         number("min_value"),
         number("max_value"),
     );
+    let NumericAttributePolicy { min_value, max_value, .. } = policy;
+    if min_value > max_value && min_value != 0 && max_value != 0 {
+        field.warning(format!(
+            "no number matches: `min_value` {min_value} is greater than `max_value` {max_value}"
+        ));
+    }
     let invert_match = flag(&mapping, "invert_match");
     NumericAttributePolicy { invert_match, ..policy }
 }

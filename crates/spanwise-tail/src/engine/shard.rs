@@ -43,7 +43,7 @@ pub(crate) struct Shard {
     /// The change of the thresholds of the spans that are leaving.
     leaving_update: ThresholdUpdate,
     trace_states: TraceStateWriter,
-    /// `span-ingest`: the slot of each span of this request.
+    /// `span-ingest`: the slot of each span of this resource.
     touched: Vec<u32>,
     /// `span-ingest`: those whose traces are still to be evaluated. Not empty between two calls only when an output panicked.
     evaluating: Vec<u32>,
@@ -322,9 +322,11 @@ impl Shard {
         }
     }
 
-    /// The request has no further span.
-    pub(crate) fn end_request(&mut self, output: &mut dyn TailOutput) {
-        self.close_group();
+    /// The next span has another resource: `span-ingest` decides by the spans of one resource, as the Collector does.
+    pub(crate) fn end_resource(&mut self, output: &mut dyn TailOutput) {
+        if self.touched.is_empty() {
+            return;
+        }
         std::mem::swap(&mut self.touched, &mut self.evaluating);
         self.evaluating.sort_unstable_by(|a, b| b.cmp(a));
         while let Some(slot) = self.evaluating.last().copied() {
@@ -332,6 +334,12 @@ impl Shard {
             self.evaluating.truncate(self.evaluating.len() - spans);
             self.decide_by_ingest(slot, spans, output);
         }
+    }
+
+    /// The request has no further span.
+    pub(crate) fn end_request(&mut self, output: &mut dyn TailOutput) {
+        self.close_group();
+        self.end_resource(output);
         self.end(output);
     }
 

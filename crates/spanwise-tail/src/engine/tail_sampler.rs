@@ -244,6 +244,7 @@ impl ShardedTailSampler {
                     return Appended { spans: taken.seen, is_blocked: true };
                 }
             }
+            self.shards.iter_mut().for_each(|shard| shard.end_resource(output));
         }
         Appended { spans: taken.seen, is_blocked: false }
     }

@@ -68,10 +68,10 @@ impl ShardSettings {
         if by_ingest
             && let Some(policy) = config.policies.iter().find(|policy| policy.kind.is_stateful())
         {
+            let name = &policy.name;
             let message = format!(
-                "`span-ingest` needs policies without a state, and {:?} has one: accepted are no `rate_limiting`, no \
-                 `bytes_limiting`, `latency` without `upper_threshold_ms`, `span_count` without `max_spans`",
-                policy.name
+                "`span-ingest` requires all policies to be stateless, but policy {name:?} is stateful: accepted are no \
+                 `rate_limiting`, no `bytes_limiting`, `latency` without `upper_threshold_ms`, `span_count` without `max_spans`"
             );
             return error("sampling_strategy", message);
         }

@@ -29,11 +29,11 @@ pub struct OttlConditionPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ErrorMode {
     /// The policy is left out of the decision, and the error is counted.
-    #[default]
     Propagate,
     /// The condition does not hold.
     Ignore,
-    /// As [`Ignore`](Self::Ignore); the Collector writes no log message either.
+    /// As [`Ignore`](Self::Ignore); the Collector writes no log message either. The default, as in the Collector.
+    #[default]
     Silent,
 }
 

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use spanwise_sampling::trace_state::member;
 use spanwise_wire::read::{Attributes, EventView, FieldValue, Fields, ValueView};
 
 use super::ast::{Key, Path};
 use super::value::Value;
 use crate::keys::{KeyIndex, KeyPool};
+use crate::trace_state::member;
 use crate::trace_view::SpanFacts;
 
 /// The span, and in conditions of `spanevent` the event, that a condition is evaluated for.
@@ -227,7 +227,11 @@ impl Field {
             Self::ParentSpanIdString => hex(&span.parent_span_id().unwrap_or_default()),
             Self::TraceState => text(span.trace_state()),
             Self::TraceStateMember(key) => {
-                text(span.trace_state().map(|header| member(header, key).unwrap_or_default()))
+                // A malformed header has no members, and not even empty ones.
+                match span.trace_state().map(|header| member(header, key)) {
+                    Ok(Ok(value)) => Value::Str(Cow::Borrowed(value.unwrap_or_default())),
+                    _ => Value::Nil,
+                }
             }
             Self::StatusCode => Value::Int(span.status_code().into()),
             Self::StatusMessage => text(span.status_message()),

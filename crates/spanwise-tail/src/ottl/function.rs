@@ -169,11 +169,28 @@ fn int<'a>(value: &Value<'a>) -> Evaluated<'a> {
     Ok(match value {
         Value::Nil => Value::Nil,
         Value::Int(number) => Value::Int(*number),
-        Value::Double(number) => Value::Int(*number as i64),
+        Value::Double(number) => Value::Int(truncated(*number)),
         Value::Bool(value) => Value::Int((*value).into()),
-        Value::Str(text) => text.parse().map_or(Value::Nil, Value::Int),
+        Value::Str(text) => Value::Int(text.parse().map_err(|_| no_number())?),
         other => return Err(unsuited("a number", other)),
     })
+}
+
+/// The whole part; out of range the least number, as the machines of most Collectors (x86-64) compute it.
+fn truncated(number: f64) -> i64 {
+    let is_in_range = number >= i64::MIN as f64 && number < i64::MAX as f64;
+    if is_in_range { number as i64 } else { i64::MIN }
+}
+
+/// A number that is too large is no number in Go.
+fn parsed_double(text: &str) -> Option<f64> {
+    let number: f64 = text.parse().ok()?;
+    let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
+    (number.is_finite() || !has_digit).then_some(number)
+}
+
+fn no_number() -> EvaluationError {
+    EvaluationError::new("the text is no number")
 }
 
 fn double<'a>(value: &Value<'a>) -> Evaluated<'a> {
@@ -182,7 +199,7 @@ fn double<'a>(value: &Value<'a>) -> Evaluated<'a> {
         Value::Int(number) => Value::Double(*number as f64),
         Value::Double(number) => Value::Double(*number),
         Value::Bool(value) => Value::Double(u8::from(*value).into()),
-        Value::Str(text) => text.parse().map_or(Value::Nil, Value::Double),
+        Value::Str(text) => Value::Double(parsed_double(text).ok_or_else(no_number)?),
         other => return Err(unsuited("a number", other)),
     })
 }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::field::hex_text;
 use super::value::Value;
 
-/// The JSON of a value, with the keys of maps sorted as in Go; `None` beyond the bounds of the text and of a map.
+/// The JSON of a value, with the keys of maps sorted as in Go; `None` for numbers that JSON does not have, and beyond the bounds of the
+/// text and of a map.
 pub(crate) fn text(value: &Value<'_>) -> Option<String> {
     let mut out = String::new();
     put(&mut out, value)?;
@@ -17,9 +17,11 @@ fn put(out: &mut String, value: &Value<'_>) -> Option<()> {
         Value::Nil => out.push_str("null"),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Value::Int(number) => _ = write!(out, "{number}"),
+        // JSON has no such numbers.
+        Value::Double(number) if !number.is_finite() => return None,
         Value::Double(number) => put_double(out, *number),
         Value::Str(text) => put_text(out, text),
-        Value::Bytes(bytes) | Value::Id(bytes) => put_text(out, &hex_text(bytes)),
+        Value::Bytes(bytes) | Value::Id(bytes) => put_base64(out, bytes),
         Value::Array(_) | Value::List(_) => {
             out.push('[');
             for (index, value) in value.elements().into_iter().flatten().enumerate() {
@@ -59,13 +61,14 @@ fn put_double(out: &mut String, number: f64) {
     let _infallible = if plain {
         write!(out, "{number}")
     } else {
-        // Go writes at least two digits in a positive exponent.
+        // Go writes the sign of an exponent, and two digits at least.
         let text = format!("{number:e}");
         match text.split_once('e') {
-            Some((mantissa, exponent)) if !exponent.starts_with('-') => {
-                write!(out, "{mantissa}e+{exponent:0>2}")
-            }
-            _ => write!(out, "{text}"),
+            Some((mantissa, exponent)) => match exponent.strip_prefix('-') {
+                Some(exponent) => write!(out, "{mantissa}e-{exponent:0>2}"),
+                None => write!(out, "{mantissa}e+{exponent:0>2}"),
+            },
+            None => write!(out, "{text}"),
         }
     };
 }
@@ -79,8 +82,27 @@ fn put_text(out: &mut String, text: &str) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            '\0'..='\u{1f}' => _ = write!(out, "\\u{:04x}", u32::from(letter)),
+            // As the Collector's encoder, for the sake of HTML and of JavaScript.
+            '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                _ = write!(out, "\\u{:04x}", u32::from(letter))
+            }
             _ => out.push(letter),
+        }
+    }
+    out.push('"');
+}
+
+/// Bytes as Go's JSON has them: base64 with padding.
+fn put_base64(out: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    out.push('"');
+    for chunk in bytes.chunks(3) {
+        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let digit = DIGITS.get((bits >> (18 - 6 * place)) as usize & 63).copied();
+            let is_used = place <= chunk.len();
+            out.push(if is_used { char::from(digit.unwrap_or(b'=')) } else { '=' });
         }
     }
     out.push('"');

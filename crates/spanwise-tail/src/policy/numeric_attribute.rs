@@ -57,11 +57,9 @@ impl NumericAttribute {
                 "`min_value` or `max_value` must be set to another number than 0".to_owned()
             );
         }
+        // The Collector accepts a range that no number is in.
         let min = if min_value == 0 { i64::MIN } else { min_value };
         let max = if max_value == 0 { i64::MAX } else { max_value };
-        if min > max {
-            return Err(format!("`min_value` {min} is greater than `max_value` {max}"));
-        }
         let matching = Matching::new(invert_match, compat);
         Ok(Self { key: keys.index(&policy.key), min, max, matching })
     }

@@ -67,7 +67,10 @@ impl Probabilistic {
             salt => salt,
         };
         let ratio = percentage / 100.0;
-        let by_randomness = uses_trace_state.then(|| match ratio >= MIN_PROBABILITY {
+        // Below 2⁻⁵⁶, the least probability there is, the Collector samples nothing.
+        let has_threshold =
+            ratio >= 1.0 || matches!(Threshold::from_probability(ratio), Ok(Some(_)));
+        let by_randomness = uses_trace_state.then(|| match has_threshold {
             true => ByRandomness::At(policy.threshold()),
             false => ByRandomness::Never,
         });
@@ -78,19 +81,19 @@ impl Probabilistic {
         })
     }
 
-    /// The randomness of the first span with an `rv`, else that of the trace id if a span has a `th`. `None` if no sampler wrote either;
-    /// a malformed trace state counts as none.
+    /// The randomness of the first span with an `rv`, else that of the trace id if any span has a `th`; `None` if no span has either.
+    /// Malformed trace states are left out.
     fn randomness(trace: &TraceView<'_>) -> Option<Randomness> {
         let mut has_threshold = false;
         let explicit = trace.find(|span| {
-            let member =
-                span.trace_state().ok().and_then(|header| OtMember::of_header(header).ok());
-            let member = member.flatten()?;
+            let header =
+                span.trace_state().ok().filter(|header| header.len() <= MAX_HEADER_BYTES)?;
+            let member = OtMember::of_header(header).ok()??;
             has_threshold |= member.th.is_some();
             member.rv
         });
-        let of_trace = || Randomness::of_trace(u128::from_be_bytes(trace.trace_id()));
-        explicit.or_else(|| has_threshold.then(of_trace))
+        let of_id = || Randomness::of_trace(u128::from_be_bytes(trace.trace_id()));
+        explicit.or_else(|| has_threshold.then(of_id))
     }
 }
 
@@ -154,8 +157,8 @@ fn largest_hash(ratio: f64) -> u64 {
     }
 }
 
-/// 2⁻⁵⁶: the Collector samples no trace below, by its randomness.
-const MIN_PROBABILITY: f64 = 1.0 / (1u64 << 56) as f64;
+/// The Collector reads no longer trace state.
+const MAX_HEADER_BYTES: usize = 1_024;
 /// The Collector's salt.
 const DEFAULT_SALT: &str = "default-hash-seed";
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;

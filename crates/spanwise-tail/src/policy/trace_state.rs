@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use spanwise_sampling::trace_state::member;
-
 use super::decision::PolicyDecision;
 use super::evaluate::{Evaluate, EvaluationError};
+use crate::trace_state::member;
 use crate::trace_view::TraceView;
 
-/// Samples traces in which any span has a member of the W3C `tracestate` with one of some values.
+/// Samples traces in which any span has a member of the W3C `tracestate` with one of some values. A `tracestate` with a malformed or
+/// repeated member counts as empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct TraceStatePolicy {
@@ -50,7 +50,8 @@ impl Evaluate for TraceState {
         _: Duration,
     ) -> Result<PolicyDecision, EvaluationError> {
         let sampled = trace.any(|span| {
-            let value = span.trace_state().ok().and_then(|header| member(header, &self.key));
+            let header = span.trace_state().ok();
+            let value = header.and_then(|header| member(header, &self.key).ok().flatten());
             value.is_some_and(|value| self.values.iter().any(|wanted| **wanted == *value))
         });
         Ok(PolicyDecision::of(sampled))

@@ -62,14 +62,14 @@ impl Shard {
             _ if self.settings.by_ingest => outcome(Decision::NotSampled),
             Some(entry) => {
                 let (trace_id, last, summary) = (entry.trace_id(), entry.last(), entry.summary());
-                self.evaluate(trace_id, last, Some(summary), entry.spans() as usize)
+                self.evaluate(trace_id, last, summary, entry.spans() as usize)
             }
             None => return,
         };
         self.finish(slot, outcome, cause, output);
     }
 
-    /// Evaluates the last `spans` spans of a trace alone.
+    /// Evaluates the last `spans` spans of a trace alone; the number of spans is that of the whole trace, as in the Collector.
     pub(super) fn decide_by_ingest(
         &mut self,
         slot: u32,
@@ -78,8 +78,9 @@ impl Shard {
     ) {
         self.forward_leaving(output);
         let Some(entry) = self.table.get(slot) else { return };
-        let (trace_id, last) = (entry.trace_id(), entry.last());
-        let outcome = self.evaluate(trace_id, last, None, spans);
+        let (trace_id, last, all) = (entry.trace_id(), entry.last(), u64::from(entry.spans()));
+        let summary = self.summary_of(last, spans).with_spans(all);
+        let outcome = self.evaluate(trace_id, last, summary, spans);
         match outcome.decision {
             Decision::Sampled if outcome.may_drop_later => {
                 if let Some(entry) = self.table.get_mut(slot) {
@@ -96,22 +97,31 @@ impl Shard {
         }
     }
 
-    /// The outcome of the policies for `len` spans up to the one at `last`. Without a `summary`, it is made from them.
+    /// The last `len` spans up to the one at `last`.
+    fn spans_until(&self, last: Address, len: usize) -> StoredSpans<'_> {
+        let (store, groups) = (&self.store, &self.groups);
+        StoredSpans { last, len, addresses: OnceCell::new(), store, groups }
+    }
+
+    /// The summary of the last `len` spans up to the one at `last`.
+    fn summary_of(&self, last: Address, len: usize) -> Summary {
+        let spans = self.spans_until(last, len);
+        let mut summary = Summary::EMPTY;
+        let views = (0..spans.len()).filter_map(|index| spans.span(index));
+        views.for_each(|span| summary.add(&span, span_len(span.bytes()) as u64));
+        summary
+    }
+
+    /// The outcome of the policies for `len` spans up to the one at `last`.
     fn evaluate(
         &mut self,
         trace_id: [u8; 16],
         last: Address,
-        summary: Option<Summary>,
+        summary: Summary,
         len: usize,
     ) -> Outcome {
         let (store, groups) = (&self.store, &self.groups);
         let spans = StoredSpans { last, len, addresses: OnceCell::new(), store, groups };
-        let summary = summary.unwrap_or_else(|| {
-            let mut summary = Summary::EMPTY;
-            let views = (0..spans.len()).filter_map(|index| spans.span(index));
-            views.for_each(|span| summary.add(&span, span_len(span.bytes()) as u64));
-            summary
-        });
         let votes = self.explainer.as_mut().and_then(|explainer| explainer.votes(trace_id));
         let outcome = self.policies.decide(trace_id, summary, &spans, (self.now, votes.as_ref()));
         if let (Some(explainer), Some(votes)) = (&mut self.explainer, votes) {
