@@ -84,5 +84,6 @@ pub use xray::{XrayError, XrayPoller, XrayRemote, XrayRequest, XraySettings};
 /// The parts that `spanwise-sdk` shares. They are no part of the API and change without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::adaptive::RateEstimate;
     pub use crate::pattern::Pattern;
 }

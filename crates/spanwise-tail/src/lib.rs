@@ -11,6 +11,7 @@ mod outgoing_trace_state;
 mod pattern;
 mod policy;
 mod probabilistic_sampler;
+mod rules;
 mod trace_state;
 mod trace_view;
 
@@ -33,3 +34,4 @@ pub use probabilistic_sampler::{
     ProbabilisticSampler, ProbabilisticSamplerConfig, ProbabilisticSamplerCounts,
     ProbabilisticSamplerError, SampledCounts, SamplerMode,
 };
+pub use rules::{AdaptiveThroughput, Rule, RuleMatch, RuleSampler, ThroughputState};

@@ -1,7 +1,7 @@
 //! The `tracestate` of a span that leaves: its `ot` member is replaced in the encoded span.
 
-use spanwise_sampling::Threshold;
 use spanwise_sampling::trace_state::{OT, OtMember, write_header};
+use spanwise_sampling::{Randomness, Threshold};
 use spanwise_wire::read::{Field, FieldValue, Fields};
 use spanwise_wire::write::put_varint;
 
@@ -13,19 +13,57 @@ pub(crate) enum ThresholdUpdate {
     None,
     /// Raises `th` to this threshold; a stricter one stays. The Collector writes so with its gate `usetracestate`.
     Raise(Threshold),
+    /// As `Raise`, for a decision R ≥ T: a threshold that the randomness of the span contradicts is erased.
+    Compose(Threshold),
     /// Erases `th`: the probability of the decision is unknown.
     Erase,
 }
 
 impl ThresholdUpdate {
+    /// Eight bytes for a cache of decisions.
+    pub(crate) fn to_bits(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Raise(threshold) => 1 << KIND_BIT | threshold.value(),
+            Self::Compose(threshold) => 2 << KIND_BIT | threshold.value(),
+            Self::Erase => 3 << KIND_BIT,
+        }
+    }
+
+    /// The inverse of [`to_bits`](Self::to_bits).
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        let threshold = Threshold::new(bits & ((1 << KIND_BIT) - 1)).unwrap_or(Threshold::KEEP_ALL);
+        match bits >> KIND_BIT {
+            0 => Self::None,
+            1 => Self::Raise(threshold),
+            2 => Self::Compose(threshold),
+            _ => Self::Erase,
+        }
+    }
+
     /// The threshold of a span with the member `ot`.
-    fn threshold(self, member: &OtMember<'_>) -> Option<Threshold> {
+    fn threshold(self, member: &OtMember<'_>, trace_id: [u8; 16]) -> Option<Threshold> {
+        let randomness = randomness(member, trace_id);
         match self {
             Self::None => member.th,
             Self::Raise(threshold) => Some(member.th.unwrap_or(threshold).max(threshold)),
+            Self::Compose(threshold) => {
+                // A span that its sampler should not have sampled: its threshold is not its probability.
+                let is_consistent = |threshold: &Threshold| threshold.keeps(randomness);
+                if member.th.is_some_and(|incoming| !is_consistent(&incoming)) {
+                    return None;
+                }
+                let composed = member.th.unwrap_or(threshold).max(threshold);
+                Some(composed).filter(is_consistent)
+            }
             Self::Erase => None,
         }
     }
+}
+
+/// The explicit randomness of a span, else that of its trace id.
+pub(crate) fn randomness(member: &OtMember<'_>, trace_id: [u8; 16]) -> Randomness {
+    member.rv.unwrap_or_else(|| Randomness::of_trace(u128::from_be_bytes(trace_id)))
 }
 
 /// An encoded span in up to three pieces, of which the middle one may be new.
@@ -69,6 +107,7 @@ impl TraceStateWriter {
     pub(crate) fn update<'s>(
         &'s mut self,
         span: &'s [u8],
+        trace_id: [u8; 16],
         update: ThresholdUpdate,
     ) -> OutgoingSpan<'s> {
         if update == ThresholdUpdate::None {
@@ -79,7 +118,7 @@ impl TraceStateWriter {
             self.malformed += 1;
             return OutgoingSpan::unchanged(span);
         };
-        let th = update.threshold(&member);
+        let th = update.threshold(&member, trace_id);
         if th == member.th {
             return OutgoingSpan::unchanged(span);
         }
@@ -173,6 +212,7 @@ impl<'a> Place<'a> {
 /// `Span.trace_state`.
 const TRACE_STATE: u32 = 3;
 const TRACE_STATE_KEY: u8 = 0x1a;
+const KIND_BIT: u32 = 56;
 /// W3C Trace Context: at least 512 bytes should be propagated; a longer header than this counts as malformed.
 const MAX_HEADER_BYTES: usize = 8_192;
 
@@ -183,6 +223,7 @@ mod tests {
 
     use super::*;
 
+    /// The low 56 bits are 0x80….
     const ID: [u8; 16] = [1, 1, 1, 1, 1, 1, 1, 1, 1, 0x80, 0, 0, 0, 0, 0, 0];
 
     fn span(trace_state: &str) -> Span {
@@ -198,7 +239,7 @@ mod tests {
 
     fn updated(span: &[u8], update: ThresholdUpdate) -> Vec<u8> {
         let mut writer = TraceStateWriter::default();
-        let outgoing = writer.update(span, update);
+        let outgoing = writer.update(span, ID, update);
         let mut bytes = Vec::new();
         outgoing.write(&mut bytes);
         assert_eq!(bytes.len(), outgoing.len());
@@ -210,19 +251,25 @@ mod tests {
     }
 
     #[test]
-    fn the_stricter_threshold_stays() {
-        use ThresholdUpdate::{Erase, None, Raise};
+    fn a_threshold_is_composed_with_the_one_of_the_span() {
+        use ThresholdUpdate::{Compose, Erase, None, Raise};
         for (before, update, after) in [
             ("", None, ""),
             ("ot=th:4", None, "ot=th:4"),
-            ("", Raise(th("8")), "ot=th:8"),
-            ("", Raise(th("0")), "ot=th:0"),
-            ("ot=th:4", Raise(th("8")), "ot=th:8"),
-            ("ot=th:8", Raise(th("4")), "ot=th:8"),
-            ("ot=th:8", Raise(th("0")), "ot=th:8"),
-            ("ot=rv:f0000000000000;th:c", Raise(th("e")), "ot=rv:f0000000000000;th:e"),
+            ("", Compose(th("8")), "ot=th:8"),
+            ("", Compose(th("0")), "ot=th:0"),
+            ("ot=th:4", Compose(th("8")), "ot=th:8"),
+            ("ot=th:8", Compose(th("4")), "ot=th:8"),
+            ("ot=th:8", Compose(th("0")), "ot=th:8"),
+            // R = 0x80…: neither threshold would have sampled the span.
+            ("ot=th:c", Compose(th("4")), ""),
+            ("", Compose(th("c")), ""),
+            ("a=b,ot=th:c,d=e", Compose(th("4")), "a=b,d=e"),
+            // Explicit randomness counts instead of the trace id's.
+            ("ot=rv:f0000000000000;th:c", Compose(th("e")), "ot=rv:f0000000000000;th:e"),
+            ("ot=rv:10000000000000;th:0", Compose(th("8")), "ot=rv:10000000000000"),
             // The member moves to the front, and the others stay in their order.
-            ("a=b,ot=x:1;th:4,d=e", Raise(th("8")), "ot=th:8;x:1,a=b,d=e"),
+            ("a=b,ot=x:1;th:4,d=e", Compose(th("8")), "ot=th:8;x:1,a=b,d=e"),
             ("a=b", Raise(th("c")), "ot=th:c,a=b"),
             ("ot=th:c", Raise(th("8")), "ot=th:c"),
             ("ot=th:8", Raise(th("c")), "ot=th:c"),
@@ -240,12 +287,12 @@ mod tests {
         for text in ["ot=th:x", "ot=", "ot=th:1,ot=th:2", "ot =th:1"] {
             let bytes = span(text).encode_to_vec();
             let mut writer = TraceStateWriter::default();
-            let update = ThresholdUpdate::Raise(th("4"));
-            assert_eq!(writer.update(&bytes, update), OutgoingSpan::unchanged(&bytes));
+            let update = ThresholdUpdate::Compose(th("4"));
+            assert_eq!(writer.update(&bytes, ID, update), OutgoingSpan::unchanged(&bytes));
             assert_eq!(writer.malformed(), 1, "{text}");
         }
         let long = span(&format!("a={}", "v".repeat(MAX_HEADER_BYTES - 1))).encode_to_vec();
-        assert_eq!(updated(&long, ThresholdUpdate::Raise(th("4"))), long);
+        assert_eq!(updated(&long, ThresholdUpdate::Compose(th("4"))), long);
         let not_utf8 = [&span("").encode_to_vec()[..], &[0x1a, 1, 0xff]].concat();
         assert_eq!(updated(&not_utf8, ThresholdUpdate::Erase), not_utf8);
     }
@@ -256,7 +303,7 @@ mod tests {
         // The last of two fields counts.
         let repeated = [&bytes[..], &[0x1a, 7], b"ot=th:4"].concat();
         for (update, state) in
-            [(ThresholdUpdate::Raise(th("8")), "ot=th:8"), (ThresholdUpdate::Erase, "")]
+            [(ThresholdUpdate::Compose(th("8")), "ot=th:8"), (ThresholdUpdate::Erase, "")]
         {
             let decoded = Span::decode(&updated(&repeated, update)[..]).unwrap();
             assert_eq!(decoded, span(state));
@@ -265,7 +312,7 @@ mod tests {
         let name = [0x2a, 1, b'n'];
         let ids = [&[0x0a, 16][..], &ID, &[0x12, 8], &[2; 8]].concat();
         let mixed = [&name[..], &ids].concat();
-        let decoded = Span::decode(&updated(&mixed, ThresholdUpdate::Raise(th("8")))[..]);
+        let decoded = Span::decode(&updated(&mixed, ThresholdUpdate::Compose(th("8")))[..]);
         let expected = Span {
             trace_id: ID.to_vec(),
             span_id: vec![2; 8],
@@ -287,5 +334,14 @@ mod tests {
         let long = format!("ot=x:{}", "v".repeat(254));
         let bytes = updated(&span(&long).encode_to_vec(), ThresholdUpdate::Raise(th("8")));
         assert_eq!(Span::decode(&bytes[..]).unwrap().trace_state, "ot=th:8");
+    }
+
+    #[test]
+    fn an_update_survives_a_cache() {
+        use ThresholdUpdate::{Compose, Erase, None, Raise};
+        for update in [None, Raise(th("8")), Compose(th("0")), Compose(th("ffffffffffffff")), Erase]
+        {
+            assert_eq!(ThresholdUpdate::from_bits(update.to_bits()), update);
+        }
     }
 }

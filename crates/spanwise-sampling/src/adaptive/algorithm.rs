@@ -2,7 +2,7 @@
 
 /// The estimated rate of offered roots of one key.
 #[derive(Debug, Clone, Default)]
-pub(super) struct RateEstimate {
+pub struct RateEstimate {
     /// Roots per second.
     rate: f64,
     /// The rate of the last period, unless the estimate has jumped since.
@@ -17,18 +17,18 @@ pub(super) struct RateEstimate {
 
 impl RateEstimate {
     /// The estimate, in roots per second.
-    pub(super) fn rate(&self) -> f64 {
+    pub fn rate(&self) -> f64 {
         self.rate
     }
 
     /// The estimate with the trend of the last two periods.
-    pub(super) fn ahead(&self) -> f64 {
+    pub fn ahead(&self) -> f64 {
         self.rate * (1.0 + self.trend)
     }
 
     /// Updates the estimate by `count` roots in `seconds`: one period, or several if no thread read the
     /// clock.
-    pub(super) fn update(&mut self, count: f64, seconds: f64, periods: f64) {
+    pub fn update(&mut self, count: f64, seconds: f64, periods: f64) {
         let measured = count / seconds;
         let silent = measured < IDLE * self.rate && self.rate * seconds > FEW;
         if silent && self.quiet + periods < HOLD {
@@ -63,7 +63,7 @@ impl RateEstimate {
 
     /// Updates the estimate by `count` roots in the first `seconds` of a period; returns whether the
     /// rate is significantly higher and the estimate jumped up.
-    pub(super) fn surge(&mut self, count: f64, seconds: f64) -> bool {
+    pub fn surge(&mut self, count: f64, seconds: f64) -> bool {
         let expected = self.rate * seconds;
         let jumped = count > 2.0 * expected + 4.0 * (expected + 1.0).sqrt() + 4.0;
         if jumped {
@@ -73,7 +73,7 @@ impl RateEstimate {
     }
 
     /// Sets the estimate to `rate` and discards the history.
-    pub(super) fn jump(&mut self, rate: f64) {
+    pub fn jump(&mut self, rate: f64) {
         self.rate = rate;
         self.quiet = 0.0;
         self.forget();

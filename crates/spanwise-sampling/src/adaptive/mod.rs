@@ -9,6 +9,7 @@ mod max_min;
 mod settings;
 mod table;
 
+pub use algorithm::RateEstimate;
 pub use builder::AdaptiveBuilder;
 pub use max_min::max_min_shares;
 pub use settings::{AdaptiveAlgorithm, AdaptiveKey};

@@ -5,12 +5,14 @@ mod go_duration;
 mod policies;
 mod probabilistic_sampler;
 mod processor;
+mod rules;
 
 use spanwise_config::{Document, Field, Mapping, Problems, Read};
 
 use self::fields::{duration, flag, integer, text};
 use self::policies::read_policies;
 use self::processor::find;
+use self::rules::read_rules;
 use crate::engine::{DecisionCacheConfig, SamplingStrategy, TailSampler, TailSamplingConfig};
 use crate::keys::KeyPool;
 use crate::policy::{BucketPool, Compat, PolicyOptions};
@@ -85,8 +87,16 @@ fn read(block: &Field<'_>) -> TailSamplingConfig {
     let shards = integer(&mapping.get("num_shards"), 1..=256).unwrap_or(1);
     let max_spans =
         integer(&mapping.get("max_spans_per_trace"), 1..=i64::from(defaults.max_spans_per_trace));
+    let rules = read_rules(&mapping.get("rules"));
+    let has_rules = mapping.get("rules").exists();
+    let policies = mapping.get("policies");
+    let policies = match has_rules && !policies.exists() {
+        true => Vec::new(),
+        false => read_policies(&policies, options),
+    };
     let config = TailSamplingConfig {
-        policies: read_policies(&mapping.get("policies"), options),
+        policies,
+        rules,
         decision_wait: wait,
         decision_wait_after_root_received: after_root.unwrap_or_default(),
         num_traces: size("num_traces", defaults.num_traces),
@@ -152,6 +162,7 @@ const TYPE: &str = "tail_sampling";
 
 const KEYS: &[&str] = &[
     "policies",
+    "rules",
     "decision_wait",
     "decision_wait_after_root_received",
     "num_traces",

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use crate::policy::{Compat, Policy};
+use crate::rules::Rule;
 
 /// The settings of a tail sampler, with the Collector's names. `Default` has the Collector's defaults and no policy.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TailSamplingConfig {
-    /// The policies, at least one.
+    /// The policies, at least one unless there are `rules`.
     pub policies: Vec<Policy>,
+    /// Rules instead of policies: the first one that matches a trace decides.
+    pub rules: Vec<Rule>,
     /// The time from the arrival of a trace's first span until its decision. Default 30 s, at most 24 h.
     pub decision_wait: Duration,
     /// The time from the arrival of the root span until the decision, if that is earlier. Default 0: no difference.
@@ -78,6 +81,7 @@ impl Default for TailSamplingConfig {
     fn default() -> Self {
         Self {
             policies: Vec::new(),
+            rules: Vec::new(),
             decision_wait: Duration::from_secs(30),
             decision_wait_after_root_received: Duration::ZERO,
             num_traces: 50_000,
@@ -104,6 +108,13 @@ impl TailSamplingConfig {
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
         self.policies.push(policy);
+        self
+    }
+
+    /// Adds a rule behind the others.
+    #[must_use]
+    pub fn with_rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
         self
     }
 

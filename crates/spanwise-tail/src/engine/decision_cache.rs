@@ -4,11 +4,15 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::outgoing_trace_state::ThresholdUpdate;
+
 /// The policies of decided traces, in least recently used order. The key is the right half of the trace id, as in the Collector.
 pub(crate) struct DecisionCache {
     entries: Vec<Entry>,
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
+    /// The changes of thresholds of the entries, if they are remembered. Apart, because most caches have none.
+    updates: Option<Vec<[u32; 2]>>,
     max: usize,
     /// The entry that was used last.
     newest: u32,
@@ -30,9 +34,38 @@ impl DecisionCache {
             entries: Vec::with_capacity(max),
             index: HashTable::with_capacity(max),
             hasher: DefaultHashBuilder::default(),
+            updates: None,
             max,
             newest: NONE,
             oldest: NONE,
+        }
+    }
+
+    /// The same cache, which remembers changes of thresholds, too.
+    pub(crate) fn with_updates(self) -> Self {
+        Self { updates: Some(vec![[0; 2]; self.max]), ..self }
+    }
+
+    /// The bytes of memory that the changes of `max` decisions take.
+    pub(crate) fn update_bytes(max: usize) -> usize {
+        max.saturating_mul(size_of::<[u32; 2]>())
+    }
+
+    /// The change of the decision that was used last.
+    pub(crate) fn update(&self) -> ThresholdUpdate {
+        let updates = self.updates.as_ref();
+        let update = updates.and_then(|updates| updates.get(self.newest as usize));
+        update.map_or(ThresholdUpdate::None, |[high, low]| {
+            ThresholdUpdate::from_bits(u64::from(*high) << 32 | u64::from(*low))
+        })
+    }
+
+    /// Remembers the change of the decision that was put last.
+    pub(crate) fn set_update(&mut self, update: ThresholdUpdate) {
+        let newest = self.newest as usize;
+        if let Some(place) = self.updates.as_mut().and_then(|updates| updates.get_mut(newest)) {
+            let bits = update.to_bits();
+            *place = [(bits >> 32) as u32, bits as u32];
         }
     }
 
@@ -178,6 +211,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_change_of_the_threshold_stays_with_its_decision() {
+        use spanwise_sampling::Threshold;
+        let update = |digits| ThresholdUpdate::Compose(Threshold::parse(digits).unwrap());
+        let mut cache = DecisionCache::new(2).with_updates();
+        for (key, digits) in [(1, "1"), (2, "2"), (3, "3")] {
+            cache.put(id(key), None);
+            cache.set_update(update(digits));
+        }
+        assert_eq!(cache.get(id(2)), Some(None));
+        assert_eq!(cache.update(), update("2"));
+        assert_eq!(cache.get(id(3)), Some(None));
+        assert_eq!(cache.update(), update("3"));
+        let mut without = DecisionCache::new(2);
+        without.put(id(1), None);
+        without.set_update(update("1"));
+        assert_eq!(without.update(), ThresholdUpdate::None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::policy::PolicyError;
+use crate::rules::RuleError;
 
 /// The settings of a sampler are not valid.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,6 +18,18 @@ pub enum TailSamplingError {
         /// The mistake, and the values that are accepted.
         message: String,
     },
+}
+
+impl From<RuleError> for TailSamplingError {
+    fn from(error: RuleError) -> Self {
+        let RuleError { rule, key: (key, element), message } = error;
+        let place = match (rule, element) {
+            (None, _) => String::new(),
+            (Some(rule), None) => format!("[{rule}].{key}: "),
+            (Some(rule), Some(element)) => format!("[{rule}].{key}[{element}]: "),
+        };
+        Self::Setting { name: "rules", message: place + &message }
+    }
 }
 
 impl From<PolicyError> for TailSamplingError {

@@ -4,6 +4,7 @@
 mod config;
 mod counts;
 mod decided_trace;
+mod decider;
 mod decision_cache;
 mod error;
 mod framing;

@@ -1,12 +1,15 @@
 //! One shard: traces that wait for their decisions.
 
+mod candidates;
 mod decide;
 
 use std::time::Duration;
 
+use self::candidates::Candidates;
 use super::config::TailSamplingConfig;
 use super::counts::{TailCounts, TailDropReason};
 use super::decided_trace::DecisionCause;
+use super::decider::Decider;
 use super::decision_cache::DecisionCache;
 use super::group_table::{GroupTable, PartFields};
 use super::incoming_span::IncomingSpan;
@@ -19,12 +22,12 @@ use super::trace_table::{Counted, TraceTable};
 use super::validated::ShardSettings;
 use crate::explain::Explainer;
 use crate::outgoing_trace_state::{OutgoingSpan, ThresholdUpdate, TraceStateWriter};
-use crate::policy::{Decision, Outcome, PolicyCounts, PolicySet};
+use crate::policy::{Decision, Outcome, PolicyCounts};
 
 /// Holds the encoded spans of its traces until each is decided. Time is an argument.
 pub(crate) struct Shard {
     settings: ShardSettings,
-    policies: PolicySet,
+    policies: Decider,
     explainer: Option<Box<Explainer>>,
     table: TraceTable,
     store: SpanStore,
@@ -40,9 +43,11 @@ pub(crate) struct Shard {
     leaving: Vec<Address>,
     /// The outcome of the spans that are leaving: another one than sampled with `dry_run`.
     leaving_as: SpanOutcome,
-    /// The change of the thresholds of the spans that are leaving.
-    leaving_update: ThresholdUpdate,
+    /// The trace of the spans that are leaving, and the change of their thresholds.
+    leaving_update: ([u8; 16], ThresholdUpdate),
     trace_states: TraceStateWriter,
+    /// Traces that are due and are decided together. Not empty between calls only when an output panicked.
+    candidates: Candidates,
     /// `span-ingest`: the slot of each span of this resource.
     touched: Vec<u32>,
     /// `span-ingest`: those whose traces are still to be evaluated. Not empty between two calls only when an output panicked.
@@ -77,15 +82,19 @@ enum Destination {
 }
 
 impl Shard {
-    pub(crate) fn new(settings: ShardSettings, policies: PolicySet) -> Self {
+    pub(crate) fn new(settings: ShardSettings, policies: Decider) -> Self {
         let (sampled, not_sampled) = settings.cache_sizes;
+        let mut sampled = DecisionCache::new(sampled);
+        if settings.remembers_updates {
+            sampled = sampled.with_updates();
+        }
         Self {
             policies,
             explainer: None,
             table: TraceTable::new(settings.num_traces, TimerWheel::new(settings.ticks)),
             store: SpanStore::new(),
             groups: GroupTable::new(),
-            sampled: DecisionCache::new(sampled),
+            sampled,
             not_sampled: DecisionCache::new(not_sampled),
             writer: RequestWriter::new(settings.max_request_bytes),
             counts: TailCounts::default(),
@@ -93,15 +102,16 @@ impl Shard {
             open_group: None,
             leaving: Vec::new(),
             leaving_as: SpanOutcome::Sampled,
-            leaving_update: ThresholdUpdate::None,
+            leaving_update: ([0; 16], ThresholdUpdate::None),
             trace_states: TraceStateWriter::default(),
+            candidates: Candidates::default(),
             touched: Vec::new(),
             evaluating: Vec::new(),
             settings,
         }
     }
 
-    pub(crate) fn set_policies(&mut self, policies: PolicySet) {
+    pub(crate) fn set_policies(&mut self, policies: Decider) {
         self.counts.policy_evaluation_errors += self.policies.errors();
         self.policies = policies;
     }
@@ -109,6 +119,11 @@ impl Shard {
     /// Explains the decisions from now on, or none.
     pub(crate) fn set_explainer(&mut self, explainer: Option<Explainer>) {
         self.explainer = explainer.map(Box::new);
+    }
+
+    /// Changes the settings that depend on policies and rules. The memory in use may exceed the new bound until traces are decided.
+    pub(crate) fn set_span_bytes(&mut self, settings: ShardSettings) {
+        self.settings.span_bytes = settings.span_bytes;
     }
 
     pub(crate) fn policy_counts(&self) -> impl Iterator<Item = &PolicyCounts> {
@@ -160,7 +175,13 @@ impl Shard {
                     if self.has_memory(stored, fields) =>
                 {
                     let group = self.group(fields);
-                    let outgoing = OutgoingSpan::unchanged(span.bytes());
+                    let outgoing = match destination {
+                        Destination::Sampled => {
+                            let update = self.sampled.update();
+                            self.trace_states.update(span.bytes(), trace_id, update)
+                        }
+                        _ => OutgoingSpan::unchanged(span.bytes()),
+                    };
                     self.writer.push(group, outgoing, &mut self.groups, output);
                     self.counts.received_spans += 1;
                     if let Destination::Sampled = destination {
@@ -356,6 +377,7 @@ impl Shard {
         while let Some(slot) = self.table.due(now) {
             self.decide(slot, DecisionCause::WaitOver, output);
         }
+        self.decide_candidates(output);
     }
 
     /// Decides or drops all traces.
@@ -367,6 +389,7 @@ impl Shard {
                 self.decide(slot, DecisionCause::Shutdown, output);
             }
         }
+        self.decide_candidates(output);
         self.end(output);
     }
 
@@ -382,6 +405,9 @@ impl Shard {
 
     /// The time at which the first trace is due, in time since the sampler was built.
     pub(crate) fn next_deadline(&mut self) -> Option<Duration> {
+        if !self.candidates.is_empty() {
+            return Some(self.now);
+        }
         let nanos = u128::from(self.table.next_deadline()?) * self.settings.tick.as_nanos();
         Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
     }
@@ -443,5 +469,7 @@ fn outcome(decision: Decision) -> Outcome {
     Outcome { decision, policy: None, may_drop_later: false, update: ThresholdUpdate::None }
 }
 
+/// The bytes of memory of a trace that is decided together with others.
+pub(crate) const CANDIDATE_BYTES: usize = Candidates::BYTES;
 /// The most segments that are compacted after a request or a tick, so that neither takes long.
 const MAX_COMPACTIONS: usize = 4;

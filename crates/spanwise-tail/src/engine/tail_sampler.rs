@@ -6,6 +6,7 @@ use spanwise_wire::read::{TraceRequest, WireError};
 
 use super::config::TailSamplingConfig;
 use super::counts::TailCounts;
+use super::decider::Decider;
 use super::error::TailSamplingError;
 use super::framing::{Framing, ScopeField, ScopeFields, ScopeHeader, scopes};
 use super::group_table::PartFields;
@@ -15,7 +16,8 @@ use super::shard::{GroupFields, Refused, Shard};
 use super::validated::ShardSettings;
 use crate::explain::{ExplainFilter, Explainer};
 use crate::keys::KeyPool;
-use crate::policy::{BucketPool, Policy, PolicyCounts, PolicyError, PolicyOptions, PolicySet};
+use crate::policy::{BucketPool, Policy, PolicyCounts, PolicyOptions, PolicySet};
+use crate::rules::{Rule, SharedSamplers, ThroughputState, build_rules};
 
 /// The spans of a request that a sampler took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +139,19 @@ impl TailSampler {
         self.inner.set_policies(policies)
     }
 
+    /// Replaces the rules for all traces that are not decided yet. Budgets and adaptive thresholds start anew.
+    ///
+    /// # Errors
+    /// A rule is not valid, or the sampler has policies: the present rules stay.
+    pub fn set_rules(&mut self, rules: &[Rule]) -> Result<(), TailSamplingError> {
+        self.inner.set_rules(rules)
+    }
+
+    /// The state of each rule with the sampler `adaptive_throughput`.
+    pub fn throughput_states(&self) -> Vec<ThroughputState> {
+        self.inner.throughput_states()
+    }
+
     /// Explains the decisions that `filter` chooses, from the next one on, to [`TailOutput::explained`]; `None` explains none.
     ///
     /// # Cost
@@ -151,7 +166,8 @@ impl TailSampler {
         self.inner.counts()
     }
 
-    /// How often each policy was evaluated and decided, since the policies were set; those of type `drop` first.
+    /// How often each policy was evaluated and decided, since the policies were set; those of type `drop` first. With rules, how often
+    /// each one decided.
     pub fn policy_counts(&self) -> Vec<PolicyCounts> {
         self.inner.policy_counts()
     }
@@ -168,6 +184,7 @@ pub struct ShardedTailSampler {
     config: TailSamplingConfig,
     shards: Vec<Shard>,
     explain: Option<ExplainFilter>,
+    samplers: SharedSamplers,
     origin: Instant,
 }
 
@@ -178,9 +195,10 @@ impl ShardedTailSampler {
     /// As [`TailSampler::new`].
     pub fn new(config: &TailSamplingConfig, now: Instant) -> Result<Self, TailSamplingError> {
         let settings = ShardSettings::new(config)?;
-        let policies = policy_sets(config, &config.policies)?;
-        let shards = policies.into_iter().map(|policies| Shard::new(settings, policies)).collect();
-        Ok(Self { config: config.clone(), shards, explain: None, origin: now })
+        let samplers = SharedSamplers::new(&config.rules, config.num_shards);
+        let deciders = deciders(config, &samplers)?.into_iter();
+        let shards = deciders.map(|decider| Shard::new(settings, decider)).collect();
+        Ok(Self { config: config.clone(), shards, explain: None, samplers, origin: now })
     }
 
     /// As [`TailSampler::append`].
@@ -302,12 +320,39 @@ impl ShardedTailSampler {
     /// # Errors
     /// As [`TailSampler::set_policies`].
     pub fn set_policies(&mut self, policies: &[Policy]) -> Result<(), TailSamplingError> {
+        if !self.config.rules.is_empty() {
+            let message = "the sampler has rules instead".to_owned();
+            return Err(TailSamplingError::Setting { name: "policies", message });
+        }
         let config = TailSamplingConfig { policies: policies.to_vec(), ..self.config.clone() };
-        ShardSettings::new(&config)?;
-        let sets = policy_sets(&config, policies)?;
-        self.config = config;
-        for (shard, policies) in self.shards.iter_mut().zip(sets) {
-            shard.set_policies(policies);
+        self.set_deciders(config)
+    }
+
+    /// As [`TailSampler::set_rules`].
+    ///
+    /// # Errors
+    /// As [`TailSampler::set_rules`].
+    pub fn set_rules(&mut self, rules: &[Rule]) -> Result<(), TailSamplingError> {
+        if !self.config.policies.is_empty() {
+            let message = "the sampler has policies instead".to_owned();
+            return Err(TailSamplingError::Setting { name: "rules", message });
+        }
+        self.set_deciders(TailSamplingConfig { rules: rules.to_vec(), ..self.config.clone() })
+    }
+
+    /// As [`TailSampler::throughput_states`], of all shards together.
+    pub fn throughput_states(&self) -> Vec<ThroughputState> {
+        self.samplers.states(&self.config.rules)
+    }
+
+    fn set_deciders(&mut self, config: TailSamplingConfig) -> Result<(), TailSamplingError> {
+        let settings = ShardSettings::new(&config)?;
+        let samplers = SharedSamplers::new(&config.rules, config.num_shards);
+        let deciders = deciders(&config, &samplers)?;
+        (self.config, self.samplers) = (config, samplers);
+        for (shard, decider) in self.shards.iter_mut().zip(deciders) {
+            shard.set_policies(decider);
+            shard.set_span_bytes(settings);
         }
         let explain = self.explain.take();
         self.set_explain(explain);
@@ -357,11 +402,11 @@ struct Taken {
     first_span: u64,
 }
 
-/// The same policies for each shard.
-fn policy_sets(
+/// The same policies or rules for each shard.
+fn deciders(
     config: &TailSamplingConfig,
-    policies: &[Policy],
-) -> Result<Vec<PolicySet>, PolicyError> {
+    samplers: &SharedSamplers,
+) -> Result<Vec<Decider>, TailSamplingError> {
     let buckets = BucketPool::default();
     // Each set has keys of its own instead of these.
     let keys = KeyPool::default();
@@ -372,11 +417,15 @@ fn policy_sets(
         buckets: &buckets,
         keys: &keys,
     };
-    let set = |_| {
+    let decider = |_| {
+        if !config.rules.is_empty() {
+            return Ok(Decider::Rules(build_rules(&config.rules, samplers)?));
+        }
         buckets.rewind();
-        PolicySet::new(policies, options, (config.sample_on_first_match, config.dry_run))
+        let asks = (config.sample_on_first_match, config.dry_run);
+        Ok(Decider::Policies(PolicySet::new(&config.policies, options, asks)?))
     };
-    (0..config.num_shards).map(set).collect()
+    (0..config.num_shards).map(decider).collect()
 }
 
 /// The shard of a trace, as the Collector computes it: the finalizer of SplitMix64 over both halves of the id.

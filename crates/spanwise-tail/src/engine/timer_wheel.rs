@@ -10,7 +10,7 @@ pub(crate) struct Links {
 
 impl Links {
     /// In no list.
-    pub(crate) const NONE: Self = Self { previous: NONE, next: NONE, bucket: 0 };
+    pub(crate) const NONE: Self = Self { previous: NONE, next: NONE, bucket: NO_BUCKET };
 }
 
 /// Entries by the tick at which they are due, at most one turn ahead. Entries of one tick keep their order.
@@ -70,6 +70,7 @@ impl TimerWheel {
         self.len += 1;
     }
 
+    /// Removes an entry; does nothing if it is in no list.
     pub(crate) fn remove<E: AsMut<Links>>(&mut self, entries: &mut [E], slot: u32) {
         let Some(links) = entries.get_mut(slot as usize).map(|entry| *entry.as_mut()) else {
             return;
@@ -84,13 +85,14 @@ impl TimerWheel {
         }
         set(entries, previous, |links| links.next = next);
         set(entries, next, |links| links.previous = previous);
+        set(entries, slot, |links| *links = Links::NONE);
         self.len -= 1;
     }
 
     /// Moves an entry to an earlier tick; does nothing if the tick is not earlier.
     pub(crate) fn hasten<E: AsMut<Links>>(&mut self, entries: &mut [E], slot: u32, deadline: u64) {
         let bucket = entries.get_mut(slot as usize).map(|entry| entry.as_mut().bucket);
-        if bucket.is_some_and(|bucket| deadline < self.tick_of(bucket)) {
+        if bucket.is_some_and(|bucket| bucket != NO_BUCKET && deadline < self.tick_of(bucket)) {
             self.remove(entries, slot);
             self.insert(entries, slot, deadline);
         }
@@ -124,6 +126,8 @@ fn set<E: AsMut<Links>>(entries: &mut [E], slot: u32, change: impl FnOnce(&mut L
 }
 
 const NONE: u32 = u32::MAX;
+/// No wheel has as many buckets.
+const NO_BUCKET: u16 = u16::MAX;
 
 #[cfg(test)]
 mod tests {

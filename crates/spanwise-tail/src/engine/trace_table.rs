@@ -177,6 +177,11 @@ impl TraceTable {
         self.wheel.hasten(&mut self.entries, slot, deadline);
     }
 
+    /// Takes a trace out of the order in which decisions are due.
+    pub(crate) fn set_undue(&mut self, slot: u32) {
+        self.wheel.remove(&mut self.entries, slot);
+    }
+
     /// Removes a trace; its spans stay in their store.
     pub(crate) fn remove(&mut self, slot: u32) {
         let Some(entry) = self.entries.get(slot as usize) else { return };

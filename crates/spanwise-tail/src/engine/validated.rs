@@ -6,9 +6,11 @@ use super::config::{MAX_SPANS, SamplingStrategy, TailSamplingConfig};
 use super::decision_cache::DecisionCache;
 use super::error::TailSamplingError;
 use super::request_writer::RequestWriter;
+use super::shard::CANDIDATE_BYTES;
 use super::span_store::SEGMENT_BYTES;
 use super::timer_wheel::TimerWheel;
 use super::trace_table::TraceTable;
+use crate::rules::Rule;
 
 /// The settings of one of `num_shards` shards.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +26,8 @@ pub(crate) struct ShardSettings {
     /// Every trace is forwarded, whatever its decision.
     pub(crate) dry_run: bool,
     pub(crate) use_trace_state: bool,
+    /// Late spans leave with the threshold of the decision.
+    pub(crate) remembers_updates: bool,
     pub(crate) max_request_bytes: usize,
     pub(crate) cache_sizes: (usize, usize),
     /// The time between two decisions, and the number of ticks of the longest wait.
@@ -75,6 +79,18 @@ impl ShardSettings {
             );
             return error("sampling_strategy", message);
         }
+        if !config.rules.is_empty() && !config.policies.is_empty() {
+            return error(
+                "rules",
+                "a sampler has either `policies` or `rules`, not both".to_owned(),
+            );
+        }
+        if !config.rules.is_empty() && by_ingest {
+            return error(
+                "sampling_strategy",
+                "`span-ingest` is not supported with `rules`".to_owned(),
+            );
+        }
         let per_shard = |number: usize| (number / shards).max(1);
         let num_traces = per_shard(config.num_traces);
         let (sampled, not_sampled) = config.cache_sizes();
@@ -93,6 +109,14 @@ impl ShardSettings {
             .saturating_add(DecisionCache::bytes(cache_sizes.1))
             .saturating_add(RequestWriter::bytes(config.max_request_bytes))
             .saturating_add(TimerWheel::bytes(ticks));
+        let remembers_updates = !config.rules.is_empty();
+        let mut fixed = fixed;
+        if remembers_updates {
+            fixed = fixed.saturating_add(DecisionCache::update_bytes(cache_sizes.0));
+        }
+        if config.rules.iter().any(Rule::has_budget) {
+            fixed = fixed.saturating_add(num_traces.saturating_mul(CANDIDATE_BYTES));
+        }
         let least = fixed.saturating_add(MIN_SPAN_BYTES);
         let bytes = config.max_memory_bytes / shards;
         if bytes < least {
@@ -117,6 +141,7 @@ impl ShardSettings {
             by_ingest,
             dry_run: config.dry_run,
             use_trace_state: config.use_trace_state,
+            remembers_updates,
             max_request_bytes: config.max_request_bytes,
             cache_sizes,
             tick,

@@ -82,6 +82,23 @@ pub(crate) fn check_condition(text: &str, is_event: bool) -> Result<(), OttlErro
     Compiled::new(text, Scope { context, keys: &KeyPool::default() }).map(drop)
 }
 
+/// One condition over spans.
+pub(crate) struct SpanCondition {
+    compiled: Compiled,
+}
+
+impl SpanCondition {
+    pub(crate) fn new(text: &str, keys: &KeyPool) -> Result<Self, OttlError> {
+        let compiled = Compiled::new(text, Scope { context: Context::Span, keys })?;
+        Ok(Self { compiled })
+    }
+
+    /// Whether the condition holds for the span.
+    pub(crate) fn holds(&self, span: &SpanFacts<'_>) -> Result<bool, EvaluationError> {
+        self.compiled.holds(&Subject { span, event: None })
+    }
+}
+
 pub(crate) struct OttlCondition {
     propagates: bool,
     span: Vec<Compiled>,

@@ -14,4 +14,4 @@ mod parser;
 mod value;
 
 pub use condition::{ErrorMode, OttlConditionPolicy};
-pub(crate) use condition::{OttlCondition, check_condition};
+pub(crate) use condition::{OttlCondition, SpanCondition, check_condition};

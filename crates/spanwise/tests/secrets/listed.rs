@@ -72,7 +72,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     worker::WorkerPoolBuilder worker::WorkerPoolError worker::WorkerState batch::FullChunks \
     export::HoldContext transport::MissingFeature transport::Admission transport::CircuitBreaker \
     wire::RequestPart transport::FileSink transport::FileSinkBuilder transport::FileSinkError \
-    sampling::Pattern sdk::TracerConfig transport::ChannelSelection transport::Channels transport::CryptoProvider \
+    sampling::Pattern sampling::RateEstimate sdk::TracerConfig transport::ChannelSelection transport::Channels transport::CryptoProvider \
     transport::EndpointSelection transport::HttpVersion transport::IdleConnections \
     transport::KeepAlive transport::Ring transport::RingError \
     transport::RingVersion wire::FromProtobufError wire::JsonError wire::JsonProblem \
@@ -84,7 +84,8 @@ pub const WITHOUT_SETTINGS: &str = "\
     tail::OttlConditionPolicy tail::Policy tail::PolicyCounts tail::PolicyDecision tail::PolicyError \
     tail::PolicyKind tail::ProbabilisticPolicy tail::ProbabilisticSampler tail::ProbabilisticSamplerConfig \
     tail::ProbabilisticSamplerCounts tail::ProbabilisticSamplerError tail::SampledCounts \
-    tail::SamplerMode tail::RateLimitingPolicy tail::SampledRequest \
+    tail::SamplerMode tail::AdaptiveThroughput tail::Rule tail::RuleMatch tail::RuleSampler \
+    tail::ThroughputState tail::RateLimitingPolicy tail::SampledRequest \
     tail::SamplingStrategy tail::ShardedTailSampler tail::SpanCountPolicy \
     tail::StringAttributePolicy tail::TailCounts tail::TailDropReason tail::TailSampler \
     tail::TailSamplingConfig tail::TailSamplingError tail::TraceStatePolicy";

@@ -15,6 +15,7 @@ use crate::engine::span_store::{Address, Header, SpanStore};
 use crate::explain::ExplainedTrace;
 use crate::outgoing_trace_state::ThresholdUpdate;
 use crate::policy::{Decision, Outcome};
+use crate::rules::RuleDecision;
 use crate::trace_view::{SpanSource, Summary};
 
 /// Up to `len` spans that end with the one at `last`. Their addresses are listed when the first of them is read.
@@ -50,23 +51,28 @@ impl Shard {
     pub(super) fn decide(&mut self, slot: u32, cause: DecisionCause, output: &mut dyn TailOutput) {
         // Of a trace during whose forwarding the output panicked.
         self.forward_leaving(output);
-        let outcome = match self.table.get(slot) {
+        let decision = match self.table.get(slot) {
             Some(entry) if self.settings.by_ingest && entry.is_sampled() => {
                 // The decision was made by the spans of an earlier request; its probability is not remembered.
                 let update = match self.settings.use_trace_state {
                     true => ThresholdUpdate::Erase,
                     false => ThresholdUpdate::None,
                 };
-                Outcome { update, ..outcome(Decision::Sampled) }
+                RuleDecision::Decided(Outcome { update, ..outcome(Decision::Sampled) })
             }
-            _ if self.settings.by_ingest => outcome(Decision::NotSampled),
+            _ if self.settings.by_ingest => RuleDecision::Decided(outcome(Decision::NotSampled)),
             Some(entry) => {
                 let (trace_id, last, summary) = (entry.trace_id(), entry.last(), entry.summary());
                 self.evaluate(trace_id, last, summary, entry.spans() as usize)
             }
             None => return,
         };
-        self.finish(slot, outcome, cause, output);
+        match decision {
+            RuleDecision::Decided(outcome) => self.finish(slot, outcome, cause, output),
+            RuleDecision::Candidate(candidate) => {
+                self.add_candidate(slot, candidate, cause, output);
+            }
+        }
     }
 
     /// Evaluates the last `spans` spans of a trace alone; the number of spans is that of the whole trace, as in the Collector.
@@ -80,7 +86,10 @@ impl Shard {
         let Some(entry) = self.table.get(slot) else { return };
         let (trace_id, last, all) = (entry.trace_id(), entry.last(), u64::from(entry.spans()));
         let summary = self.summary_of(last, spans).with_spans(all);
-        let outcome = self.evaluate(trace_id, last, summary, spans);
+        // Rules are not evaluated at ingest.
+        let RuleDecision::Decided(outcome) = self.evaluate(trace_id, last, summary, spans) else {
+            return;
+        };
         match outcome.decision {
             Decision::Sampled if outcome.may_drop_later => {
                 if let Some(entry) = self.table.get_mut(slot) {
@@ -119,15 +128,15 @@ impl Shard {
         last: Address,
         summary: Summary,
         len: usize,
-    ) -> Outcome {
+    ) -> RuleDecision {
         let (store, groups) = (&self.store, &self.groups);
         let spans = StoredSpans { last, len, addresses: OnceCell::new(), store, groups };
         let votes = self.explainer.as_mut().and_then(|explainer| explainer.votes(trace_id));
-        let outcome = self.policies.decide(trace_id, summary, &spans, (self.now, votes.as_ref()));
+        let decision = self.policies.decide(trace_id, summary, &spans, (self.now, votes.as_ref()));
         if let (Some(explainer), Some(votes)) = (&mut self.explainer, votes) {
             explainer.note(ExplainedTrace { trace_id, summary, source: &spans }, votes);
         }
-        outcome
+        decision
     }
 
     /// Carries out a decision: the spans are forwarded or freed, and the decision is remembered.
@@ -149,13 +158,15 @@ impl Shard {
             Decision::NotSampled | Decision::Dropped => &mut self.not_sampled,
         };
         cache.put(trace_id, outcome.policy);
+        cache.set_update(outcome.update);
         if outcome.decision == Decision::Sampled || self.settings.dry_run {
             self.leaving_as = span_outcome;
-            self.leaving_update = match self.settings.dry_run {
+            let update = match self.settings.dry_run {
                 // All traces leave: none is sampled by a probability.
                 true => ThresholdUpdate::None,
                 false => outcome.update,
             };
+            self.leaving_update = (trace_id, update);
             self.leaving.reserve_exact(spans as usize);
             self.leaving.extend(chain(&self.store, last));
         } else {
@@ -220,7 +231,8 @@ impl Shard {
     pub(super) fn forward_leaving(&mut self, output: &mut dyn TailOutput) {
         while let Some(address) = self.leaving.last().copied() {
             let group = self.store.header(address).group;
-            let span = self.trace_states.update(self.store.span(address), self.leaving_update);
+            let (trace_id, update) = self.leaving_update;
+            let span = self.trace_states.update(self.store.span(address), trace_id, update);
             self.writer.push(group, span, &mut self.groups, output);
             // Behind the output's call: after its panic, the span is forwarded by the next call.
             self.leaving.pop();

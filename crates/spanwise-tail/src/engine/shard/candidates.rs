@@ -1,0 +1,77 @@
+//! Traces that are decided together, within the budget of their rule.
+
+use super::Shard;
+use crate::engine::decided_trace::DecisionCause;
+use crate::engine::output::TailOutput;
+use crate::policy::Outcome;
+use crate::rules::Candidate;
+
+/// The traces of one tick. They are no longer in the order in which decisions are due.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    waiting: Vec<Waiting>,
+    /// Decided; their spans have not left.
+    decided: Vec<(Place, Outcome)>,
+}
+
+/// A trace of the table: its slot may have another one after a panic of the output.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    slot: u32,
+    trace_id: [u8; 16],
+    cause: DecisionCause,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    place: Place,
+    candidate: Candidate,
+}
+
+impl Candidates {
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.decided.is_empty()
+    }
+
+    /// The bytes of memory for each trace.
+    pub(crate) const BYTES: usize =
+        size_of::<Waiting>() + size_of::<(Place, Outcome)>() + size_of::<Candidate>();
+}
+
+impl Shard {
+    /// Decides about a trace with the others of this tick, or alone if it is decided before its time.
+    pub(super) fn add_candidate(
+        &mut self,
+        slot: u32,
+        candidate: Candidate,
+        cause: DecisionCause,
+        output: &mut dyn TailOutput,
+    ) {
+        let Some(entry) = self.table.get(slot) else { return };
+        if matches!(cause, DecisionCause::WaitOver | DecisionCause::Shutdown) {
+            let place = Place { slot, trace_id: entry.trace_id(), cause };
+            self.table.set_undue(slot);
+            self.candidates.waiting.push(Waiting { place, candidate });
+        } else if let Some(outcome) = self.policies.decide_alone(candidate) {
+            self.finish(slot, outcome, cause, output);
+        }
+    }
+
+    pub(super) fn decide_candidates(&mut self, output: &mut dyn TailOutput) {
+        let Candidates { waiting, decided } = &mut self.candidates;
+        self.policies.decide_all(
+            waiting,
+            |waiting| waiting.candidate,
+            self.now,
+            |waiting, outcome| decided.push((waiting.place, outcome)),
+        );
+        waiting.clear();
+        // The last one first: it is removed before the output is called, which may panic.
+        while let Some((place, outcome)) = self.candidates.decided.pop() {
+            let Place { slot, trace_id, cause } = place;
+            if self.table.get(slot).is_some_and(|entry| entry.trace_id() == trace_id) {
+                self.finish(slot, outcome, cause, output);
+            }
+        }
+    }
+}
