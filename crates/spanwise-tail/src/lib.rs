@@ -12,6 +12,7 @@ mod pattern;
 mod policy;
 mod probabilistic_sampler;
 mod rules;
+mod stress;
 mod trace_state;
 mod trace_view;
 
@@ -35,3 +36,4 @@ pub use probabilistic_sampler::{
     ProbabilisticSamplerError, SampledCounts, SamplerMode,
 };
 pub use rules::{AdaptiveThroughput, Rule, RuleMatch, RuleSampler, ThroughputState};
+pub use stress::StressRelief;

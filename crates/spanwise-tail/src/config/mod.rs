@@ -16,6 +16,7 @@ use self::rules::read_rules;
 use crate::engine::{DecisionCacheConfig, SamplingStrategy, TailSampler, TailSamplingConfig};
 use crate::keys::KeyPool;
 use crate::policy::{BucketPool, Compat, PolicyOptions};
+use crate::stress::StressRelief;
 
 impl TailSamplingConfig {
     /// Reads the settings from a file of the Collector, with its processor `tail_sampling`, or from the block of the processor alone.
@@ -111,6 +112,7 @@ fn read(block: &Field<'_>) -> TailSamplingConfig {
         compat,
         use_trace_state,
         dry_run: flag(&mapping, "dry_run", false),
+        stress_relief: stress_relief(&mapping.get("stress_relief")),
         max_memory_bytes: size("max_memory_bytes", defaults.max_memory_bytes),
         max_spans_per_trace: max_spans.map_or(defaults.max_spans_per_trace, |spans| spans as u32),
         max_request_bytes: size("max_request_bytes", defaults.max_request_bytes),
@@ -130,6 +132,37 @@ fn report_settings(config: &TailSamplingConfig, mapping: &Mapping<'_>, block: &F
             block.error(format!("{name}: {message}"))
         }
     }
+}
+
+fn stress_relief(field: &Field<'_>) -> Option<StressRelief> {
+    if !field.exists() {
+        return None;
+    }
+    let mapping = field.mapping(&[
+        "activation_level",
+        "deactivation_level",
+        "minimum_activation_duration",
+        "sampling_percentage",
+    ]);
+    let defaults = StressRelief::default();
+    let number = |key: &str, default: f64| {
+        let field = mapping.get(key);
+        let range = f64::NEG_INFINITY..=f64::INFINITY;
+        if field.has_value() { field.number(range).unwrap_or(default) } else { default }
+    };
+    let minimum = duration(&mapping.get("minimum_activation_duration"));
+    let settings = defaults
+        .with_levels(
+            number("activation_level", defaults.activation_level),
+            number("deactivation_level", defaults.deactivation_level),
+        )
+        .with_minimum_activation_duration(minimum.unwrap_or(defaults.minimum_activation_duration))
+        .with_sampling_percentage(number("sampling_percentage", defaults.sampling_percentage));
+    if let Err((key, message)) = settings.threshold() {
+        mapping.get(key).error(message);
+        return None;
+    }
+    Some(settings)
 }
 
 fn decision_cache(field: &Field<'_>) -> DecisionCacheConfig {
@@ -180,6 +213,7 @@ const KEYS: &[&str] = &[
     "compat",
     "use_trace_state",
     "dry_run",
+    "stress_relief",
     "max_memory_bytes",
     "max_spans_per_trace",
     "max_request_bytes",

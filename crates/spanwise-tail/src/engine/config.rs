@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::policy::{Compat, Policy};
 use crate::rules::Rule;
+use crate::stress::StressRelief;
 
 /// The settings of a tail sampler, with the Collector's names. `Default` has the Collector's defaults and no policy.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +47,9 @@ pub struct TailSamplingConfig {
     /// sampler would make, and the policies behind a final decision are evaluated, too; but `rate_limiting`, `bytes_limiting` and
     /// `composite`, whose later decisions that would change. Default false.
     pub dry_run: bool,
+    /// Decisions by a ratio while the sampler is short of space. Default `None`: traces are decided early or refused. Not with
+    /// `dry_run`.
+    pub stress_relief: Option<StressRelief>,
     /// The most bytes of memory for undecided traces, tables and buffers. Default 256 MiB. When it is reached, the trace whose
     /// decision is due first is decided.
     pub max_memory_bytes: usize,
@@ -96,6 +100,7 @@ impl Default for TailSamplingConfig {
             compat: Compat::LATEST,
             use_trace_state: false,
             dry_run: false,
+            stress_relief: None,
             max_memory_bytes: 256 << 20,
             max_spans_per_trace: MAX_SPANS,
             max_request_bytes: 3_932_160,
@@ -198,6 +203,12 @@ impl TailSamplingConfig {
     #[must_use]
     pub fn with_dry_run(self, dry_run: bool) -> Self {
         Self { dry_run, ..self }
+    }
+
+    /// Changes [`stress_relief`](Self::stress_relief).
+    #[must_use]
+    pub fn with_stress_relief(self, stress_relief: StressRelief) -> Self {
+        Self { stress_relief: Some(stress_relief), ..self }
     }
 
     /// Changes [`max_memory_bytes`](Self::max_memory_bytes).

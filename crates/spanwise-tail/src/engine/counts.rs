@@ -60,6 +60,10 @@ pub struct TailCounts {
     /// Sampled spans whose `tracestate` is malformed, so that they left without the threshold of their decision
     /// (`count_spans_with_unparseable_tracestate`).
     pub malformed_trace_states: u64,
+    /// Traces that stress relief decided at once; they are among the sampled and the not sampled.
+    pub stressed_traces: u64,
+    /// How often stress relief began, in each shard.
+    pub stress_activations: u64,
 }
 
 /// Dropped spans by reason.
@@ -125,6 +129,8 @@ impl TailCounts {
         self.policy_evaluation_errors += other.policy_evaluation_errors;
         self.requests += other.requests;
         self.malformed_trace_states += other.malformed_trace_states;
+        self.stressed_traces += other.stressed_traces;
+        self.stress_activations += other.stress_activations;
         let (dropped, other) = (&mut self.dropped_spans, &other.dropped_spans);
         dropped.malformed += other.malformed;
         dropped.invalid_id += other.invalid_id;

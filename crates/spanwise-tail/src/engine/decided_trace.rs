@@ -34,6 +34,8 @@ pub enum DecisionCause {
     TraceTooLarge,
     /// `span-ingest`: a policy decided by the spans of one request.
     SpanIngest,
+    /// [`stress_relief`](crate::TailSamplingConfig::stress_relief): the trace was decided by its first span.
+    Stress,
     /// The sampler was shut down.
     Shutdown,
 }

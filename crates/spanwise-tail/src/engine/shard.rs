@@ -1,12 +1,13 @@
 //! One shard: traces that wait for their decisions.
 
+mod at_once;
 mod candidates;
 mod decide;
+mod memory;
 
 use std::time::Duration;
 
 use self::candidates::Candidates;
-use super::config::TailSamplingConfig;
 use super::counts::{TailCounts, TailDropReason};
 use super::decided_trace::DecisionCause;
 use super::decider::Decider;
@@ -15,7 +16,7 @@ use super::group_table::{GroupTable, PartFields};
 use super::incoming_span::IncomingSpan;
 use super::output::TailOutput;
 use super::request_writer::{RequestWriter, group_fields_len, span_len};
-use super::span_store::{Address, Header, Moved, SpanStore};
+use super::span_store::{Address, Header, SpanStore};
 use super::span_summary::SpanSummary;
 use super::timer_wheel::TimerWheel;
 use super::trace_table::{Counted, TraceTable};
@@ -23,6 +24,7 @@ use super::validated::ShardSettings;
 use crate::explain::Explainer;
 use crate::outgoing_trace_state::{OutgoingSpan, ThresholdUpdate, TraceStateWriter};
 use crate::policy::{Decision, Outcome, PolicyCounts};
+use crate::stress::Stress;
 
 /// Holds the encoded spans of its traces until each is decided. Time is an argument.
 pub(crate) struct Shard {
@@ -48,6 +50,7 @@ pub(crate) struct Shard {
     trace_states: TraceStateWriter,
     /// Traces that are due and are decided together. Not empty between calls only when an output panicked.
     candidates: Candidates,
+    stress: Option<Stress>,
     /// `span-ingest`: the slot of each span of this resource.
     touched: Vec<u32>,
     /// `span-ingest`: those whose traces are still to be evaluated. Not empty between two calls only when an output panicked.
@@ -105,6 +108,7 @@ impl Shard {
             leaving_update: ([0; 16], ThresholdUpdate::None),
             trace_states: TraceStateWriter::default(),
             candidates: Candidates::default(),
+            stress: settings.stress,
             touched: Vec::new(),
             evaluating: Vec::new(),
             settings,
@@ -124,6 +128,10 @@ impl Shard {
     /// Changes the settings that depend on policies and rules. The memory in use may exceed the new bound until traces are decided.
     pub(crate) fn set_span_bytes(&mut self, settings: ShardSettings) {
         self.settings.span_bytes = settings.span_bytes;
+    }
+
+    pub(crate) fn is_stressed(&self) -> bool {
+        self.stress.is_some_and(|stress| stress.is_active())
     }
 
     pub(crate) fn policy_counts(&self) -> impl Iterator<Item = &PolicyCounts> {
@@ -194,6 +202,14 @@ impl Shard {
                     }
                     return Ok(());
                 }
+                Destination::New
+                    if self.stress.is_some()
+                        && let Some(threshold) = self.stress() =>
+                {
+                    let span = (span.bytes(), trace_id);
+                    self.decide_at_once(span, threshold, fields, output);
+                    return Ok(());
+                }
                 Destination::New if self.table.len() >= self.settings.num_traces => {
                     self.make_space(output)?;
                 }
@@ -234,39 +250,6 @@ impl Shard {
         } else {
             Destination::New
         }
-    }
-
-    /// Whether the group of a span and, with its length, the span can be stored.
-    fn has_memory(&self, len: Option<usize>, fields: GroupFields<'_>) -> bool {
-        let group = match self.open_group {
-            Some(_) => 0,
-            None => GroupTable::cost(fields.resource, fields.scope),
-        };
-        let free = self.settings.span_bytes.saturating_sub(self.span_memory());
-        let span = match len {
-            Some(len) => self.store.cost(len).map(|cost| cost + size_of::<Address>()),
-            None => Some(0),
-        };
-        span.is_some_and(|span| span.saturating_add(group) <= free)
-    }
-
-    /// Whether a span of `len` bytes can be stored when no other is.
-    fn ever_has_memory(&self, len: usize, fields: GroupFields<'_>) -> bool {
-        let group = GroupTable::cost(fields.resource, fields.scope);
-        let span = SpanStore::largest_cost(len).map(|cost| cost + size_of::<Address>());
-        span.is_some_and(|span| span.saturating_add(group) <= self.settings.span_bytes)
-    }
-
-    /// Decides the trace that is due first, or refuses.
-    fn make_space(&mut self, output: &mut dyn TailOutput) -> Result<(), Refused> {
-        if self.settings.blocks {
-            return Err(Refused);
-        }
-        if let Some(slot) = self.table.earliest() {
-            self.counts.evicted_traces += 1;
-            self.decide(slot, DecisionCause::Evicted, output);
-        }
-        Ok(())
     }
 
     fn insert(&mut self, trace_id: [u8; 16]) -> u32 {
@@ -412,40 +395,6 @@ impl Shard {
         Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
     }
 
-    /// Moves the spans of a segment that is mostly free; returns false if there is none.
-    fn compact(&mut self) -> bool {
-        if !self.leaving.is_empty() {
-            return false;
-        }
-        let spare = self.settings.span_bytes.saturating_sub(self.span_memory());
-        let table = &mut self.table;
-        self.store.compact(spare, |store, moved| {
-            let Moved { trace, from, to, successor } = moved;
-            let Some(last) = table.get(trace).map(|entry| entry.last()) else { return };
-            if last == from {
-                table.set_last(trace, to);
-                return;
-            }
-            let leads_here = |address: &Address| store.header(*address).previous == from;
-            let successor = successor.or_else(|| chain(store, last).find(leads_here));
-            if let Some(successor) = successor {
-                store.set_previous(successor, to);
-            }
-        })
-    }
-
-    fn span_memory(&self) -> usize {
-        // A decision needs the addresses of all spans of its trace.
-        let addresses = self.table.spans() as usize * size_of::<Address>();
-        self.store.bytes() + self.groups.bytes() + addresses
-    }
-
-    /// Bytes of memory, of which the tables' are allocated from the start.
-    pub(crate) fn memory_bytes(&self, config: &TailSamplingConfig) -> usize {
-        config.max_memory_bytes / usize::from(config.num_shards.max(1)) - self.settings.span_bytes
-            + self.span_memory()
-    }
-
     pub(crate) fn counts(&self) -> TailCounts {
         TailCounts {
             pending_spans: self.table.spans() + self.leaving.len() as u64,
@@ -453,6 +402,7 @@ impl Shard {
             policy_evaluation_errors: self.counts.policy_evaluation_errors + self.policies.errors(),
             requests: self.writer.requests(),
             malformed_trace_states: self.trace_states.malformed(),
+            stress_activations: self.stress.map_or(0, |stress| stress.activations()),
             ..self.counts
         }
     }

@@ -152,6 +152,11 @@ impl TailSampler {
         self.inner.throughput_states()
     }
 
+    /// Whether stress relief decides the traces that begin. It ends with a trace that begins after the pressure.
+    pub fn is_stressed(&self) -> bool {
+        self.inner.is_stressed()
+    }
+
     /// Explains the decisions that `filter` chooses, from the next one on, to [`TailOutput::explained`]; `None` explains none.
     ///
     /// # Cost
@@ -338,6 +343,11 @@ impl ShardedTailSampler {
             return Err(TailSamplingError::Setting { name: "rules", message });
         }
         self.set_deciders(TailSamplingConfig { rules: rules.to_vec(), ..self.config.clone() })
+    }
+
+    /// As [`TailSampler::is_stressed`], of any shard.
+    pub fn is_stressed(&self) -> bool {
+        self.shards.iter().any(Shard::is_stressed)
     }
 
     /// As [`TailSampler::throughput_states`], of all shards together.

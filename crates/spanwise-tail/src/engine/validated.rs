@@ -11,6 +11,7 @@ use super::span_store::SEGMENT_BYTES;
 use super::timer_wheel::TimerWheel;
 use super::trace_table::TraceTable;
 use crate::rules::Rule;
+use crate::stress::Stress;
 
 /// The settings of one of `num_shards` shards.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,7 @@ pub(crate) struct ShardSettings {
     pub(crate) use_trace_state: bool,
     /// Late spans leave with the threshold of the decision.
     pub(crate) remembers_updates: bool,
+    pub(crate) stress: Option<Stress>,
     pub(crate) max_request_bytes: usize,
     pub(crate) cache_sizes: (usize, usize),
     /// The time between two decisions, and the number of ticks of the longest wait.
@@ -109,7 +111,18 @@ impl ShardSettings {
             .saturating_add(DecisionCache::bytes(cache_sizes.1))
             .saturating_add(RequestWriter::bytes(config.max_request_bytes))
             .saturating_add(TimerWheel::bytes(ticks));
-        let remembers_updates = !config.rules.is_empty();
+        let stress = match config.stress_relief {
+            None => None,
+            Some(_) if config.dry_run => {
+                let message = "a dry run decides no trace at once".to_owned();
+                return error("stress_relief", message);
+            }
+            Some(settings) => match settings.threshold() {
+                Ok(threshold) => Some(Stress::new(settings, threshold)),
+                Err((key, message)) => return error("stress_relief", format!("{key}: {message}")),
+            },
+        };
+        let remembers_updates = !config.rules.is_empty() || stress.is_some();
         let mut fixed = fixed;
         if remembers_updates {
             fixed = fixed.saturating_add(DecisionCache::update_bytes(cache_sizes.0));
@@ -142,6 +155,7 @@ impl ShardSettings {
             dry_run: config.dry_run,
             use_trace_state: config.use_trace_state,
             remembers_updates,
+            stress,
             max_request_bytes: config.max_request_bytes,
             cache_sizes,
             tick,

@@ -100,6 +100,7 @@ fn cause_text(cause: DecisionCause) -> &'static str {
         DecisionCause::MaxSpans => "`max_spans_per_trace` is reached",
         DecisionCause::TraceTooLarge => "`maximum_trace_size_bytes` is exceeded",
         DecisionCause::SpanIngest => "`span-ingest`",
+        DecisionCause::Stress => "stress relief",
         DecisionCause::Shutdown => "shutdown",
     }
 }

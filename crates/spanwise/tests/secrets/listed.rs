@@ -85,7 +85,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     tail::PolicyKind tail::ProbabilisticPolicy tail::ProbabilisticSampler tail::ProbabilisticSamplerConfig \
     tail::ProbabilisticSamplerCounts tail::ProbabilisticSamplerError tail::SampledCounts \
     tail::SamplerMode tail::AdaptiveThroughput tail::Rule tail::RuleMatch tail::RuleSampler \
-    tail::ThroughputState tail::RateLimitingPolicy tail::SampledRequest \
+    tail::ThroughputState tail::StressRelief tail::RateLimitingPolicy tail::SampledRequest \
     tail::SamplingStrategy tail::ShardedTailSampler tail::SpanCountPolicy \
     tail::StringAttributePolicy tail::TailCounts tail::TailDropReason tail::TailSampler \
     tail::TailSamplingConfig tail::TailSamplingError tail::TraceStatePolicy";

@@ -158,7 +158,11 @@ impl Shard {
             Decision::NotSampled | Decision::Dropped => &mut self.not_sampled,
         };
         cache.put(trace_id, outcome.policy);
-        cache.set_update(outcome.update);
+        // Late spans of a trace that policies sampled bypass the change, as in the Collector.
+        cache.set_update(match outcome.update {
+            update @ ThresholdUpdate::Compose(_) => update,
+            _ => ThresholdUpdate::None,
+        });
         if outcome.decision == Decision::Sampled || self.settings.dry_run {
             self.leaving_as = span_outcome;
             let update = match self.settings.dry_run {
