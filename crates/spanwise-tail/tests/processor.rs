@@ -12,9 +12,8 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use spanwise_tail::{
-    CompositePolicy, Decision, LatencyPolicy, Policy, PolicyKind, ProbabilisticPolicy,
-    SamplingStrategy, ShardedTailSampler, SpanCountPolicy, StringAttributePolicy, TailSampler,
-    TailSamplingConfig,
+    Decision, LatencyPolicy, Policy, PolicyKind, ProbabilisticPolicy, SamplingStrategy,
+    ShardedTailSampler, SpanCountPolicy, StringAttributePolicy, TailSampler, TailSamplingConfig,
 };
 use spanwise_wire::StatusCode;
 use support::*;
@@ -309,85 +308,6 @@ fn each_policy_has_its_table_of_decisions() {
 }
 
 #[test]
-fn span_ingest_decides_by_the_spans_of_one_request() {
-    // Both in one request: each alone is not enough.
-    let put = Policy::new("put", StringAttributePolicy::new("method", ["PUT"]));
-    let shop = Policy::new("shop", StringAttributePolicy::new("user", ["a"]));
-    let two = policy(PolicyKind::And(vec![put, shop]));
-    let settings = config(vec![two, errors()]).with_sampling_strategy(SamplingStrategy::SpanIngest);
-    let mut world = World::new(&settings);
-    world.append(&request(vec![with(span(1, 1), "method", "PUT"), span(2, 1)]));
-    world.append(&request(vec![with(span(1, 2), "user", "a"), span(2, 2)]));
-    assert!(world.output.decisions.is_empty());
-    world.append(&request(vec![with_status(span(1, 3), 2)]));
-    assert_eq!(world.output.decisions, [(1, Decision::Sampled, Some("errors".to_owned()))]);
-    assert_eq!(world.output.spans().len(), 3);
-    world.append(&request(vec![span(1, 4)]));
-    assert_eq!(world.output.spans().len(), 4);
-    world.pass(DECIDED);
-    assert_eq!(world.output.decisions.len(), 2);
-    assert_eq!(world.output.decisions[1].1, Decision::NotSampled);
-}
-
-#[test]
-fn span_ingest_counts_all_spans_and_looks_at_those_of_one_resource() {
-    let ingest = |kind| {
-        World::new(&config(vec![policy(kind)]).with_sampling_strategy(SamplingStrategy::SpanIngest))
-    };
-    let mut world = ingest(SpanCountPolicy::at_least(3).into());
-    world.append(&request(vec![span(1, 1), span(1, 2)]));
-    assert!(world.output.decisions.is_empty());
-    world.append(&request(vec![span(1, 3)]));
-    assert_eq!(world.output.traces(), [1]);
-
-    let service = |name| Policy::new(name, StringAttributePolicy::new("service.name", [name]));
-    let group = |name, id| {
-        resource_spans(vec![attribute("service.name", name)], vec![("scope", vec![span(1, id)])])
-    };
-    let mut world = ingest(PolicyKind::And(vec![service("a"), service("b")]));
-    world.append(&encode(vec![group("a", 1), group("b", 2)]));
-    world.pass(DECIDED);
-    assert_eq!(world.output.decisions[0].1, Decision::NotSampled);
-    // The spans of the second resource follow the decision for those of the first.
-    let mut world = ingest(service("a").kind);
-    world.append(&encode(vec![group("a", 1), group("b", 2)]));
-    assert_eq!(world.output.spans().len(), 2);
-    assert_eq!(world.sampler.counts().late_sampled_spans, 1);
-}
-
-#[test]
-fn span_ingest_accepts_what_the_collector_accepts() {
-    let accepts = |kind: PolicyKind| {
-        let config =
-            config(vec![policy(kind)]).with_sampling_strategy(SamplingStrategy::SpanIngest);
-        TailSampler::new(&config, std::time::Instant::now()).is_ok()
-    };
-    let latency = LatencyPolicy::above(1);
-    assert!(accepts(latency.into()));
-    assert!(!accepts(latency.with_upper_threshold_ms(2).into()));
-    assert!(accepts(SpanCountPolicy::at_least(1).into()));
-    let bounded = policy(SpanCountPolicy::at_least(1).with_max_spans(2));
-    assert!(!accepts(PolicyKind::Not(Box::new(bounded.clone()))));
-    let composite = |sub| accepts(spanwise_tail::CompositePolicy::new(10, vec![sub]).into());
-    assert!(composite(policy(latency)) && !composite(bounded));
-}
-
-#[test]
-fn span_ingest_waits_for_a_drop_policy_that_may_match() {
-    let metrics = Policy::new("metrics", StringAttributePolicy::new("url.path", ["/metrics"]));
-    let drop = Policy::new("drop", PolicyKind::Drop(vec![metrics]));
-    let settings = config(vec![policy(PolicyKind::AlwaysSample), drop])
-        .with_sampling_strategy(SamplingStrategy::SpanIngest);
-    let mut world = World::new(&settings);
-    world.append(&request(vec![span(1, 1), span(2, 1)]));
-    assert!(world.output.decisions.is_empty());
-    world.append(&request(vec![with(span(1, 2), "url.path", "/metrics")]));
-    assert_eq!(world.output.decisions, [(1, Decision::Dropped, Some("drop".to_owned()))]);
-    world.pass(DECIDED);
-    assert_eq!(world.output.traces(), [2]);
-}
-
-#[test]
 fn shards_share_the_work_and_the_tokens() {
     let settings =
         config(vec![policy(spanwise_tail::RateLimitingPolicy::new(10).with_burst_capacity(10))])
@@ -469,22 +389,6 @@ fn settings_out_of_range_are_errors_with_their_name() {
         ingest,
         "sampling_strategy: `span-ingest` requires all policies to be stateless, but policy \"p\" is stateful",
     );
-    // As the Collector: a trace can outgrow an upper bound, but not a lower one.
-    let by_ingest = |kind: PolicyKind| {
-        let settings = config(vec![policy(kind)]);
-        TailSampler::new(
-            &settings.with_sampling_strategy(SamplingStrategy::SpanIngest),
-            std::time::Instant::now(),
-        )
-        .is_ok()
-    };
-    let composite = |kind| CompositePolicy::new(9, vec![Policy::new("inner", kind)]).into();
-    assert!(by_ingest(LatencyPolicy::above(1).into()));
-    assert!(!by_ingest(LatencyPolicy::above(1).with_upper_threshold_ms(2).into()));
-    assert!(by_ingest(SpanCountPolicy::at_least(1).into()));
-    assert!(!by_ingest(SpanCountPolicy::at_least(1).with_max_spans(2).into()));
-    assert!(by_ingest(composite(PolicyKind::AlwaysSample)));
-    assert!(!by_ingest(composite(spanwise_tail::RateLimitingPolicy::new(1).into())));
     let nested = |kind| policy(PolicyKind::And(vec![Policy::new("inner", kind)]));
     check(
         config(vec![nested(PolicyKind::Drop(vec![]))]),
