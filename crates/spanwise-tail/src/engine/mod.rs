@@ -1,6 +1,7 @@
 //! The engine: spans wait in `span_store` until their trace of the `trace_table` is due in the `timer_wheel`, are evaluated by the
 //! policies in `shard`, and leave through the `request_writer`; `decision_cache` answers for late spans.
 
+mod candidates;
 mod config;
 mod counts;
 mod decided_trace;

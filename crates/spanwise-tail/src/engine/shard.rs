@@ -7,7 +7,7 @@ mod memory;
 
 use std::time::Duration;
 
-use self::candidates::Candidates;
+use super::candidates::Candidates;
 use super::counts::{TailCounts, TailDropReason};
 use super::decided_trace::DecisionCause;
 use super::decider::Decider;
@@ -419,7 +419,5 @@ fn outcome(decision: Decision) -> Outcome {
     Outcome { decision, policy: None, may_drop_later: false, update: ThresholdUpdate::None }
 }
 
-/// The bytes of memory of a trace that is decided together with others.
-pub(crate) const CANDIDATE_BYTES: usize = Candidates::BYTES;
 /// The most segments that are compacted after a request or a tick, so that neither takes long.
 const MAX_COMPACTIONS: usize = 4;

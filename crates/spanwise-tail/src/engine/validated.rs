@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use super::candidates::Candidates;
 use super::config::{MAX_SPANS, SamplingStrategy, TailSamplingConfig};
 use super::decision_cache::DecisionCache;
 use super::error::TailSamplingError;
 use super::request_writer::RequestWriter;
-use super::shard::CANDIDATE_BYTES;
 use super::span_store::SEGMENT_BYTES;
 use super::timer_wheel::TimerWheel;
 use super::trace_table::TraceTable;
@@ -128,7 +128,7 @@ impl ShardSettings {
             fixed = fixed.saturating_add(DecisionCache::update_bytes(cache_sizes.0));
         }
         if config.rules.iter().any(Rule::has_budget) {
-            fixed = fixed.saturating_add(num_traces.saturating_mul(CANDIDATE_BYTES));
+            fixed = fixed.saturating_add(num_traces.saturating_mul(Candidates::BYTES));
         }
         let least = fixed.saturating_add(MIN_SPAN_BYTES);
         let bytes = config.max_memory_bytes / shards;

@@ -12,8 +12,8 @@ pub(crate) trait Ranked {
 /// Sorts `traces` by falling randomness and returns the threshold that keeps as many from the first on as have at most `budget` spans
 /// together; `None` if it keeps none.
 ///
-/// The threshold is one above the highest randomness that is not kept. It does not depend on the randomness of a trace that is kept, so
-/// that each kept trace represents 1 / probability traces in the mean. The lowest randomness that is kept would overestimate k traces as
+/// The threshold is one above the highest randomness that is not sampled. It does not depend on the randomness of a trace that is sampled, so
+/// that each sampled trace represents 1 / probability traces in the mean. The lowest randomness that is sampled would overestimate k traces as
 /// k / (k − 1).
 pub(crate) fn bottom_k<T: Ranked>(traces: &mut [T], budget: u64) -> Option<Threshold> {
     traces.sort_by_key(|trace| std::cmp::Reverse(trace.randomness()));
@@ -50,17 +50,17 @@ mod tests {
     }
 
     #[test]
-    fn the_threshold_is_one_above_the_highest_that_is_not_kept() {
+    fn the_threshold_is_one_above_the_highest_that_is_not_sampled() {
         let traces = [Trace(50, 2), Trace(90, 3), Trace(10, 1), Trace(70, 4)];
         assert_eq!(threshold(&traces, 10), Some(0));
         assert_eq!(threshold(&traces, 9), Some(11));
         assert_eq!(threshold(&traces, 8), Some(51));
-        // A smaller trace behind one that exceeds the budget is not kept.
+        // A smaller trace behind one that exceeds the budget is not sampled.
         assert_eq!(threshold(&traces, 4), Some(71));
         assert_eq!(threshold(&traces, 2), Some(91));
         assert_eq!(threshold(&[], 0), Some(0));
         assert_eq!(threshold(&[Trace((1 << 56) - 1, 1)], 0), None);
-        // Of equal ones, all or none are kept.
+        // Of equal ones, all or none are sampled.
         assert_eq!(threshold(&[Trace(5, 1), Trace(5, 1), Trace(9, 1)], 2), Some(6));
         assert_eq!(threshold(&[Trace(5, u64::MAX), Trace(6, u64::MAX)], u64::MAX), Some(6));
     }
@@ -86,10 +86,10 @@ mod tests {
                 traces.iter().map(|trace| trace.1).sum::<u64>() as f64 / (10 * k) as f64;
             let budget = (k as f64 * mean_size) as u64;
             let threshold = bottom_k(&mut traces, budget);
-            let kept = traces.iter().filter(|trace| {
+            let sampled = traces.iter().filter(|trace| {
                 threshold.is_some_and(|threshold| threshold.keeps(trace.randomness()))
             });
-            let (count, spans) = kept.fold((0.0, 0.0), |(count, spans), trace| {
+            let (count, spans) = sampled.fold((0.0, 0.0), |(count, spans), trace| {
                 let weight = threshold.map_or(0.0, Threshold::adjusted_count);
                 (count + weight, spans + weight * trace.1 as f64)
             });
@@ -111,7 +111,7 @@ mod tests {
                 // Four standard errors: the seeds are fixed, so that the test never fails by accident.
                 assert!((mean - 1.0).abs() < 4.0 * error, "k = {k}: {mean} ± {error}");
                 assert!((span_mean - 1.0).abs() < 6.0 * error, "k = {k}: {span_mean} ± {error}");
-                // The bias of the lowest kept randomness, k / (k − 1), would be found.
+                // The bias of the lowest sampled randomness, k / (k − 1), would be found.
                 assert!(4.0 * error < 1.0 / (k - 1) as f64, "k = {k}: {error}");
             }
         }

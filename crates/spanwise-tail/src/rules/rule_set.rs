@@ -226,7 +226,7 @@ pub(crate) struct Budget {
     burst: f64,
     tokens: f64,
     updated: Duration,
-    /// The threshold of the last traces that were decided together; `None` kept none of them.
+    /// The threshold of the last traces that were decided together; `None` sampled none of them.
     last: Option<Threshold>,
 }
 
@@ -251,11 +251,11 @@ impl Budget {
         self.tokens = self.burst.min(self.tokens + passed * self.per_second);
         self.updated = self.updated.max(now);
         let threshold = bottom_k(candidates, self.tokens.max(0.0) as u64);
-        let is_kept = |candidate: &&Candidate| {
+        let is_sampled = |candidate: &&Candidate| {
             threshold.is_some_and(|threshold| threshold.keeps(candidate.randomness))
         };
-        let kept = candidates.iter().take_while(is_kept).map(|candidate| candidate.spans);
-        self.charge(kept.sum());
+        let sampled = candidates.iter().take_while(is_sampled).map(|candidate| candidate.spans);
+        self.charge(sampled.sum());
         self.last = threshold;
         threshold
     }

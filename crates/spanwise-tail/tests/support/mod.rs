@@ -11,8 +11,8 @@ use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message as _;
 use spanwise_tail::{
-    DecidedTrace, Decision, Policy, PolicyKind, SampledRequest, TailOutput, TailSampler,
-    TailSamplingConfig,
+    DecidedTrace, Decision, Policy, PolicyKind, ProbabilisticPolicy, Rule, SampledRequest,
+    TailOutput, TailSampler, TailSamplingConfig,
 };
 
 pub const MILLI: u64 = 1_000_000;
@@ -218,6 +218,17 @@ pub fn config(policies: Vec<Policy>) -> TailSamplingConfig {
 
 pub fn policy(kind: impl Into<PolicyKind>) -> Policy {
     Policy::new("p", kind)
+}
+
+pub const ERROR: &str = "status.code == STATUS_CODE_ERROR";
+pub const PAYMENT: &str = "attributes[\"service\"] == \"payment\"";
+
+pub fn rules(rules: Vec<Rule>) -> TailSamplingConfig {
+    rules.into_iter().fold(config(vec![]), TailSamplingConfig::with_rule)
+}
+
+pub fn percentage(percentage: f64) -> ProbabilisticPolicy {
+    ProbabilisticPolicy::new(percentage)
 }
 
 /// The decision of one policy about one request of one trace.

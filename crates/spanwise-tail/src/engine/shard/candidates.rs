@@ -1,42 +1,10 @@
 //! Traces that are decided together, within the budget of their rule.
 
 use super::Shard;
+use crate::engine::candidates::{Candidates, Place, Waiting};
 use crate::engine::decided_trace::DecisionCause;
 use crate::engine::output::TailOutput;
-use crate::policy::Outcome;
 use crate::rules::Candidate;
-
-/// The traces of one tick. They are no longer in the order in which decisions are due.
-#[derive(Debug, Default)]
-pub(super) struct Candidates {
-    waiting: Vec<Waiting>,
-    /// Decided; their spans have not left.
-    decided: Vec<(Place, Outcome)>,
-}
-
-/// A trace of the table: its slot may have another one after a panic of the output.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    slot: u32,
-    trace_id: [u8; 16],
-    cause: DecisionCause,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Waiting {
-    place: Place,
-    candidate: Candidate,
-}
-
-impl Candidates {
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.decided.is_empty()
-    }
-
-    /// The bytes of memory for each trace.
-    pub(crate) const BYTES: usize =
-        size_of::<Waiting>() + size_of::<(Place, Outcome)>() + size_of::<Candidate>();
-}
 
 impl Shard {
     /// Decides about a trace with the others of this tick, or alone if it is decided before its time.
