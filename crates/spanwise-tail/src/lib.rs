@@ -6,6 +6,7 @@ mod config;
 mod engine;
 mod explain;
 mod keys;
+mod metrics;
 mod ottl;
 mod outgoing_trace_state;
 mod pattern;
@@ -24,12 +25,13 @@ pub use engine::{
 pub use explain::{
     Evidence, EvidenceSpan, ExplainError, ExplainFilter, Explanation, PolicyExplanation,
 };
+pub use metrics::{TailHistogram, TailMetric, TailMetricData, TailMetricPoint};
 pub use ottl::{ErrorMode, OttlConditionPolicy};
 pub use policy::{
     BooleanAttributePolicy, BytesLimitingPolicy, Compat, CompatError, CompositePolicy, Decision,
-    EvaluationError, LatencyPolicy, NumericAttributePolicy, Policy, PolicyCounts, PolicyDecision,
-    PolicyError, PolicyKind, PolicyVote, ProbabilisticPolicy, RateLimitingPolicy, SpanCountPolicy,
-    StringAttributePolicy, TraceStatePolicy,
+    DecisionSums, EvaluationError, LatencyPolicy, NumericAttributePolicy, Policy, PolicyCounts,
+    PolicyDecision, PolicyError, PolicyKind, PolicyVote, ProbabilisticPolicy, RateLimitingPolicy,
+    SpanCountPolicy, StringAttributePolicy, TraceStatePolicy,
 };
 pub use probabilistic_sampler::{
     ProbabilisticSampler, ProbabilisticSamplerConfig, ProbabilisticSamplerCounts,

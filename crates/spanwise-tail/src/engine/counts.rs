@@ -41,8 +41,12 @@ pub struct TailCounts {
     pub sampled_traces: u64,
     /// Traces that were not sampled.
     pub not_sampled_traces: u64,
-    /// Traces that were dropped (`traces_dropped_too_large` among them).
+    /// Traces that were dropped.
     pub dropped_traces: u64,
+    /// Traces that exceeded `maximum_trace_size_bytes` (`traces_dropped_too_large`); they are among the dropped.
+    pub too_large_traces: u64,
+    /// Traces that a shutdown dropped; they are among the dropped.
+    pub shutdown_traces: u64,
     /// Traces that were decided before their time because a limit was reached. The Collector loses such traces
     /// (`sampling_trace_dropped_too_early`).
     pub evicted_traces: u64,
@@ -122,6 +126,8 @@ impl TailCounts {
         self.sampled_traces += other.sampled_traces;
         self.not_sampled_traces += other.not_sampled_traces;
         self.dropped_traces += other.dropped_traces;
+        self.too_large_traces += other.too_large_traces;
+        self.shutdown_traces += other.shutdown_traces;
         self.evicted_traces += other.evicted_traces;
         self.late_sampled_spans += other.late_sampled_spans;
         self.late_not_sampled_spans += other.late_not_sampled_spans;

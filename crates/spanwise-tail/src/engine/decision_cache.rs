@@ -25,6 +25,8 @@ struct Entry {
     newer: u32,
     older: u32,
     policy: u16,
+    /// The time of the decision, in seconds modulo 65,536.
+    decided: u16,
 }
 
 impl DecisionCache {
@@ -69,6 +71,18 @@ impl DecisionCache {
         }
     }
 
+    /// The time of the decision that was used last, as it was set; 0 if the cache remembers none.
+    pub(crate) fn decided(&self) -> u16 {
+        self.entries.get(self.newest as usize).map_or(0, |entry| entry.decided)
+    }
+
+    /// Remembers the time of the decision that was put last.
+    pub(crate) fn set_decided(&mut self, seconds: u16) {
+        if let Some(entry) = self.entries.get_mut(self.newest as usize) {
+            entry.decided = seconds;
+        }
+    }
+
     /// The most bytes of memory of a cache of `max` decisions.
     pub(crate) fn bytes(max: usize) -> usize {
         // A table is at least seven eighths full before it doubles: 16/7 places for each entry, of five bytes.
@@ -104,7 +118,7 @@ impl DecisionCache {
             return;
         }
         let key = key_of(trace_id);
-        let entry = Entry { key, newer: NONE, older: NONE, policy };
+        let entry = Entry { key, newer: NONE, older: NONE, policy, decided: 0 };
         let index = if self.entries.len() < self.max {
             self.entries.push(entry);
             (self.entries.len() - 1) as u32

@@ -1,5 +1,6 @@
 //! One shard: traces that wait for their decisions.
 
+mod ages;
 mod at_once;
 mod candidates;
 mod decide;
@@ -22,6 +23,7 @@ use super::timer_wheel::TimerWheel;
 use super::trace_table::{Counted, TraceTable};
 use super::validated::ShardSettings;
 use crate::explain::Explainer;
+use crate::metrics::ShardMetrics;
 use crate::outgoing_trace_state::{OutgoingSpan, ThresholdUpdate, TraceStateWriter};
 use crate::policy::{Decision, Outcome, PolicyCounts};
 use crate::stress::Stress;
@@ -38,6 +40,7 @@ pub(crate) struct Shard {
     not_sampled: DecisionCache,
     writer: RequestWriter,
     counts: TailCounts,
+    metrics: ShardMetrics,
     now: Duration,
     /// The group of the spans that are taken, once the first of them is stored.
     open_group: Option<u32>,
@@ -101,6 +104,7 @@ impl Shard {
             not_sampled: DecisionCache::new(not_sampled),
             writer: RequestWriter::new(settings.max_request_bytes),
             counts: TailCounts::default(),
+            metrics: ShardMetrics::default(),
             now: Duration::ZERO,
             open_group: None,
             leaving: Vec::new(),
@@ -117,6 +121,7 @@ impl Shard {
 
     pub(crate) fn set_policies(&mut self, policies: Decider) {
         self.counts.policy_evaluation_errors += self.policies.errors();
+        self.metrics.replace(self.policies.counts(), policies.counts());
         self.policies = policies;
     }
 
@@ -163,6 +168,7 @@ impl Shard {
                 self.counts.received_spans += 1;
                 self.counts.not_sampled_spans += 1;
                 self.counts.late_not_sampled_spans += 1;
+                self.metrics.late_span(self.now, self.not_sampled.decided());
                 return Ok(());
             }
             let summary = match span.summary() {
@@ -195,9 +201,11 @@ impl Shard {
                     if let Destination::Sampled = destination {
                         self.counts.sampled_spans += 1;
                         self.counts.late_sampled_spans += 1;
+                        self.metrics.late_span(self.now, self.sampled.decided());
                     } else {
                         self.counts.not_sampled_spans += 1;
                         self.counts.late_not_sampled_spans += 1;
+                        self.metrics.late_span(self.now, self.not_sampled.decided());
                         self.counts.dry_run_spans += 1;
                     }
                     return Ok(());
@@ -290,6 +298,7 @@ impl Shard {
         );
         if let (true, false, Some(wait)) = (is_root, had_root, self.settings.wait_after_root) {
             let deadline = self.tick_after(wait);
+            self.record_at_root(slot, deadline);
             self.table.hasten(slot, deadline);
         }
         if self.settings.by_ingest {

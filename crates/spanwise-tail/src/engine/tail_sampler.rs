@@ -1,5 +1,7 @@
 //! The public samplers.
 
+mod metrics;
+
 use std::time::{Duration, Instant};
 
 use spanwise_wire::read::{TraceRequest, WireError};
@@ -250,8 +252,7 @@ impl ShardedTailSampler {
         first_span: u64,
         output: &mut dyn TailOutput,
     ) -> Appended {
-        let mut taken = Taken { seen: 0, first_span };
-        let mut index = 0;
+        let (mut taken, mut index) = (Taken { seen: 0, first_span }, 0);
         for resource in TraceRequest::new(request).resources().filter_map(Result::ok) {
             // A URL that is not UTF-8 is left out.
             let schema_url = resource.schema_url().unwrap_or_default();

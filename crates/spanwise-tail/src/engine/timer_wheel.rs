@@ -49,6 +49,11 @@ impl TimerWheel {
         self.start + offset
     }
 
+    /// The tick at which an entry is due; `None` if it is in no list.
+    pub(crate) fn deadline(&self, links: &Links) -> Option<u64> {
+        (links.bucket != NO_BUCKET).then(|| self.tick_of(links.bucket))
+    }
+
     /// Adds an entry at the end of the list of its tick. A tick beyond one turn counts as the last one.
     pub(crate) fn insert<E: AsMut<Links>>(&mut self, entries: &mut [E], slot: u32, deadline: u64) {
         // Without entries the wheel starts anew, so that the earlier ticks are not searched.

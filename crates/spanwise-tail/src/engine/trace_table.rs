@@ -177,6 +177,11 @@ impl TraceTable {
         self.wheel.hasten(&mut self.entries, slot, deadline);
     }
 
+    /// The tick at which the decision about a trace is due; `None` once it is out of that order.
+    pub(crate) fn deadline(&self, slot: u32) -> Option<u64> {
+        self.wheel.deadline(&self.entries.get(slot as usize)?.links)
+    }
+
     /// Takes a trace out of the order in which decisions are due.
     pub(crate) fn set_undue(&mut self, slot: u32) {
         self.wheel.remove(&mut self.entries, slot);

@@ -34,7 +34,7 @@ pub use boolean_attribute::BooleanAttributePolicy;
 pub(crate) use build::{Parent, build};
 pub use bytes_limiting::BytesLimitingPolicy;
 pub use compat::{Compat, CompatError};
-pub use counts::PolicyCounts;
+pub use counts::{DecisionSums, PolicyCounts};
 pub use decision::{Decision, PolicyDecision};
 pub use error::PolicyError;
 pub(crate) use evaluate::Evaluate;

@@ -138,7 +138,8 @@ impl PolicySet {
         let (decision, policy) = found.combine();
         for (index, named) in self.policies.iter_mut().enumerate() {
             let Some(evaluation) = named.evaluation.take() else { continue };
-            named.counts.add_evaluation(evaluation, decision);
+            let size = (summary.spans(), summary.bytes());
+            named.counts.add_evaluation(evaluation, decision, size);
             named.counts.decided += u64::from(policy.map(usize::from) == Some(index));
         }
         Outcome { decision, policy, may_drop_later, update }

@@ -49,6 +49,7 @@ pub(crate) struct Candidate {
     rule: u16,
     randomness: Randomness,
     spans: u64,
+    bytes: u64,
 }
 
 impl RuleSet {
@@ -66,7 +67,7 @@ impl RuleSet {
         now: Duration,
     ) -> RuleDecision {
         let trace = &TraceView::new(trace_id, summary, source, &self.keys);
-        let spans = summary.spans();
+        let (spans, bytes) = (summary.spans(), summary.bytes());
         for (index, rule) in self.rules.iter_mut().enumerate() {
             if !rule.matches(trace) {
                 continue;
@@ -88,10 +89,11 @@ impl RuleSet {
                 }
                 BuiltSampler::Budget(_) => {
                     let Arrived { randomness, .. } = Arrived::of(trace);
-                    return RuleDecision::Candidate(Candidate { rule: index, randomness, spans });
+                    let candidate = Candidate { rule: index, randomness, spans, bytes };
+                    return RuleDecision::Candidate(candidate);
                 }
             };
-            rule.count(decision.decision);
+            rule.count(decision.decision, spans, bytes);
             return RuleDecision::Decided(decision);
         }
         RuleDecision::Decided(Outcome {
@@ -118,8 +120,9 @@ impl RuleSet {
             let BuiltSampler::Budget(budget) = &mut built.sampler else { continue };
             let threshold = budget.threshold(&mut ranked, now);
             for trace in traces {
-                let outcome = by_threshold(rule, threshold, Some(candidate(trace).randomness));
-                built.count(outcome.decision);
+                let Candidate { randomness, spans, bytes, .. } = candidate(trace);
+                let outcome = by_threshold(rule, threshold, Some(randomness));
+                built.count(outcome.decision, spans, bytes);
                 decided(trace, outcome);
             }
         }
@@ -127,7 +130,7 @@ impl RuleSet {
 
     /// Decides about a trace before its time, by the last threshold of its rule.
     pub(crate) fn decide_alone(&mut self, candidate: Candidate) -> Outcome {
-        let Candidate { rule, randomness, spans } = candidate;
+        let Candidate { rule, randomness, spans, bytes } = candidate;
         let Some(built) = self.rules.get_mut(usize::from(rule)) else {
             return outcome(rule, Decision::NotSampled, ThresholdUpdate::None);
         };
@@ -141,7 +144,7 @@ impl RuleSet {
         {
             budget.charge(spans);
         }
-        built.count(outcome.decision);
+        built.count(outcome.decision, spans, bytes);
         outcome
     }
 
@@ -181,7 +184,7 @@ impl BuiltRule {
         matches
     }
 
-    fn count(&mut self, decision: Decision) {
+    fn count(&mut self, decision: Decision, spans: u64, bytes: u64) {
         match decision {
             Decision::Sampled => self.counts.sampled += 1,
             Decision::NotSampled => self.counts.not_sampled += 1,
@@ -189,6 +192,7 @@ impl BuiltRule {
         }
         self.counts.decided += 1;
         self.counts.agreed += 1;
+        self.counts.add_size(decision, spans, bytes);
     }
 }
 

@@ -8,6 +8,7 @@ use spanwise_wire::read::SpanView;
 use super::{GroupFields, Shard};
 use crate::engine::decided_trace::{DecidedTrace, DecisionCause};
 use crate::engine::output::TailOutput;
+use crate::metrics::wrapped_seconds;
 use crate::outgoing_trace_state::{ThresholdUpdate, randomness};
 use crate::policy::Decision;
 
@@ -40,11 +41,13 @@ impl Shard {
             let outgoing = self.trace_states.update(bytes, trace_id, update);
             self.writer.push(group, outgoing, &mut self.groups, output);
             self.sampled.put(trace_id, None);
+            self.sampled.set_decided(wrapped_seconds(self.now));
             self.sampled.set_update(update);
             self.counts.sampled_traces += 1;
             self.counts.sampled_spans += 1;
         } else {
             self.not_sampled.put(trace_id, None);
+            self.not_sampled.set_decided(wrapped_seconds(self.now));
             self.counts.not_sampled_traces += 1;
             self.counts.not_sampled_spans += 1;
         }

@@ -18,6 +18,7 @@ impl Shard {
         let Some(entry) = self.table.get(slot) else { return };
         if matches!(cause, DecisionCause::WaitOver | DecisionCause::Shutdown) {
             let place = Place { slot, trace_id: entry.trace_id(), cause };
+            self.record_removal(slot);
             self.table.set_undue(slot);
             self.candidates.waiting.push(Waiting { place, candidate });
         } else if let Some(outcome) = self.policies.decide_alone(candidate) {

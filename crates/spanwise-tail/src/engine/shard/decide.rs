@@ -13,6 +13,7 @@ use crate::engine::output::TailOutput;
 use crate::engine::request_writer::span_len;
 use crate::engine::span_store::{Address, Header, SpanStore};
 use crate::explain::ExplainedTrace;
+use crate::metrics::wrapped_seconds;
 use crate::outgoing_trace_state::ThresholdUpdate;
 use crate::policy::{Decision, Outcome};
 use crate::rules::RuleDecision;
@@ -150,6 +151,7 @@ impl Shard {
         self.forward_leaving(output);
         let Some(entry) = self.table.get(slot) else { return };
         let (trace_id, last, spans) = (entry.trace_id(), entry.last(), u64::from(entry.spans()));
+        self.record_removal(slot);
         self.table.remove(slot);
         self.touched.retain(|touched| *touched != slot);
         let span_outcome = self.account(outcome.decision, cause);
@@ -158,6 +160,7 @@ impl Shard {
             Decision::NotSampled | Decision::Dropped => &mut self.not_sampled,
         };
         cache.put(trace_id, outcome.policy);
+        cache.set_decided(wrapped_seconds(self.now));
         // Late spans of a trace that policies sampled bypass the change, as in the Collector.
         cache.set_update(match outcome.update {
             update @ ThresholdUpdate::Compose(_) => update,
@@ -213,8 +216,12 @@ impl Shard {
             (Decision::Dropped, cause) => {
                 counts.dropped_traces += 1;
                 SpanOutcome::Dropped(match cause {
-                    DecisionCause::TraceTooLarge => TailDropReason::TraceTooLarge,
+                    DecisionCause::TraceTooLarge => {
+                        counts.too_large_traces += 1;
+                        TailDropReason::TraceTooLarge
+                    }
                     DecisionCause::Shutdown if self.settings.drops_pending => {
+                        counts.shutdown_traces += 1;
                         TailDropReason::Shutdown
                     }
                     _ => TailDropReason::DropPolicy,
