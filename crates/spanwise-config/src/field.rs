@@ -180,8 +180,7 @@ impl<'d> Field<'d> {
 
     /// A whole number of `range`.
     pub fn integer(&self, range: RangeInclusive<i64>) -> Option<i64> {
-        let expected =
-            || format!("a whole number {}", span_of(range.start(), range.end(), &i64::MAX));
+        let expected = || format!("a whole number{}", span_of(&range, &(i64::MIN..=i64::MAX)));
         let number = match self.scalar(&expected())? {
             Scalar::Integer(number) => i64::try_from(*number).ok(),
             _ => None,
@@ -191,8 +190,8 @@ impl<'d> Field<'d> {
 
     /// A number of `range`, whole or not.
     pub fn number(&self, range: RangeInclusive<f64>) -> Option<f64> {
-        let expected =
-            || format!("a number {}", span_of(range.start(), range.end(), &f64::INFINITY));
+        let all = f64::NEG_INFINITY..=f64::INFINITY;
+        let expected = || format!("a number{}", span_of(&range, &all));
         let number = match self.scalar(&expected())? {
             Scalar::Integer(number) => Some(*number as f64),
             Scalar::Float(number) => Some(*number),
@@ -309,9 +308,19 @@ impl<'d> Field<'d> {
     }
 }
 
-/// `from 1 to 9`, or `from 1` when the end is the type's own.
-fn span_of<T: PartialEq + std::fmt::Display>(start: &T, end: &T, most: &T) -> String {
-    if end == most { format!("from {start}") } else { format!("from {start} to {end}") }
+/// ` from 1 to 9`, ` from 1` when the end is the type's own, and nothing for all of its values.
+fn span_of<T: PartialEq + fmt::Display>(
+    range: &RangeInclusive<T>,
+    all: &RangeInclusive<T>,
+) -> String {
+    let (start, end) = (range.start(), range.end());
+    if range == all {
+        String::new()
+    } else if end == all.end() {
+        format!(" from {start}")
+    } else {
+        format!(" from {start} to {end}")
+    }
 }
 
 const SHOWN_LETTERS: usize = 40;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The release of all modules of the Collector: the newest whose modules of this list are all served.
-pub(super) const VERSION: &str = "v0.161.0";
+pub(crate) const VERSION: &str = "v0.161.0";
 /// The release of the modules that are stable.
 const STABLE: &str = "v1.67.0";
 
@@ -19,7 +19,7 @@ pub(super) fn is_built(cache: &Cache) -> bool {
 ///
 /// # Errors
 /// A tool is missing, a module cannot be fetched, or the build fails or takes too long.
-pub(super) fn collector(cache: &Cache) -> Result<PathBuf, String> {
+pub(crate) fn collector(cache: &Cache) -> Result<PathBuf, String> {
     let folder = cache.filled(&format!("otelcol-{VERSION}"), |folder| {
         println!("building the Collector {VERSION} in {}", folder.display());
         let started = Instant::now();
@@ -37,7 +37,7 @@ pub(super) fn collector(cache: &Cache) -> Result<PathBuf, String> {
 }
 
 /// The command `go` with its caches inside of ours.
-pub(super) fn go(cache: &Cache, arguments: &[&str], limit: Duration) -> Tool {
+pub(crate) fn go(cache: &Cache, arguments: &[&str], limit: Duration) -> Tool {
     environment(Tool::new("go", arguments, limit), cache)
 }
 

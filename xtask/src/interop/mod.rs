@@ -1,6 +1,6 @@
 //! `cargo xtask interop`: Spanwise against a real OpenTelemetry Collector, in both directions.
 
-mod build;
+pub(crate) mod build;
 mod collector;
 mod forward;
 mod idle;
@@ -38,7 +38,7 @@ $XDG_CACHE_HOME/spanwise or ~/.cache/spanwise), starts it on loopback and runs c
   probe/…                                 the protocol of each of the Collector's ports
   ring/VERSION                            routes of trace ids against those of load_balancing
   sampling/…                              tail_sampling and probabilistic_sampler after Spanwise's samplers
-  tail/…                                  75 configurations and 126 conditions of tail_sampling against spanwise-tail
+  tail/…                                  78 configurations and 136 conditions of tail_sampling against spanwise-tail, and blocks with mistakes
   limits/…                                a Collector that refuses requests: too large, or their encoding
   refused/…                               TLS that does not fit: no span leaves, a report names the cause
   idle/…                                  minutes without a span, and pings that are too many (--long)

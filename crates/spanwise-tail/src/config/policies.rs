@@ -280,11 +280,7 @@ fn boolean_attribute(field: &Field<'_>) -> BooleanAttributePolicy {
 /// `None` if a condition is not valid, which has been reported at its line.
 fn ottl_condition(field: &Field<'_>) -> Option<OttlConditionPolicy> {
     let mapping = field.mapping(&["error_mode", "span", "spanevent"]);
-    let error_mode = mapping.get("error_mode").choice(&[
-        ("propagate", ErrorMode::Propagate),
-        ("ignore", ErrorMode::Ignore),
-        ("silent", ErrorMode::Silent),
-    ]);
+    let error_mode = error_mode(&mapping.get("error_mode"));
     let conditions = |key: &str| -> Option<Vec<String>> {
         let is_event = key == "spanevent";
         let valid = |element: &Field<'_>| {
@@ -305,6 +301,19 @@ fn ottl_condition(field: &Field<'_>) -> Option<OttlConditionPolicy> {
     let policy = OttlConditionPolicy::span(span?).or_span_event(span_event?);
     Some(policy.with_error_mode(error_mode.unwrap_or_default()))
 }
+
+/// In upper case or lower case, as the Collector.
+fn error_mode(field: &Field<'_>) -> Option<ErrorMode> {
+    let text = field.string()?;
+    let found = ERROR_MODES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+    found.map(|(_, mode)| *mode).or_else(|| field.choice(ERROR_MODES))
+}
+
+const ERROR_MODES: &[(&str, ErrorMode)] = &[
+    ("propagate", ErrorMode::Propagate),
+    ("ignore", ErrorMode::Ignore),
+    ("silent", ErrorMode::Silent),
+];
 
 fn flag(mapping: &Mapping<'_>, key: &str) -> bool {
     let field = mapping.get(key);

@@ -47,6 +47,10 @@ fn read(block: &Field<'_>) -> ProbabilisticSamplerConfig {
             field.warning("the setting has no effect: it is for logs");
         }
     }
+    let source = mapping.get("attribute_source");
+    if source.string().is_some_and(|text| !text.is_empty()) {
+        let _without_effect: Option<()> = source.choice(&[("traceID", ()), ("record", ())]);
+    }
     let number = |key: &str, default: u32| {
         let field = mapping.get(key);
         let number = if field.has_value() { integer(&field, 0..=u32::MAX.into()) } else { None };

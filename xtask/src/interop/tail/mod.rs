@@ -3,6 +3,7 @@
 mod compare;
 mod configurations;
 mod load;
+mod mistakes;
 mod ours;
 mod recorded;
 mod span;
@@ -10,7 +11,7 @@ mod theirs;
 
 use super::build;
 use super::setup::Setup;
-use crate::peers::{Cache, Report, Scratch};
+use crate::peers::{Cache, Report};
 use crate::step::root;
 use compare::{Outcome, Sampled};
 use configurations::Configuration;
@@ -20,13 +21,14 @@ use std::path::Path;
 
 /// The cases of `cargo xtask interop`: one seed.
 pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
-    if !report.wants_any([NAME.to_owned()]) {
+    if !report.wants_any([NAME, MISTAKES].map(str::to_owned)) {
         return Ok(());
     }
     report.case(NAME, || {
         let outcomes = outcomes(&setup.collector, &[recorded::SEED])?;
         summary(&outcomes)
     });
+    report.case(MISTAKES, || mistakes::summary(&mistakes::refusals(&setup.collector)?));
     Ok(())
 }
 
@@ -49,17 +51,19 @@ pub(super) fn command(arguments: &[String]) -> Result<(), String> {
         return recorded::record(&collector);
     }
     let seeds: Vec<u64> = (recorded::SEED..recorded::SEED + options.seeds).collect();
+    let refusals = mistakes::refusals(&collector)?;
     let outcomes = outcomes(&collector, &seeds)?;
     let path = root().join("target/interop/tail.md");
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     std::fs::create_dir_all(root().join("target/interop")).map_err(failed)?;
-    std::fs::write(&path, page(&outcomes, &seeds)).map_err(failed)?;
+    std::fs::write(&path, page(&outcomes, &seeds) + &mistakes::page(&refusals)).map_err(failed)?;
     println!("{}", path.display());
     for outcome in outcomes.iter().filter(|outcome| !outcome.problems.is_empty()) {
         println!("FAILED {}", outcome.name);
         outcome.problems.iter().for_each(|problem| println!("    {problem}"));
     }
     println!("{}", summary(&outcomes)?);
+    println!("{}", mistakes::summary(&refusals)?);
     Ok(())
 }
 
@@ -103,7 +107,7 @@ fn outcomes(collector: &Path, seeds: &[u64]) -> Result<Vec<Outcome>, String> {
     let mut outcomes: Vec<Outcome> = all.iter().map(Outcome::new).collect();
     for seed in seeds {
         let load = Load::new(*seed, TRACES);
-        let theirs = theirs(collector, &all, &load)?;
+        let theirs = theirs::sampled(collector, &all, &load)?;
         for ((configuration, outcome), (file, theirs)) in all.iter().zip(&mut outcomes).zip(&theirs)
         {
             let config = configuration.read(file)?;
@@ -113,25 +117,6 @@ fn outcomes(collector: &Path, seeds: &[u64]) -> Result<Vec<Outcome>, String> {
         println!("seed {seed}: {} traces, {} spans", load.traces.len(), load.spans);
     }
     Ok(outcomes)
-}
-
-/// The file that the Collector read and the spans that it sampled, for each configuration.
-fn theirs(
-    collector: &Path,
-    all: &[Configuration],
-    load: &Load,
-) -> Result<Vec<(String, Vec<load::SpanKey>)>, String> {
-    let mut found = Vec::new();
-    let groups = all.chunk_by(|one, next| one.has_gate() == next.has_gate());
-    for configurations in groups.flat_map(|group| group.chunks(PIPELINES)) {
-        let scratch = Scratch::new("tail")?;
-        let file = theirs::CollectorFile::new(configurations, &scratch)?;
-        let has_gate = configurations.iter().all(Configuration::has_gate);
-        let options = if has_gate { &[GATE][..] } else { &[] };
-        let sampled = file.sampled(collector, options, load)?;
-        found.extend(sampled.into_iter().map(|keys| (file.text.clone(), keys)));
-    }
-    Ok(found)
 }
 
 /// One line.
@@ -182,11 +167,9 @@ fn page(outcomes: &[Outcome], seeds: &[u64]) -> String {
 }
 
 const NAME: &str = "tail/configurations";
-const GATE: &str = "--feature-gates=+processor.tailsamplingprocessor.usetracestate";
+const MISTAKES: &str = "tail/mistakes";
 /// Traces of a seed.
 const TRACES: usize = 250;
-/// Pipelines of one Collector.
-const PIPELINES: usize = 84;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use super::configurations::Configuration;
 use super::load::{Load, SpanKey};
+use super::theirs;
 use crate::interop::build;
 use crate::step::root;
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ pub(super) fn record(collector: &Path) -> Result<(), String> {
         "# Traces that `tail_sampling` of the Collector {} samples, one digit for four traces: seed {SEED}, {TRACES} traces.\n",
         build::VERSION
     );
-    for (configuration, (_, keys)) in all.iter().zip(super::theirs(collector, &all, &load)?) {
+    for (configuration, (_, keys)) in all.iter().zip(theirs::sampled(collector, &all, &load)?) {
         let _infallible = writeln!(text, "{} {}", configuration.name, digits(&load, &keys)?);
     }
     let path = root().join(FILE);

@@ -14,9 +14,31 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// The file that the Collector read and the spans that it sampled, for each configuration.
+///
+/// # Errors
+/// A Collector does not run.
+pub(super) fn sampled(
+    collector: &Path,
+    all: &[Configuration],
+    load: &Load,
+) -> Result<Vec<(String, Vec<SpanKey>)>, String> {
+    let mut found = Vec::new();
+    let groups = all.chunk_by(|one, next| one.has_gate() == next.has_gate());
+    for configurations in groups.flat_map(|group| group.chunks(PIPELINES)) {
+        let scratch = Scratch::new("tail")?;
+        let file = CollectorFile::new(configurations, &scratch)?;
+        let has_gate = configurations.iter().all(Configuration::has_gate);
+        let options = if has_gate { &[GATE][..] } else { &[] };
+        let sampled = file.sampled(collector, options, load)?;
+        found.extend(sampled.into_iter().map(|keys| (file.text.clone(), keys)));
+    }
+    Ok(found)
+}
+
 /// The file of a Collector that passes all traces to each of the configurations.
-pub(super) struct CollectorFile<'a> {
-    pub(super) text: String,
+struct CollectorFile<'a> {
+    text: String,
     port: u16,
     configurations: &'a [Configuration],
     scratch: &'a Scratch,
@@ -27,10 +49,7 @@ impl<'a> CollectorFile<'a> {
     ///
     /// # Errors
     /// The system has no port left.
-    pub(super) fn new(
-        configurations: &'a [Configuration],
-        scratch: &'a Scratch,
-    ) -> Result<Self, String> {
+    fn new(configurations: &'a [Configuration], scratch: &'a Scratch) -> Result<Self, String> {
         let [port] = free_ports()?;
         let mut text = format!(
             "receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:{port}'}}}}}}}}\n{}exporters:\n",
@@ -61,7 +80,7 @@ impl<'a> CollectorFile<'a> {
     ///
     /// # Errors
     /// The Collector does not start, does not take a request, or was too slow for the times of the phases.
-    pub(super) fn sampled(
+    fn sampled(
         &self,
         program: &Path,
         options: &[&str],
@@ -148,3 +167,6 @@ fn post(connection: &mut TcpStream, body: &[u8]) -> std::io::Result<()> {
 const START: Duration = Duration::from_secs(60);
 /// The longest time for the requests of one phase.
 const PHASE: Duration = Duration::from_millis(900);
+const GATE: &str = "--feature-gates=+processor.tailsamplingprocessor.usetracestate";
+/// Pipelines of one Collector.
+const PIPELINES: usize = 84;
