@@ -1,13 +1,14 @@
 //! The arguments of the command line, and the subcommand that they select.
 
 use crate::command::{Arguments, Command, FileArgument, Output};
-use crate::{config_check, config_explain, doctor, slip};
+use crate::{config_check, config_explain, doctor, explain, slip};
 use lexopt::prelude::{Long, Short, Value};
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-const COMMANDS: &[Command] = &[doctor::COMMAND, config_explain::COMMAND, config_check::COMMAND];
+const COMMANDS: &[Command] =
+    &[doctor::COMMAND, config_explain::COMMAND, config_check::COMMAND, explain::COMMAND];
 
 /// Runs the subcommand of `arguments`. Exits with 0 if all is well, 1 if not, and 2 for arguments that are not accepted.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -42,6 +43,10 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
             Long("json") => given.json = true,
+            Long("processor") => {
+                let name = parser.value().map_err(|error| error.to_string())?;
+                given.processor = Some(name.to_string_lossy().into_owned());
+            }
             Long("help") | Short('h') => wants_help = true,
             Long("version") | Short('V') => wants_version = true,
             Value(value) if command.is_none() => {
@@ -60,6 +65,12 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
             {
                 given.file = Some(value.into());
             }
+            Value(value)
+                if given.traces.is_none()
+                    && command.is_some_and(|it| it.file == FileArgument::WithTraces) =>
+            {
+                given.traces = Some(value.into());
+            }
             Long(option) => {
                 let hint = slip::hint(&format!("--{option}"), OPTIONS.iter().copied());
                 return Err(format!("{}{hint}", Long(option).unexpected()));
@@ -71,6 +82,14 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
         _ if wants_version => Ok(Parsed::Text(format!("spanwise {}", env!("CARGO_PKG_VERSION")))),
         Some(Command { name, usage, summary, help, .. }) if wants_help => {
             Ok(Parsed::Text(format!("spanwise {name} {usage}\n\n{summary}\n\n{help}")))
+        }
+        Some(command) if command.file == FileArgument::WithTraces && given.traces.is_none() => {
+            Err(format!("`{}` needs a file with policies and a file with traces", command.name))
+        }
+        Some(Command { file, name, .. })
+            if *file != FileArgument::WithTraces && given.processor.is_some() =>
+        {
+            Err(format!("`{name}` has no option `--processor`"))
         }
         Some(command) if command.file == FileArgument::Required && given.file.is_none() => {
             Err(format!("`{}` needs a file", command.name))
@@ -126,7 +145,7 @@ fn print(text: &str) {
 
 const EACH: &str = "\n`spanwise <command> --help` explains one of them. The exit status is 0 if all is well, 1 if not, and 2 for \
                     arguments that are not accepted.";
-const OPTIONS: [&str; 3] = ["--json", "--help", "--version"];
+const OPTIONS: [&str; 4] = ["--json", "--help", "--version", "--processor"];
 /// The exit status for arguments that are not accepted.
 const USAGE: u8 = 2;
 
@@ -160,6 +179,11 @@ mod tests {
         assert_eq!(problem("config check"), "`config check` needs a file");
         assert_eq!(problem("doctor --jsn"), "invalid option '--jsn'; did you mean `--json`?");
         assert_eq!(problem("doctor --verbose"), "invalid option '--verbose'");
+        let files = "`explain` needs a file with policies and a file with traces";
+        assert_eq!((problem("explain"), problem("explain a")), (files.into(), files.into()));
+        assert!(problem("explain a b c").contains('c'), "{}", problem("explain a b c"));
+        assert!(problem("explain a b --processor").contains("--processor"));
+        assert_eq!(problem("doctor --processor x"), "`doctor` has no option `--processor`");
         assert!(problem("doctor a b").contains('a'), "{}", problem("doctor a b"));
     }
 

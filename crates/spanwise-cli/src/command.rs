@@ -14,12 +14,14 @@ pub(crate) struct Command {
     pub run: fn(&Arguments) -> Output,
 }
 
-/// Whether a subcommand takes a file.
+/// The files that a subcommand takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileArgument {
     None,
     Optional,
     Required,
+    /// The settings, and the traces that they are about.
+    WithTraces,
 }
 
 /// The arguments of a subcommand.
@@ -27,6 +29,8 @@ pub(crate) enum FileArgument {
 pub(crate) struct Arguments {
     pub json: bool,
     pub file: Option<PathBuf>,
+    pub traces: Option<PathBuf>,
+    pub processor: Option<String>,
 }
 
 /// The text of a subcommand, and whether all is well.

@@ -6,10 +6,13 @@ mod command;
 mod config_check;
 mod config_explain;
 mod doctor;
+mod explain;
+mod explanation_json;
 mod features;
 mod problems;
 mod rust_log;
 mod slip;
+mod traces_file;
 
 use std::process::ExitCode;
 
