@@ -92,10 +92,14 @@ impl DecisionCache {
     /// The policy of a decided trace; `Some(None)` if no policy decided. The decision counts as used.
     pub(crate) fn get(&mut self, trace_id: [u8; 16]) -> Option<Option<u16>> {
         let key = key_of(trace_id);
+        self.find(key, hash(&self.hasher, key))
+    }
+
+    fn find(&mut self, key: [u32; 2], hash: u64) -> Option<Option<u16>> {
         let entries = &self.entries;
         let is_same =
             |index: &u32| entries.get(*index as usize).is_some_and(|entry| entry.key == key);
-        let index = *self.index.find(self.hasher.hash_one(key), is_same)?;
+        let index = *self.index.find(hash, is_same)?;
         if index != self.newest {
             self.unlink(index);
             self.link_newest(index);
@@ -110,14 +114,15 @@ impl DecisionCache {
         if self.max == 0 {
             return;
         }
-        if self.get(trace_id).is_some() {
+        let key = key_of(trace_id);
+        let key_hash = hash(&self.hasher, key);
+        if self.find(key, key_hash).is_some() {
             let newest = self.newest as usize;
             if let Some(entry) = self.entries.get_mut(newest) {
                 entry.policy = policy;
             }
             return;
         }
-        let key = key_of(trace_id);
         let entry = Entry { key, newer: NONE, older: NONE, policy, decided: 0 };
         let index = if self.entries.len() < self.max {
             self.entries.push(entry);
@@ -126,7 +131,7 @@ impl DecisionCache {
             let oldest = self.oldest;
             self.unlink(oldest);
             if let Some(place) = self.entries.get_mut(oldest as usize) {
-                let hash = self.hasher.hash_one(place.key);
+                let hash = hash(&self.hasher, place.key);
                 if let Ok(found) = self.index.find_entry(hash, |found| *found == oldest) {
                     found.remove();
                 }
@@ -135,8 +140,9 @@ impl DecisionCache {
             oldest
         };
         let (entries, hasher) = (&self.entries, &self.hasher);
-        self.index.insert_unique(hasher.hash_one(key), index, |index| {
-            hasher.hash_one(entries.get(*index as usize).map(|entry| entry.key).unwrap_or_default())
+        self.index.insert_unique(key_hash, index, |index| {
+            let entry = entries.get(*index as usize);
+            hash(hasher, entry.map(|entry| entry.key).unwrap_or_default())
         });
         self.link_newest(index);
     }
@@ -172,6 +178,11 @@ impl DecisionCache {
 fn key_of(trace_id: [u8; 16]) -> [u32; 2] {
     let right = u128::from_be_bytes(trace_id) as u64;
     [(right >> 32) as u32, right as u32]
+}
+
+/// Hashed as one number, which takes a fraction of the instructions that an array takes.
+fn hash(hasher: &DefaultHashBuilder, [high, low]: [u32; 2]) -> u64 {
+    hasher.hash_one(u64::from(high) << 32 | u64::from(low))
 }
 
 const NONE: u32 = u32::MAX;

@@ -98,14 +98,19 @@ impl GroupTable {
         }
     }
 
-    /// Counts one span less, and frees a group without spans.
-    pub(crate) fn release(&mut self, index: u32) {
+    /// Counts `released` spans less, and frees a group without spans.
+    #[inline]
+    pub(crate) fn release(&mut self, index: u32, released: u32) {
         let Some(group) = self.groups.get_mut(index as usize) else { return };
-        group.spans -= 1;
-        let Group { resource, scope, spans } = *group;
-        if spans > 0 {
-            return;
+        group.spans -= released;
+        if group.spans == 0 {
+            self.remove(index);
         }
+    }
+
+    #[inline(never)]
+    fn remove(&mut self, index: u32) {
+        let (resource, scope) = self.order(index);
         let hash = self.hasher.hash_one((resource, scope));
         if let Ok(entry) = self.group_index.find_entry(hash, |found| *found == index) {
             entry.remove();

@@ -11,12 +11,18 @@ pub(crate) struct IncomingSpan<'a> {
 }
 
 impl<'a> IncomingSpan<'a> {
+    #[inline]
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         if let [TRACE_ID, 16, rest @ ..] = bytes
             && let Some(trace_id) = rest.first_chunk()
         {
             return Self { bytes, trace_id: Ok(*trace_id), summary: None };
         }
+        Self::read(bytes)
+    }
+
+    #[inline(never)]
+    fn read(bytes: &'a [u8]) -> Self {
         let summary = SpanSummary::read(bytes).ok();
         let trace_id = match &summary {
             None => Err(TailDropReason::Malformed),
@@ -30,6 +36,7 @@ impl<'a> IncomingSpan<'a> {
     }
 
     /// The trace id, or the reason why the span is dropped.
+    #[inline]
     pub(crate) fn trace_id(&self) -> Result<[u8; 16], TailDropReason> {
         self.trace_id
     }

@@ -14,6 +14,7 @@ mod incoming_span;
 mod output;
 mod request_writer;
 mod shard;
+mod span_index;
 mod span_store;
 mod span_summary;
 mod tail_sampler;

@@ -109,7 +109,7 @@ impl RequestWriter {
         // Before the output is called, which may panic.
         let spans = std::mem::take(&mut self.count);
         for run in self.runs.drain(..) {
-            groups.release(run.group);
+            groups.release(run.group, 1);
         }
         self.spans.clear();
         self.spans.shrink_to(self.max_bytes);

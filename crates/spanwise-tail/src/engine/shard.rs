@@ -4,10 +4,12 @@ mod ages;
 mod at_once;
 mod candidates;
 mod decide;
+mod destination;
 mod memory;
 
 use std::time::Duration;
 
+use self::destination::Destination;
 use super::candidates::Candidates;
 use super::counts::{TailCounts, TailDropReason};
 use super::decided_trace::DecisionCause;
@@ -17,7 +19,8 @@ use super::group_table::{GroupTable, PartFields};
 use super::incoming_span::IncomingSpan;
 use super::output::TailOutput;
 use super::request_writer::{RequestWriter, group_fields_len, span_len};
-use super::span_store::{Address, Header, SpanStore};
+use super::span_index::{Address, Header};
+use super::span_store::SpanStore;
 use super::span_summary::SpanSummary;
 use super::timer_wheel::TimerWheel;
 use super::trace_table::{Counted, TraceTable};
@@ -41,6 +44,8 @@ pub(crate) struct Shard {
     writer: RequestWriter,
     counts: TailCounts,
     metrics: ShardMetrics,
+    /// The way of the span that was taken last, until a decision changes it.
+    recent: Option<([u8; 16], Destination)>,
     now: Duration,
     /// The group of the spans that are taken, once the first of them is stored.
     open_group: Option<u32>,
@@ -79,14 +84,6 @@ enum SpanOutcome {
     Dropped(TailDropReason),
 }
 
-/// The way of a span.
-enum Destination {
-    Pending(u32),
-    New,
-    Sampled,
-    NotSampled,
-}
-
 impl Shard {
     pub(crate) fn new(settings: ShardSettings, policies: Decider) -> Self {
         let (sampled, not_sampled) = settings.cache_sizes;
@@ -98,13 +95,14 @@ impl Shard {
             policies,
             explainer: None,
             table: TraceTable::new(settings.num_traces, TimerWheel::new(settings.ticks)),
-            store: SpanStore::new(),
+            store: SpanStore::new(settings.span_bytes),
             groups: GroupTable::new(),
             sampled,
             not_sampled: DecisionCache::new(not_sampled),
             writer: RequestWriter::new(settings.max_request_bytes),
             counts: TailCounts::default(),
             metrics: ShardMetrics::default(),
+            recent: None,
             now: Duration::ZERO,
             open_group: None,
             leaving: Vec::new(),
@@ -163,14 +161,10 @@ impl Shard {
             Err(reason) => return self.drop_span(reason),
         };
         loop {
-            let destination = self.destination(trace_id);
-            if let (Destination::NotSampled, false) = (&destination, self.settings.dry_run) {
-                self.counts.received_spans += 1;
-                self.counts.not_sampled_spans += 1;
-                self.counts.late_not_sampled_spans += 1;
-                self.metrics.late_span(self.now, self.not_sampled.decided());
+            if self.drops_late(trace_id) {
                 return Ok(());
             }
+            let destination = self.destination(trace_id);
             let summary = match span.summary() {
                 Ok(summary) => summary,
                 Err(reason) => return self.drop_span(reason),
@@ -248,22 +242,12 @@ impl Shard {
         Ok(())
     }
 
-    fn destination(&mut self, trace_id: [u8; 16]) -> Destination {
-        if let Some(slot) = self.table.find(trace_id) {
-            Destination::Pending(slot)
-        } else if self.sampled.get(trace_id).is_some() {
-            Destination::Sampled
-        } else if self.not_sampled.get(trace_id).is_some() {
-            Destination::NotSampled
-        } else {
-            Destination::New
-        }
-    }
-
     fn insert(&mut self, trace_id: [u8; 16]) -> u32 {
         self.counts.new_traces += 1;
         let deadline = self.tick_after(self.settings.wait);
-        self.table.insert(trace_id, deadline)
+        let slot = self.table.insert(trace_id, deadline);
+        self.recent = Some((trace_id, Destination::Pending(slot)));
+        slot
     }
 
     /// The first tick that is `wait` from now or later.
@@ -331,7 +315,7 @@ impl Shard {
     /// The next span has another resource or scope.
     pub(crate) fn close_group(&mut self) {
         if let Some(group) = self.open_group.take() {
-            self.groups.release(group);
+            self.groups.release(group, 1);
         }
     }
 
@@ -360,6 +344,7 @@ impl Shard {
     pub(crate) fn tick(&mut self, output: &mut dyn TailOutput) {
         self.decide_due(output);
         self.end(output);
+        self.store.trim();
     }
 
     /// Decides the traces that are due.

@@ -1,36 +1,6 @@
-//! Encoded spans in segments of memory, each with an index of 20 bytes a span.
+//! Encoded spans in segments of memory.
 
-/// The place of a span: 19 bits for the segment, 13 for its number in the segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Address(u32);
-
-impl Address {
-    /// No span.
-    pub(crate) const NONE: Self = Self(u32::MAX);
-
-    fn new(segment: usize, number: usize) -> Self {
-        Self((segment as u32) << NUMBER_BITS | number as u32)
-    }
-
-    fn segment(self) -> usize {
-        (self.0 >> NUMBER_BITS) as usize
-    }
-
-    fn number(self) -> usize {
-        (self.0 & ((1 << NUMBER_BITS) - 1)) as usize
-    }
-}
-
-/// The index entry of a stored span.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Header {
-    /// The resource and scope.
-    pub(crate) group: u32,
-    /// The span of the trace that arrived before.
-    pub(crate) previous: Address,
-    /// The trace's slot in its table.
-    pub(crate) trace: u32,
-}
+use super::span_index::{Address, ENTRY, Entry, FREED, Header, MAX_SEGMENTS, MAX_SPANS};
 
 /// Segments of 64 KiB, filled one after the other; a larger span has a segment of its own. A segment is freed with its last
 /// span, or when most of it is free: the rest then moves to another segment.
@@ -47,6 +17,9 @@ pub(crate) struct SpanStore {
     sparse: Vec<u32>,
     /// Memory of freed segments, which are filled next.
     spare: Vec<Vec<u8>>,
+    /// The most segments whose memory is retained, and how many of them no span needed since the last look.
+    max_spare: usize,
+    idle: usize,
     bytes: usize,
 }
 
@@ -76,28 +49,23 @@ impl Segment {
         self.filled + self.spans * ENTRY + size <= self.buffer.len() && self.spans < MAX_SPANS
     }
 
-    /// The place of the entry of a span in the buffer.
-    fn entry_at(&self, number: usize) -> Option<usize> {
-        self.buffer.len().checked_sub((number + 1) * ENTRY)
+    #[inline]
+    fn entry_mut(&mut self, number: usize) -> Option<&mut [u8; ENTRY]> {
+        let at = self.buffer.len().checked_sub((number + 1) * ENTRY)?;
+        self.buffer.get_mut(at..)?.first_chunk_mut()
     }
 
-    fn word(&self, number: usize, word: usize) -> u32 {
-        let at = self.entry_at(number).map(|at| at + word);
-        let bytes = at.and_then(|at| self.buffer.get(at..at + 4)).and_then(|b| b.try_into().ok());
-        bytes.map_or(0, u32::from_le_bytes)
-    }
-
-    fn put_word(&mut self, number: usize, word: usize, value: u32) {
-        let at = self.entry_at(number).map(|at| at + word);
-        if let Some(place) = at.and_then(|at| self.buffer.get_mut(at..at + 4)) {
-            place.copy_from_slice(&value.to_le_bytes());
-        }
+    #[inline]
+    fn entry(&self, number: usize) -> Entry {
+        let at = self.buffer.len().checked_sub((number + 1) * ENTRY);
+        let bytes = at.and_then(|at| self.buffer.get(at..)?.first_chunk());
+        bytes.map_or(Entry::NONE, Entry::read)
     }
 
     fn span(&self, number: usize) -> &[u8] {
-        let start = self.word(number, START) as usize;
-        let len = self.word(number, LEN) as usize;
-        self.buffer.get(start..start + len).unwrap_or_default()
+        let Entry { start, len, .. } = self.entry(number);
+        let start = start as usize;
+        self.buffer.get(start..start + len as usize).unwrap_or_default()
     }
 
     fn clear(&mut self) {
@@ -106,8 +74,12 @@ impl Segment {
 }
 
 impl SpanStore {
-    pub(crate) fn new() -> Self {
+    /// A store that retains the memory of freed segments up to one eighth of `max_bytes`, at least 1 MiB: memory that is used again
+    /// needs no filling with zeros and no pages of the system.
+    pub(crate) fn new(max_bytes: usize) -> Self {
         Self {
+            max_spare: MIN_SPARE.max(max_bytes / 8 / SEGMENT_BYTES),
+            idle: 0,
             segments: Vec::new(),
             vacant: Vec::new(),
             current: None,
@@ -157,11 +129,9 @@ impl SpanStore {
             place.copy_from_slice(span);
         }
         // A span of 4 GiB does not fit in a request.
-        let words =
-            [start as u32, span.len() as u32, header.group, header.previous.0, header.trace];
-        let entry = segment.entry_at(number).and_then(|at| segment.buffer.get_mut(at..at + ENTRY));
-        for (place, word) in entry.unwrap_or_default().chunks_exact_mut(4).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
+        let entry = Entry { start: start as u32, len: span.len() as u32, header };
+        if let Some(place) = segment.entry_mut(number) {
+            entry.write(place);
         }
         (segment.filled, segment.spans) = (end, number + 1);
         segment.live += size;
@@ -172,6 +142,7 @@ impl SpanStore {
     fn open(&mut self, size: usize) -> usize {
         let capacity = size.max(SEGMENT_BYTES);
         let spare = if size <= SEGMENT_BYTES { self.spare.pop() } else { None };
+        self.idle = self.idle.min(self.spare.len());
         let buffer = spare.unwrap_or_else(|| {
             self.bytes += capacity + SEGMENT_OVERHEAD;
             vec![0; capacity]
@@ -197,12 +168,8 @@ impl SpanStore {
 
     /// The index entry of the span at `address`, which must not be freed.
     pub(crate) fn header(&self, address: Address) -> Header {
-        let number = address.number();
-        let word = |word| {
-            let segment = self.segments.get(address.segment());
-            segment.map_or(0, |segment| segment.word(number, word))
-        };
-        Header { group: word(GROUP), previous: Address(word(PREVIOUS)), trace: word(TRACE) }
+        let segment = self.segments.get(address.segment());
+        segment.map_or(Entry::NONE, |segment| segment.entry(address.number())).header
     }
 
     /// The `Span` message at `address`, which must not be freed.
@@ -215,16 +182,66 @@ impl SpanStore {
     pub(crate) fn free(&mut self, address: Address) {
         let number = address.number();
         let Some(segment) = self.segments.get_mut(address.segment()) else { return };
-        let size = record_size(segment.word(number, LEN) as usize).unwrap_or_default();
-        segment.put_word(number, TRACE, FREED);
+        let size = segment.entry(number).size();
+        if let Some(place) = segment.entry_mut(number) {
+            Entry::set_freed(place);
+        }
         segment.live -= size.min(segment.live);
         self.settle(address.segment());
+    }
+
+    /// Frees the spans of a trace from the last one back, and calls `released` with each group and the number of its neighbouring
+    /// spans.
+    pub(crate) fn free_chain(&mut self, last: Address, mut released: impl FnMut(u32, u32)) {
+        let mut next = last;
+        let mut run = (0, 0);
+        // Neighbours are mostly in one segment and of one group, which are settled once.
+        while next != Address::NONE {
+            let index = next.segment();
+            let Some(segment) = self.segments.get_mut(index) else { break };
+            let mut freed = 0;
+            while next != Address::NONE && next.segment() == index {
+                let Some(place) = segment.entry_mut(next.number()) else { return };
+                let entry = Entry::read(place);
+                Entry::set_freed(place);
+                freed += entry.size();
+                let Header { group, previous, .. } = entry.header;
+                if group == run.0 {
+                    run.1 += 1;
+                } else {
+                    if run.1 > 0 {
+                        released(run.0, run.1);
+                    }
+                    run = (group, 1);
+                }
+                next = previous;
+            }
+            segment.live -= freed.min(segment.live);
+            self.settle(index);
+        }
+        if run.1 > 0 {
+            released(run.0, run.1);
+        }
+    }
+
+    /// Frees half of the spare segments that no span needed since the last call.
+    pub(crate) fn trim(&mut self) {
+        let excess = self.spare.len().saturating_sub(MIN_SPARE).min(self.idle).div_ceil(2);
+        self.spare.truncate(self.spare.len() - excess);
+        self.bytes -= excess * (SEGMENT_BYTES + SEGMENT_OVERHEAD);
+        self.idle = self.spare.len();
+    }
+
+    /// Bytes of memory that are retained without spans.
+    pub(crate) fn spare_bytes(&self) -> usize {
+        self.spare.len() * (SEGMENT_BYTES + SEGMENT_OVERHEAD)
     }
 
     /// Frees the memory of spare segments; returns false if there is none.
     pub(crate) fn free_spare(&mut self) -> bool {
         let freed = self.spare.len();
         self.spare.clear();
+        self.idle = 0;
         self.bytes -= freed * (SEGMENT_BYTES + SEGMENT_OVERHEAD);
         freed > 0
     }
@@ -242,7 +259,7 @@ impl SpanStore {
             // Stays on the list of sparse segments if it is there; compaction skips it.
             let is_sparse = segment.is_sparse;
             let freed = std::mem::replace(segment, Segment { is_sparse, ..Segment::default() });
-            if freed.buffer.len() == SEGMENT_BYTES && self.spare.len() < MAX_SPARE {
+            if freed.buffer.len() == SEGMENT_BYTES && self.spare.len() < self.max_spare {
                 self.spare.push(freed.buffer);
             } else {
                 self.bytes -= freed.buffer.len() + SEGMENT_OVERHEAD;
@@ -299,8 +316,11 @@ impl SpanStore {
 
     /// Makes `address` the span before the one at `of`.
     pub(crate) fn set_previous(&mut self, of: Address, address: Address) {
-        if let Some(segment) = self.segments.get_mut(of.segment()) {
-            segment.put_word(of.number(), PREVIOUS, address.0);
+        let Some(segment) = self.segments.get_mut(of.segment()) else { return };
+        let mut entry = segment.entry(of.number());
+        entry.header.previous = address;
+        if let Some(place) = segment.entry_mut(of.number()) {
+            entry.write(place);
         }
     }
 }
@@ -311,28 +331,13 @@ fn record_size(len: usize) -> Option<usize> {
     Some(len + ENTRY)
 }
 
-const NUMBER_BITS: u32 = 13;
-/// The most spans of a segment.
-const MAX_SPANS: usize = 1 << NUMBER_BITS;
 pub(crate) const SEGMENT_BYTES: usize = 64 << 10;
-/// The last index would make [`Address::NONE`].
-const MAX_SEGMENTS: usize = (1 << (32 - NUMBER_BITS)) - 1;
 /// The entry in the list of segments, the lists of indexes included.
 const SEGMENT_OVERHEAD: usize = size_of::<Segment>() * 2 + 64;
 /// A segment is sparse when less than one in this many bytes is live.
 const SPARSE: usize = 4;
-/// Segments whose memory is retained: 1 MiB.
-const MAX_SPARE: usize = 16;
-
-/// Bytes of an index entry, and the places of its words.
-const ENTRY: usize = 20;
-const START: usize = 0;
-const LEN: usize = 4;
-const GROUP: usize = 8;
-const PREVIOUS: usize = 12;
-const TRACE: usize = 16;
-/// In place of the trace's slot, which is a smaller number.
-const FREED: u32 = u32::MAX;
+/// The least number of segments whose memory is retained.
+const MIN_SPARE: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -345,7 +350,7 @@ mod tests {
 
     #[test]
     fn spans_are_read_as_they_were_stored() {
-        let mut store = SpanStore::new();
+        let mut store = SpanStore::new(0);
         let lens = [0, 1, 7, 8, 9, 300, SEGMENT_BYTES - ENTRY, SEGMENT_BYTES, 200_000, 5];
         let mut addresses = Vec::new();
         let mut previous = Address::NONE;
@@ -376,7 +381,7 @@ mod tests {
     fn sparse_segments_are_compacted_and_their_chains_stay_whole() {
         // 200 traces of long life, one span in each of 20 segments; the other spans are freed. Segments of moved spans,
         // in which older ones are behind newer ones, become sparse, too.
-        let mut store = SpanStore::new();
+        let mut store = SpanStore::new(0);
         let mut last = vec![Address::NONE; 200];
         let mut short = Vec::new();
         for round in 0..20u32 {
@@ -409,7 +414,7 @@ mod tests {
             store.set_previous(successor, moved.to);
         }) {}
         // The memory that is retained is that of a segment and of the spare ones.
-        let retained = (MAX_SPARE + 1) * SEGMENT_BYTES;
+        let retained = (MIN_SPARE + 1) * SEGMENT_BYTES;
         assert!(store.bytes() * 3 < full + 3 * retained, "{} of {full}", store.bytes());
         for (trace, end) in (0u32..).zip(&last) {
             let mut at = *end;
@@ -424,7 +429,7 @@ mod tests {
 
     #[test]
     fn without_memory_nothing_is_compacted() {
-        let mut store = SpanStore::new();
+        let mut store = SpanStore::new(0);
         let spans: Vec<Address> =
             (0..2_000).map(|trace| store_one(&mut store, trace, Address::NONE, 100)).collect();
         for address in spans.iter().skip(1).take(1_000) {

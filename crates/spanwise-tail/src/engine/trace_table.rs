@@ -4,7 +4,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::span_store::Address;
+use super::span_index::Address;
 use super::timer_wheel::{Links, TimerWheel};
 use crate::trace_view::{Flags, Summary};
 
@@ -116,7 +116,11 @@ impl TraceTable {
         let is_same = |slot: &u32| {
             entries.get(*slot as usize).is_some_and(|entry| entry.trace_id == trace_id)
         };
-        self.index.find(self.hasher.hash_one(trace_id), is_same).copied()
+        self.index.find(self.hash_of(trace_id), is_same).copied()
+    }
+
+    fn hash_of(&self, trace_id: [u8; 16]) -> u64 {
+        hash(&self.hasher, trace_id)
     }
 
     pub(crate) fn get(&self, slot: u32) -> Option<&Entry> {
@@ -151,9 +155,9 @@ impl TraceTable {
             }
         };
         let (entries, hasher) = (&self.entries, &self.hasher);
-        self.index.insert_unique(hasher.hash_one(trace_id), slot, |slot| {
+        self.index.insert_unique(hash(hasher, trace_id), slot, |slot| {
             let entry = entries.get(*slot as usize);
-            hasher.hash_one(entry.map(|entry| entry.trace_id).unwrap_or_default())
+            hash(hasher, entry.map(|entry| entry.trace_id).unwrap_or_default())
         });
         self.wheel.insert(&mut self.entries, slot, deadline);
         slot
@@ -190,7 +194,7 @@ impl TraceTable {
     /// Removes a trace; its spans stay in their store.
     pub(crate) fn remove(&mut self, slot: u32) {
         let Some(entry) = self.entries.get(slot as usize) else { return };
-        let hash = self.hasher.hash_one(entry.trace_id);
+        let hash = self.hash_of(entry.trace_id);
         self.spans -= u64::from(entry.spans());
         if let Ok(found) = self.index.find_entry(hash, |found| *found == slot) {
             found.remove();
@@ -220,6 +224,11 @@ impl TraceTable {
     pub(crate) fn next_deadline(&mut self) -> Option<u64> {
         self.wheel.earliest().map(|(_, deadline)| deadline)
     }
+}
+
+/// Hashed as a number, which takes a tenth of the instructions that an array takes.
+fn hash(hasher: &DefaultHashBuilder, trace_id: [u8; 16]) -> u64 {
+    hasher.hash_one(u128::from_le_bytes(trace_id))
 }
 
 impl AsMut<Links> for Entry {

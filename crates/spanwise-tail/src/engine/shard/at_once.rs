@@ -15,7 +15,9 @@ use crate::policy::Decision;
 impl Shard {
     /// The threshold for a new trace, if it has to be decided at once.
     pub(super) fn stress(&mut self) -> Option<Threshold> {
-        let memory = self.span_memory() as f64 / self.settings.span_bytes.max(1) as f64;
+        // Memory that is retained for the next spans is free.
+        let used = self.span_memory().saturating_sub(self.store.spare_bytes());
+        let memory = used as f64 / self.settings.span_bytes.max(1) as f64;
         let traces = self.table.len() as f64 / self.settings.num_traces.max(1) as f64;
         self.stress.as_mut()?.threshold(100.0 * memory.max(traces), self.now)
     }
@@ -35,6 +37,7 @@ impl Shard {
             true => Decision::Sampled,
             false => Decision::NotSampled,
         };
+        self.recent = None;
         if decision == Decision::Sampled {
             let update = ThresholdUpdate::Compose(threshold);
             let group = self.group(fields);

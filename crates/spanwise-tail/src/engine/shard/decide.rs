@@ -11,7 +11,8 @@ use crate::engine::decided_trace::{DecidedTrace, DecisionCause};
 use crate::engine::group_table::GroupTable;
 use crate::engine::output::TailOutput;
 use crate::engine::request_writer::span_len;
-use crate::engine::span_store::{Address, Header, SpanStore};
+use crate::engine::span_index::Address;
+use crate::engine::span_store::SpanStore;
 use crate::explain::ExplainedTrace;
 use crate::metrics::wrapped_seconds;
 use crate::outgoing_trace_state::ThresholdUpdate;
@@ -151,6 +152,7 @@ impl Shard {
         self.forward_leaving(output);
         let Some(entry) = self.table.get(slot) else { return };
         let (trace_id, last, spans) = (entry.trace_id(), entry.last(), u64::from(entry.spans()));
+        self.recent = None;
         self.record_removal(slot);
         self.table.remove(slot);
         self.touched.retain(|touched| *touched != slot);
@@ -178,13 +180,8 @@ impl Shard {
             self.leaving.extend(chain(&self.store, last));
         } else {
             self.count_spans(span_outcome, spans);
-            let mut next = last;
-            while next != Address::NONE {
-                let Header { group, previous, .. } = self.store.header(next);
-                self.store.free(next);
-                self.groups.release(group);
-                next = previous;
-            }
+            let groups = &mut self.groups;
+            self.store.free_chain(last, |group, spans| groups.release(group, spans));
         }
         let decided = DecidedTrace {
             trace_id: TraceId::from_bytes(trace_id),
@@ -250,7 +247,7 @@ impl Shard {
             self.count_spans(self.leaving_as, 1);
             self.counts.dry_run_spans += u64::from(self.leaving_as != SpanOutcome::Sampled);
             self.store.free(address);
-            self.groups.release(group);
+            self.groups.release(group, 1);
         }
         // The list of a large trace is charged to its spans.
         self.leaving.shrink_to(MAX_IDLE_ADDRESSES);

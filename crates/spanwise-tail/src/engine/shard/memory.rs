@@ -5,7 +5,8 @@ use crate::engine::config::TailSamplingConfig;
 use crate::engine::decided_trace::DecisionCause;
 use crate::engine::group_table::GroupTable;
 use crate::engine::output::TailOutput;
-use crate::engine::span_store::{Address, Moved, SpanStore};
+use crate::engine::span_index::Address;
+use crate::engine::span_store::{Moved, SpanStore};
 
 impl Shard {
     /// Whether the group of a span and, with its length, the span can be stored.

@@ -1,0 +1,54 @@
+//! The way of a span: to its waiting trace, to a new one, or by the decision of its trace.
+
+use super::Shard;
+
+/// The way of a span.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Destination {
+    Pending(u32),
+    New,
+    Sampled,
+    NotSampled,
+}
+
+impl Shard {
+    /// The way of a span of the trace.
+    #[inline]
+    pub(super) fn destination(&mut self, trace_id: [u8; 16]) -> Destination {
+        // Senders finish the spans of a trace together: the next span is mostly one of the same trace.
+        match self.recent {
+            Some((recent, destination)) if recent == trace_id => destination,
+            _ => self.look_up(trace_id),
+        }
+    }
+
+    fn look_up(&mut self, trace_id: [u8; 16]) -> Destination {
+        let destination = if let Some(slot) = self.table.find(trace_id) {
+            Destination::Pending(slot)
+        } else if self.sampled.get(trace_id).is_some() {
+            Destination::Sampled
+        } else if self.not_sampled.get(trace_id).is_some() {
+            Destination::NotSampled
+        } else {
+            Destination::New
+        };
+        self.recent = match destination {
+            Destination::New => None,
+            known => Some((trace_id, known)),
+        };
+        destination
+    }
+
+    /// Counts a span of a trace that was decided and not sampled, unless such spans are forwarded.
+    #[inline]
+    pub(super) fn drops_late(&mut self, trace_id: [u8; 16]) -> bool {
+        if self.settings.dry_run || !matches!(self.destination(trace_id), Destination::NotSampled) {
+            return false;
+        }
+        self.counts.received_spans += 1;
+        self.counts.not_sampled_spans += 1;
+        self.counts.late_not_sampled_spans += 1;
+        self.metrics.late_span(self.now, self.not_sampled.decided());
+        true
+    }
+}
