@@ -156,6 +156,11 @@ impl Charge {
         self.bytes & MAX
     }
 
+    /// Whether [`Budget::try_charge_reserved`] charged it.
+    pub(crate) fn is_reserved(&self) -> bool {
+        self.bytes & RESERVED != 0
+    }
+
     /// Returns all but `bytes` to the budget; nothing if the charge is not larger.
     pub fn shrink_to(&mut self, bytes: usize) {
         let excess = self.bytes().saturating_sub(bytes);
@@ -189,7 +194,7 @@ impl Charge {
 
     /// Bytes of this charge are no longer reserved ones, if they were.
     fn release_reserved(&self, bytes: usize) {
-        if self.bytes & RESERVED != 0 {
+        if self.is_reserved() {
             self.budget.shared.charged_reserved.fetch_sub(bytes, Relaxed);
         }
     }

@@ -52,6 +52,32 @@ impl ChargedChunk {
         self.permits.take()
     }
 
+    /// An empty chunk for `spans` spans of together `bytes` bytes, charged to the whole budget, for spans that
+    /// leave other chunks. `None` without memory.
+    pub fn reserved(budget: &Budget, bytes: usize, spans: usize) -> Option<Self> {
+        let charged = bytes + spans * size_of::<SpanMeta>() + size_of::<Self>();
+        let charge = budget.try_charge_reserved(charged)?;
+        Some(Self { chunk: Chunk::with_capacity(bytes, spans), charge, permits: None })
+    }
+
+    /// As [`Chunk::try_push_field`].
+    pub fn try_push_field(&mut self, field: &[u8], meta: &SpanMeta) -> bool {
+        self.chunk.try_push_field(field, meta)
+    }
+
+    /// As [`Chunk::retain`]. The memory stays as it is.
+    pub fn retain(&mut self, keep: impl FnMut(usize) -> bool) {
+        self.chunk.retain(keep);
+    }
+
+    /// Returns the permits of the maximum queue size beyond `spans`: the other spans of this chunk no longer
+    /// count as waiting.
+    pub fn release_permits_beyond(&mut self, spans: usize) {
+        if let Some(permits) = &mut self.permits {
+            permits.shrink_to(spans);
+        }
+    }
+
     /// Whether it holds permits.
     pub(crate) fn has_permits(&self) -> bool {
         self.permits.is_some()
@@ -103,7 +129,8 @@ impl ChargedChunk {
     ) -> bool {
         self.chunk.clear();
         let charge = config.charge_for(spans);
-        self.charge.bytes() == charge
+        !self.charge.is_reserved()
+            && self.charge.bytes() == charge
             && self.charge.budget().ptr_eq(budget)
             && self.chunk.capacity_bytes() >= charge
             && self.chunk.fits(config.chunk_bytes - FIELD_OVERHEAD)

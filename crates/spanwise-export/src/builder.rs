@@ -17,6 +17,7 @@ use crate::queue::SpanQueue;
 use crate::resource::SharedResource;
 use crate::scopes::ScopeTable;
 use crate::settings::{Division, Settings};
+use crate::tail_sampling::TailSampling;
 use spanwise_batch::{BatchPreset, BatchSize, Budget, ShardedBuffer};
 use spanwise_ledger::Ledger;
 use std::fmt;
@@ -34,6 +35,7 @@ pub struct ExporterBuilder {
     slots: Option<usize>,
     batch: BatchOverrides,
     hold_policy: Option<Box<dyn HoldBack>>,
+    tail: Option<TailSampling>,
     on_full: OnFull,
     shutdown_timeout: Duration,
     ledger: Ledger,
@@ -60,6 +62,7 @@ impl ExporterBuilder {
             slots: None,
             batch: BatchOverrides::default(),
             hold_policy: None,
+            tail: None,
             on_full: OnFull::default(),
             shutdown_timeout: Duration::from_secs(5),
             ledger,
@@ -174,6 +177,12 @@ impl ExporterBuilder {
     /// [`with_hold_back`](Self::with_hold_back), which has no effect then.
     pub fn with_hold_policy(mut self, policy: impl HoldBack) -> Self {
         self.hold_policy = Some(Box::new(policy));
+        self
+    }
+
+    /// Decides about whole local traces which of them are exported; see [`TailSampling`]. Default: all.
+    pub fn with_tail_sampling(mut self, tail: TailSampling) -> Self {
+        self.tail = Some(tail);
         self
     }
 
@@ -338,6 +347,7 @@ impl ExporterBuilder {
             settings: Settings {
                 batch,
                 hold_back: self.hold_policy,
+                tail: self.tail,
                 request_bytes,
                 routes,
                 lane_share,

@@ -78,6 +78,16 @@ impl DrainedChunk {
         }
     }
 
+    /// A chunk with the tickets of its spans.
+    pub(crate) fn from_parts(chunk: ChargedChunk, tickets: TicketGuard) -> Self {
+        Self { chunk, tickets }
+    }
+
+    /// Both parts, to change them together.
+    pub(crate) fn parts_mut(&mut self) -> (&mut ChargedChunk, &mut TicketGuard) {
+        (&mut self.chunk, &mut self.tickets)
+    }
+
     /// The chunk and the tickets of its spans, each alone.
     pub(crate) fn into_parts(self) -> (ChargedChunk, TicketGuard) {
         (self.chunk, self.tickets)

@@ -16,6 +16,7 @@ mod exporter;
 mod hold_back;
 mod inbox;
 mod intake;
+mod local_trace;
 mod machine;
 mod observer;
 mod on_full;
@@ -25,6 +26,7 @@ mod resource;
 mod scopes;
 mod settings;
 mod shed;
+mod tail_sampling;
 mod thread;
 mod ticket_guard;
 
@@ -37,12 +39,14 @@ pub use error::{BatchConfigError, BuildError, FlushError};
 pub use event::ExportEvent;
 pub use exporter::Exporter;
 pub use hold_back::{HoldBack, HoldCause, HoldContext, HoldDecision};
+pub use local_trace::{LocalSpan, LocalSpans, LocalTrace};
 pub use observer::Observer;
 pub use on_full::OnFull;
 pub use prepared::PreparedExporter;
 pub use queue::SpanQueue;
 pub use scopes::ScopeTable;
 pub use shed::ShedThreshold;
+pub use tail_sampling::{TailDecision, TailSampler, TailSampling};
 
 /// The export without a thread, a socket or a clock: for simulators, event loops, and processors
 /// between the queue and the requests.

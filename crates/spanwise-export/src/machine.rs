@@ -16,10 +16,13 @@ mod patience;
 mod refused;
 mod relief;
 mod replace;
+mod replies;
 mod routes;
 mod size_limit;
 mod sizing;
 mod stage;
+mod tail;
+mod tail_flow;
 
 pub use action::{Action, FlushId, Reply, RequestId};
 pub(crate) use routes::{Copies, Routes};
@@ -47,6 +50,7 @@ use stage::{Drain, Stage};
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
+use tail::Tail;
 
 /// Batches drained chunks into requests, and books the outcome of every span. It has no thread, no
 /// socket and no clock: its caller passes in the time and what happened, and carries out the
@@ -70,6 +74,8 @@ pub struct ExportMachine {
     chunk_bytes: usize,
     /// The time of the last call that passed one.
     now: Instant,
+    /// Between drains and `held`.
+    tail: Option<Tail>,
     /// Between drains and the backlog.
     held: Held,
     composer: Composer,
@@ -118,6 +124,10 @@ impl ExportMachine {
         let memory = Memory::new(budget, request_bytes, batch.max_in_flight, copies);
         let chunk_bytes = queue.chunk_bytes();
         let backlog = Backlog::new(chunk_bytes);
+        let tail = settings.tail.map(|tail| {
+            let names = (settings.resource.clone(), scopes.clone());
+            Tail::new(tail, queue, settings.reserve.flowing, names, now)
+        });
         let mut machine = Self {
             schedule: FlushSchedule::new(FlushScheduleConfig::default(), now),
             sizing: Sizing::new(&batch, routes.lanes(), now),
@@ -128,6 +138,7 @@ impl ExportMachine {
             encoder_bytes: 0,
             chunk_bytes,
             now,
+            tail,
             held: Held::new(hold_back, batch.hold_back, chunk_bytes),
             refused: (0..routes.lanes()).map(|_| Refused::default()).collect(),
             in_flight: InFlight::new(routes.lanes(), lane_share, batch.max_in_flight),
@@ -190,6 +201,7 @@ impl ExportMachine {
             let held = self.held.release_all(now);
             self.composer.backlog.extend(held);
         }
+        chunks = self.accept_in_tail(chunks, drain, missed);
         let chunks = chunks.into_iter().filter_map(|chunk| self.held.accept(chunk, now, cause));
         self.composer.backlog.extend(chunks.collect());
         match drain {
@@ -204,6 +216,7 @@ impl ExportMachine {
                 self.idle_drains = if is_empty { self.idle_drains.saturating_add(1) } else { 0 };
                 if self.idle_drains > 1 {
                     self.composer.memory.trim();
+                    self.tail.iter_mut().for_each(Tail::trim);
                     self.outbox.push_back(trim(RETAIN_IDLE_CHUNKS));
                 }
             }
@@ -211,7 +224,7 @@ impl ExportMachine {
                 self.stage = Stage::DrainRest(tries + 1);
             }
             Some(Drain::ForMemory) => self.sends_all = true,
-            Some(Drain::Full | Drain::Batch(_) | Drain::Rest(_)) | None => {}
+            Some(Drain::Full | Drain::Roots | Drain::Batch(_) | Drain::Rest(_)) | None => {}
         }
     }
 
@@ -300,7 +313,8 @@ impl ExportMachine {
     /// Spans that were drained and are in no request: held back ones and those of refused requests included.
     pub fn backlog_spans(&self) -> u64 {
         let refused = self.refused.iter().map(Refused::spans);
-        self.composer.backlog.spans() + self.held.spans() + refused.sum::<u64>()
+        let tail = self.tail.as_ref().map_or(0, Tail::spans);
+        self.composer.backlog.spans() + tail + self.held.spans() + refused.sum::<u64>()
     }
 
     /// Takes one step of a turn. `None`: the next step follows.
@@ -370,6 +384,7 @@ impl ExportMachine {
                 (Stage::BookRest, Some(self.request_drain(Drain::Rest(tries))))
             }
             Stage::BookRest => {
+                self.drop_tail(DropReason::ShutdownDeadline);
                 self.held.drop_all(DropReason::ShutdownDeadline);
                 self.composer.backlog.drop_all(DropReason::ShutdownDeadline);
                 let ambiguous = DropReason::AmbiguousShutdown;
@@ -385,25 +400,6 @@ impl ExportMachine {
         };
         self.stage = next;
         action
-    }
-
-    fn report(&mut self) -> Option<Action> {
-        let awaiting = (!self.in_flight.is_empty()).then_some(self.progress);
-        let is_new = std::mem::replace(&mut self.awaiting, awaiting) != awaiting;
-        is_new.then_some(Action::Report(ExportEvent::Awaiting(awaiting)))
-    }
-
-    /// Replies to a flush that is due; the reply to a shutdown follows at its end.
-    fn reply(&mut self, now: Instant) -> Option<Action> {
-        let settled = self.in_flight.settled_before(self.composer.backlog.framed());
-        let refused = self.refused.iter().map(Refused::settled_before);
-        let settled = refused.fold(settled, u64::min);
-        loop {
-            match self.flushes.pop_due(now, settled)? {
-                (reply, false) => return Some(Action::Reply(reply)),
-                (reply, true) => self.shutdowns.push(reply),
-            }
-        }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::batch_config::BatchConfig;
 use crate::hold_back::HoldBack;
 use crate::machine::Routes;
 use crate::resource::SharedResource;
+use crate::tail_sampling::TailSampling;
 use spanwise_batch::ShardedBufferConfig;
 use spanwise_wire::SpanMeta;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ pub(crate) struct Settings {
     pub(crate) batch: Arc<BatchConfig>,
     /// Decides about drained chunks instead of [`BatchConfig::hold_back`].
     pub(crate) hold_back: Option<Box<dyn HoldBack>>,
+    /// Decides about whole local traces before that.
+    pub(crate) tail: Option<TailSampling>,
     /// Bytes of a usual request.
     pub(crate) request_bytes: usize,
     pub(crate) routes: Routes,

@@ -56,6 +56,9 @@ impl TicketGuard {
     /// Adds the tickets of `other`, which are of the same ledger.
     pub(crate) fn merge(&mut self, mut other: Self) {
         self.tickets.merge(other.take());
+        if self.others.is_empty() {
+            self.others = std::mem::take(&mut other.others);
+        }
         for (tickets, other) in self.others.iter_mut().zip(std::mem::take(&mut other.others)) {
             tickets.merge(other);
         }
@@ -69,6 +72,16 @@ impl TicketGuard {
     /// Books all spans as lost for `reason`.
     pub(crate) fn dropped(mut self, reason: DropReason) {
         self.take_all().for_each(|tickets| tickets.dropped(reason));
+    }
+
+    /// Books all spans as not sampled by the tail.
+    pub(crate) fn tail_not_sampled(mut self) {
+        self.take_all().for_each(Tickets::tail_not_sampled);
+    }
+
+    /// Books all spans as dropped by a policy of the tail.
+    pub(crate) fn tail_dropped(mut self) {
+        self.take_all().for_each(Tickets::tail_dropped);
     }
 
     fn take(&mut self) -> Tickets {

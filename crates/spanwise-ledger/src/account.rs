@@ -17,6 +17,8 @@ pub(crate) struct Account {
 pub(crate) struct Outcomes {
     pub(crate) exported: AtomicU64,
     pub(crate) dropped: [AtomicU64; DropReason::ALL.len()],
+    pub(crate) tail_not_sampled: AtomicU64,
+    pub(crate) tail_dropped: AtomicU64,
 }
 
 #[repr(align(128))]
@@ -35,12 +37,24 @@ impl Account {
         }
     }
 
+    pub(crate) fn tail_not_sampled(&self, spans: u64) {
+        // ORDER: as in `exported`.
+        self.outcomes.tail_not_sampled.fetch_add(spans, Release);
+    }
+
+    pub(crate) fn tail_dropped(&self, spans: u64) {
+        // ORDER: as in `exported`.
+        self.outcomes.tail_dropped.fetch_add(spans, Release);
+    }
+
     pub(crate) fn new() -> Self {
         Account {
             starts: ThreadCounters::new(),
             outcomes: Outcomes {
                 exported: AtomicU64::new(0),
                 dropped: [const { AtomicU64::new(0) }; DropReason::ALL.len()],
+                tail_not_sampled: AtomicU64::new(0),
+                tail_dropped: AtomicU64::new(0),
             },
             counters: Counters([const { AtomicU64::new(0) }; Counter::ALL.len()]),
         }

@@ -29,6 +29,11 @@ pub enum Counter {
     Spilled,
     /// A user's sampler panicked; the span took its parent's decision, a root was not sampled.
     SamplerPanicked,
+    /// The function or policy of tail sampling panicked; the trace is exported.
+    TailPanicked,
+    /// Tail sampling decided about a trace before it was due, because memory or the number of traces was used
+    /// up: the rest of the trace follows the decision.
+    TailDecidedEarly,
     /// A user's span processor panicked in one of its methods; the span is exported.
     ProcessorPanicked,
     /// A tracer was created beyond the limit of scopes; its spans are exported under the first scope.
@@ -51,7 +56,7 @@ pub enum Counter {
 
 impl Counter {
     /// Every variant, in the order of declaration.
-    pub const ALL: [Counter; 21] = [
+    pub const ALL: [Counter; 23] = [
         Counter::TruncatedValues,
         Counter::DroppedAttributes,
         Counter::DroppedEvents,
@@ -64,6 +69,8 @@ impl Counter {
         Counter::DoubleEnd,
         Counter::Spilled,
         Counter::SamplerPanicked,
+        Counter::TailPanicked,
+        Counter::TailDecidedEarly,
         Counter::ProcessorPanicked,
         Counter::ScopesOverLimit,
         Counter::Requests,
@@ -90,6 +97,8 @@ impl Counter {
             Counter::DoubleEnd => "double_end",
             Counter::Spilled => "spilled",
             Counter::SamplerPanicked => "sampler_panicked",
+            Counter::TailPanicked => "tail_panicked",
+            Counter::TailDecidedEarly => "tail_decided_early",
             Counter::ProcessorPanicked => "processor_panicked",
             Counter::ScopesOverLimit => "scopes_over_limit",
             Counter::Requests => "requests",

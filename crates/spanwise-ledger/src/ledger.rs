@@ -14,7 +14,7 @@ use crate::{Counter, DropReason, Snapshot, Tickets};
 /// instant:
 ///
 /// ```text
-/// created = sampled_out + exported + Σ dropped{reason} + in_flight        in_flight ≥ 0
+/// created = sampled_out + exported + tail_not_sampled + tail_dropped + Σ dropped{reason} + in_flight, in_flight ≥ 0
 /// ```
 ///
 /// Callers keep their side of it: they call [`started`](Ledger::started) before they hand the span
@@ -116,10 +116,12 @@ impl Ledger {
         // ORDER: sinks before sources. Each outcome is a Release increment that comes after its
         // span's `started` (on the same thread, or synchronised by the queue). Having read it with
         // Acquire, every `started` behind it is visible to the loads below, so that
-        // started ≥ exported + dropped in every snapshot.
-        let exported = self.account.outcomes.exported.load(Acquire);
+        // started ≥ the sum of all outcomes in every snapshot.
+        let outcomes = &self.account.outcomes;
+        let exported = outcomes.exported.load(Acquire);
+        let tail = [&outcomes.tail_not_sampled, &outcomes.tail_dropped].map(|it| it.load(Acquire));
         let mut dropped: [u64; DropReason::ALL.len()] =
-            std::array::from_fn(|i| load(&self.account.outcomes.dropped, i, |c| c.load(Acquire)));
+            std::array::from_fn(|i| load(&outcomes.dropped, i, |c| c.load(Acquire)));
         let counters =
             std::array::from_fn(|i| load(&self.account.counters.0, i, |c| c.load(Relaxed)));
         let StartSums { mut started, sampled_out, dropped_bytes, dropped_full, dropped_shed } =
@@ -135,7 +137,7 @@ impl Ledger {
                 *dropped = dropped.wrapping_add(spans);
             }
         }
-        Snapshot::new(started, sampled_out, exported, dropped, counters)
+        Snapshot::new(started, sampled_out, (exported, tail), dropped, counters)
     }
 
     /// Whether both are handles on the same counters, as [`Arc::ptr_eq`].

@@ -14,6 +14,10 @@ pub struct Snapshot {
     pub sampled_out: u64,
     /// Spans that the receiver acknowledged.
     pub exported: u64,
+    /// Recorded spans whose traces tail sampling did not sample.
+    pub tail_not_sampled: u64,
+    /// Recorded spans whose traces matched a drop policy of tail sampling.
+    pub tail_dropped: u64,
     /// Recorded spans that still have no outcome.
     pub in_flight: u64,
     dropped: [u64; DropReason::ALL.len()],
@@ -24,15 +28,18 @@ impl Snapshot {
     pub(crate) fn new(
         started: u64,
         sampled_out: u64,
-        exported: u64,
+        (exported, [tail_not_sampled, tail_dropped]): (u64, [u64; 2]),
         dropped: [u64; DropReason::ALL.len()],
         counters: [u64; Counter::ALL.len()],
     ) -> Self {
-        let settled = exported.saturating_add(sum(&dropped));
+        let settled = [exported, tail_not_sampled, tail_dropped, sum(&dropped)];
+        let settled = sum(&settled);
         Snapshot {
             created: started.saturating_add(sampled_out),
             sampled_out,
             exported,
+            tail_not_sampled,
+            tail_dropped,
             // Surplus outcomes cannot make it negative; `check` reports them.
             in_flight: started.saturating_sub(settled),
             dropped,
@@ -84,11 +91,23 @@ impl Snapshot {
     /// spans were reported.
     pub fn check(&self) -> Result<(), Imbalance> {
         let due = i128::from(self.created) - i128::from(self.sampled_out);
-        let outcomes = i128::from(self.exported) + i128::from(self.dropped_total());
+        let outcomes: i128 = self.outcomes().into_iter().map(i128::from).sum();
         match due - outcomes {
             0 if self.in_flight == 0 => Ok(()),
             owing => Err(Imbalance { owing, snapshot: Box::new(self.clone()) }),
         }
+    }
+
+    /// Spans of each outcome that a recorded span can have.
+    fn outcomes(&self) -> [u64; 4] {
+        [self.exported, self.tail_not_sampled, self.tail_dropped, self.dropped_total()]
+    }
+
+    /// The outcomes of tail sampling that occurred, each with its number of spans.
+    fn tail(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let tail =
+            [("tail_not_sampled", self.tail_not_sampled), ("tail_dropped", self.tail_dropped)];
+        tail.into_iter().filter(|(_, spans)| *spans > 0)
     }
 
     /// The difference to an `earlier` snapshot. `in_flight` is the current value, not a difference;
@@ -98,6 +117,8 @@ impl Snapshot {
             created: self.created.saturating_sub(earlier.created),
             sampled_out: self.sampled_out.saturating_sub(earlier.sampled_out),
             exported: self.exported.saturating_sub(earlier.exported),
+            tail_not_sampled: self.tail_not_sampled.saturating_sub(earlier.tail_not_sampled),
+            tail_dropped: self.tail_dropped.saturating_sub(earlier.tail_dropped),
             in_flight: self.in_flight,
             dropped: difference(&self.dropped, &earlier.dropped),
             counters: difference(&self.counters, &earlier.counters),
@@ -108,12 +129,13 @@ impl Snapshot {
 /// Formats a table: outcomes first, then the reasons and counters that are not zero.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let totals = [
+        let mut totals = vec![
             ("created", self.created),
             ("sampled_out", self.sampled_out),
             ("exported", self.exported),
-            ("dropped", self.dropped_total()),
         ];
+        totals.extend(self.tail());
+        totals.push(("dropped", self.dropped_total()));
         let (drops, counters): (Vec<_>, Vec<_>) =
             (self.drops().collect(), self.counters().collect());
         let numbers = totals.iter().map(|(_, n)| *n).chain([self.in_flight]);
@@ -146,8 +168,9 @@ impl fmt::Debug for Snapshot {
             return fmt::Display::fmt(self, f);
         }
         let Self { created, sampled_out, exported, in_flight, .. } = self;
-        write!(f, "created {created}, sampled_out {sampled_out}, exported {exported}, dropped ")?;
-        write!(f, "{}", self.dropped_total())?;
+        write!(f, "created {created}, sampled_out {sampled_out}, exported {exported}")?;
+        self.tail().try_for_each(|(name, spans)| write!(f, ", {name} {spans}"))?;
+        write!(f, ", dropped {}", self.dropped_total())?;
         list(f, " (", self.drops().map(|(reason, spans)| (reason.name(), spans)))?;
         f.write_str(if self.dropped_total() > 0 { ")" } else { "" })?;
         write!(f, ", in_flight {in_flight}")?;

@@ -53,6 +53,16 @@ impl Tickets {
         self.account.exported(mem::take(&mut self.spans));
     }
 
+    /// Reports that tail sampling did not sample the traces of all these spans: no loss.
+    pub fn tail_not_sampled(mut self) {
+        self.account.tail_not_sampled(mem::take(&mut self.spans));
+    }
+
+    /// Reports that a drop policy of tail sampling matched the traces of all these spans: no loss.
+    pub fn tail_dropped(mut self) {
+        self.account.tail_dropped(mem::take(&mut self.spans));
+    }
+
     /// Reports that all these spans were dropped for `reason`.
     pub fn dropped(mut self, reason: DropReason) {
         self.account.dropped(reason, mem::take(&mut self.spans));

@@ -91,6 +91,63 @@ impl Chunk {
         &self.metas
     }
 
+    /// The encoded field of the span that `meta` of this chunk describes: tag, length and message.
+    pub fn field(&self, meta: &SpanMeta) -> &[u8] {
+        let start = meta.offset as usize;
+        self.bytes.get(start..start + meta.len as usize).unwrap_or_default()
+    }
+
+    /// Whether `spans` fields of together `bytes` bytes can be added without growing, of a chunk that is not
+    /// [compacted](Self::compact).
+    pub fn has_capacity_for(&self, bytes: usize, spans: usize) -> bool {
+        self.bytes.capacity() - self.bytes.len() >= bytes
+            && self.metas.capacity() - self.metas.len() >= spans
+            && self.compacted.is_none()
+    }
+
+    /// Adds a span that another chunk holds as this `field`, if there is capacity for it; returns false if
+    /// there is not, or if this chunk is [compacted](Self::compact).
+    pub fn try_push_field(&mut self, field: &[u8], meta: &SpanMeta) -> bool {
+        let offset = self.bytes.len();
+        let fits = self.has_capacity_for(field.len(), 1);
+        if fits {
+            if offset == 0 {
+                self.scope = meta.scope;
+            }
+            self.mixed |= meta.scope != self.scope;
+            self.metas.push(SpanMeta { offset: offset as u32, len: field.len() as u32, ..*meta });
+            self.bytes.extend_from_slice(field);
+        }
+        fits
+    }
+
+    /// Removes the spans for whose index `keep` returns false, in place: the others move to the front. Does
+    /// nothing if this chunk is [compacted](Self::compact).
+    pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        if self.compacted.is_some() {
+            return;
+        }
+        let Self { bytes, metas, scope, mixed, .. } = self;
+        let (mut index, mut end) = (0, 0);
+        *mixed = false;
+        metas.retain_mut(|meta| {
+            let (start, len) = (meta.offset as usize, meta.len as usize);
+            let stays = keep(index) && start >= end && start + len <= bytes.len();
+            index += 1;
+            if stays {
+                bytes.copy_within(start..start + len, end);
+                if end == 0 {
+                    *scope = meta.scope;
+                }
+                *mixed |= meta.scope != *scope;
+                meta.offset = end as u32;
+                end += len;
+            }
+            stays
+        });
+        bytes.truncate(end);
+    }
+
     /// Frees the memory of the metas, and of bytes that no span uses, of a chunk that waits to be sent.
     /// Framing works as before.
     ///

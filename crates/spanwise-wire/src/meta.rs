@@ -1,6 +1,6 @@
 //! Facts about an encoded span, beside its bytes.
 
-use crate::model::{SpanId, SpanKind, StatusCode, TraceFlags, TraceId};
+use crate::model::{SpanFlags, SpanId, SpanKind, StatusCode, TraceFlags, TraceId};
 use crate::write::SpanHeader;
 
 /// The facts about an encoded span that batching, tail sampling and metrics decide by, so that none
@@ -27,8 +27,8 @@ pub struct SpanMeta {
     pub status: StatusCode,
     /// Kind.
     pub kind: SpanKind,
-    /// W3C trace flags.
-    pub trace_flags: TraceFlags,
+    /// The low 16 bits of OTLP's flags: the W3C trace flags, and whether the parent is remote.
+    pub flags: u16,
 }
 
 impl SpanMeta {
@@ -47,8 +47,21 @@ impl SpanMeta {
             scope,
             status,
             kind: header.kind,
-            trace_flags: header.flags.trace_flags(),
+            // One store of 16 bits, as of the trace flags alone.
+            flags: header.flags.0 as u16,
         }
+    }
+
+    /// The W3C trace flags.
+    #[inline]
+    pub fn trace_flags(&self) -> TraceFlags {
+        SpanFlags(self.flags.into()).trace_flags()
+    }
+
+    /// Whether the span is the first of its trace in this process: it has no parent, or a remote one.
+    #[inline]
+    pub fn is_local_root(&self) -> bool {
+        !self.parent_span_id.is_valid() || self.flags & SpanFlags::IS_REMOTE.0 as u16 != 0
     }
 }
 

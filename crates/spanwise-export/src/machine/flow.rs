@@ -24,6 +24,7 @@ impl ExportMachine {
         self.schedule.set_config(schedule);
         self.in_flight.set_max(config.max_in_flight);
         self.held.set_time(config.hold_back);
+        self.tail.iter_mut().for_each(|tail| tail.set_delay(config.scheduled_delay));
         self.max_queue_size = config.max_queue_size;
         self.apply_sizing();
     }
@@ -67,6 +68,7 @@ impl ExportMachine {
             _ if self.flushes.need_drain() => Drain::All(now),
             // Half-empty chunks that cannot be sent would only be charged for more than they hold.
             FlushAction::DrainAll if !self.is_blocked => Drain::All(now),
+            FlushAction::DrainFull if self.tail_needs_drain(now, true) => Drain::Roots,
             FlushAction::DrainAll | FlushAction::DrainFull => Drain::Full,
             FlushAction::DrainBatch(_) | FlushAction::WaitUntil(_) if is_notified => Drain::Full,
             FlushAction::DrainBatch(spans) => {
@@ -86,6 +88,7 @@ impl ExportMachine {
                 self.outbox.push_back(trim(0));
                 Drain::ForMemory
             }
+            FlushAction::WaitUntil(_) if self.tail_needs_drain(now, false) => Drain::Roots,
             FlushAction::WaitUntil(_) => return None,
         };
         Some(self.request_drain(drain))
@@ -96,12 +99,15 @@ impl ExportMachine {
         Action::Queue(match drain {
             Drain::Full => QueueAction::DrainFull,
             Drain::Batch(spans) => QueueAction::DrainBatch { spans },
-            Drain::All(_) | Drain::ForMemory | Drain::Rest(_) => QueueAction::DrainAll,
+            Drain::All(_) | Drain::Roots | Drain::ForMemory | Drain::Rest(_) => {
+                QueueAction::DrainAll
+            }
         })
     }
 
     /// Moves held chunks that are due to the backlog, and those that use too much memory.
     pub(super) fn release_held(&mut self, now: Instant, level: QueueLevel) {
+        self.release_tail(now, level);
         // Held chunks keep the fill up: a queue that sheds traces for them would do so for as long as they are held.
         let limits = match level.is_starved || level.is_shedding {
             true => HeldLimits { charged: 0, spans: 0 },
@@ -129,6 +135,7 @@ impl ExportMachine {
         let times = (now, self.flushes.next_deadline());
         let may_wait = MayWait::new(budget, self.max_queue_size, level, times);
         if self.is_transport_closed {
+            self.drop_tail(DropReason::Transport);
             self.held.drop_all(DropReason::Transport);
             self.composer.backlog.drop_all(DropReason::Transport);
             let drop_all =
@@ -302,6 +309,9 @@ impl ExportMachine {
             // A policy that is always due must not keep the thread busy.
             until = until.min(due.max(now + SHORTEST_HOLD));
         }
+        if let Some(due) = self.tail.as_ref().and_then(|tail| tail.next_due(!self.is_blocked)) {
+            until = until.min(due.max(now + SHORTEST_HOLD));
+        }
         if let Some(waits_until) = self.waits_until {
             until = until.min(waits_until.max(now + SHORTEST_HOLD));
         }
@@ -332,7 +342,7 @@ impl ExportMachine {
         FullChunks { chunks: level.ready, spans: level.ready_spans.saturating_add(waiting) }
     }
 
-    fn recycle(&mut self, framed: Vec<ChargedChunk>) {
+    pub(super) fn recycle(&mut self, framed: Vec<ChargedChunk>) {
         if !framed.is_empty() {
             self.outbox.push_back(Action::Queue(QueueAction::Recycle(framed)));
         }

@@ -32,6 +32,11 @@ impl Flushes {
         self.waiting.iter().any(|flush| flush.until.is_none())
     }
 
+    /// Whether a shutdown waits for a drain of every slot.
+    pub(super) fn have_shutdown(&self) -> bool {
+        self.waiting.iter().any(|flush| flush.is_shutdown && flush.until.is_none())
+    }
+
     /// A drain found every slot free: what the flushes wait for is in the chunks below `until`.
     pub(super) fn drained(&mut self, until: u64) {
         for flush in self.waiting.iter_mut().filter(|flush| flush.until.is_none()) {

@@ -39,6 +39,8 @@ pub(super) enum Drain {
     Full,
     /// Drains every slot, at this time.
     All(Instant),
+    /// Drains every slot, because traces wait for what they hold.
+    Roots,
     /// Drains every slot if this number of spans waits.
     Batch(usize),
     /// Drains every slot, because open chunks may hold the memory that refused spans need.

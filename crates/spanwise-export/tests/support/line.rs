@@ -1,5 +1,6 @@
 //! An exporter in virtual time whose requests the test answers.
 
+use super::ended_span::EndedSpan;
 use spanwise_export::sans_io::{Action, ExportMachine, FlushId, RequestId};
 use spanwise_export::{
     BatchConfig, ExportEvent, Exporter, ExporterBuilder, OnFull, ShedThreshold, SpanQueue,
@@ -7,7 +8,7 @@ use spanwise_export::{
 use spanwise_ledger::Snapshot;
 use spanwise_transport::{Delivery, FramedRequest, Outcome, Transport};
 use spanwise_wire::write::{FinishedSpan, SpanHeader, SpanWriter};
-use spanwise_wire::{SpanId, SpanLimits, SpanMeta, TraceId};
+use spanwise_wire::{SpanId, SpanLimits, SpanMeta, StatusCode, TraceId};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ pub struct Line {
     flush: Option<(FlushId, Option<bool>)>,
     panics: u64,
     is_finished: bool,
+    exported: Vec<(u128, u64)>,
 }
 
 /// A request that was sent.
@@ -49,6 +51,7 @@ pub fn line(configure: impl FnOnce(ExporterBuilder) -> ExporterBuilder) -> Line 
         flush: None,
         panics: 0,
         is_finished: false,
+        exported: Vec::new(),
     }
 }
 
@@ -56,6 +59,38 @@ impl Line {
     /// Pushes spans with an attribute of `bytes` bytes.
     pub fn push(&mut self, count: usize, bytes: usize) {
         push_to(&self.queue, count, bytes);
+    }
+
+    /// Pushes a span as it is.
+    pub fn push_span(&mut self, span: &EndedSpan) {
+        self.queue.ledger().started();
+        let mut writer = SpanWriter::new();
+        writer.begin(&SpanLimits::default(), span.name);
+        if span.bytes > 0 {
+            writer.attribute(&SpanLimits::default(), "key", "v".repeat(span.bytes).as_str());
+        }
+        let header = span.header();
+        let mut meta = SpanMeta {
+            trace_id: header.trace_id,
+            span_id: header.span_id,
+            parent_span_id: header.parent_span_id,
+            start_unix_nanos: header.start_unix_nanos,
+            duration_nanos: header.end_unix_nanos - header.start_unix_nanos,
+            flags: header.flags.0 as u16,
+            ..SpanMeta::default()
+        };
+        if span.is_error {
+            writer.status(&SpanLimits::default(), StatusCode::Error, "");
+            meta.status = StatusCode::Error;
+        }
+        self.queue.push(&writer.finish(&header), meta);
+    }
+
+    /// Ids of the spans in the requests that were sent, since the last call, by trace and span.
+    pub fn take_exported(&mut self) -> Vec<(u128, u64)> {
+        let mut ids: Vec<_> = self.exported.drain(..).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// Pushes a span that takes `bytes` bytes of a request, 16 KiB to 2 MiB.
@@ -122,6 +157,22 @@ impl Line {
         account.check().unwrap();
         assert!(account.is_idle());
         sent
+    }
+
+    /// Shuts down with a deadline, and answers no request.
+    pub fn shut_down_within(&mut self, time: Duration) {
+        self.queue.close();
+        self.machine.shutdown(self.now + time);
+        self.wait(time + Duration::from_millis(11));
+        assert!(self.is_finished, "a shutdown ends by its deadline");
+    }
+
+    /// Bytes that stay charged when the exporter is freed.
+    pub fn charged_at_end(self) -> usize {
+        let Self { queue, machine, in_flight, .. } = self;
+        drop((machine, in_flight));
+        queue.release();
+        queue.budget().charged()
     }
 
     /// The receiver accepts all requests in flight.
@@ -214,6 +265,11 @@ impl Line {
                 Action::Send(id, request) => {
                     let decoded = spanwise_testkit::decode(request.message());
                     let spans = spanwise_testkit::spans(&decoded).count() as u64;
+                    self.exported.extend(spanwise_testkit::spans(&decoded).map(|span| {
+                        let trace = span.trace_id.as_slice().try_into().unwrap_or_default();
+                        let id = span.span_id.as_slice().try_into().unwrap_or_default();
+                        (u128::from_be_bytes(trace), u64::from_be_bytes(id))
+                    }));
                     sent.push(Sent { spans, bytes: request.message().len() });
                     self.in_flight.push((id, request));
                 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 pub mod destinations;
+pub mod ended_span;
 pub mod line;
 pub mod model;
 pub mod policy;
