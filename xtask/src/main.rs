@@ -27,6 +27,7 @@ mod sim;
 mod sizes;
 mod source_tree;
 mod step;
+mod tail_bench;
 mod test;
 mod words;
 
@@ -40,6 +41,8 @@ const COMMANDS: &[Command] = &[
     cli::DOCTOR,
     cli::CONFIG,
     bench_all::COMMAND,
+    tail_bench::COMMAND,
+    tail_bench::SOAK,
     sampling_lab::COMMAND,
     batching_lab::COMMAND,
     shutdown_matrix::COMMAND,
