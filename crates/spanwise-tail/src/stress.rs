@@ -89,6 +89,11 @@ impl Stress {
         Self { settings, threshold, since: None, activations: 0 }
     }
 
+    /// The same settings in the state of `previous`.
+    pub(crate) fn after(self, previous: Self) -> Self {
+        Self { since: previous.since, activations: previous.activations, ..self }
+    }
+
     /// The threshold for a trace that begins at `now` while `used` percent of the space are in use; `None` without stress.
     pub(crate) fn threshold(&mut self, used: f64, now: Duration) -> Option<Threshold> {
         match self.since {

@@ -30,19 +30,6 @@ fn states(output: &Collected) -> Vec<String> {
     output.spans().into_iter().map(|span| span.trace_state).collect()
 }
 
-/// SplitMix64.
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-fn random_trace(state: &mut u64) -> u128 {
-    u128::from(random(state)) << 64 | u128::from(random(state))
-}
-
 /// The adjusted count of a span by its `th`.
 fn adjusted_count(span: &Span) -> f64 {
     let member = span.trace_state.split(',').find_map(|member| member.strip_prefix("ot="));

@@ -15,7 +15,7 @@ use self::processor::find;
 use self::rules::read_rules;
 use crate::engine::{DecisionCacheConfig, SamplingStrategy, TailSampler, TailSamplingConfig};
 use crate::keys::KeyPool;
-use crate::policy::{BucketPool, Compat, PolicyOptions};
+use crate::policy::{Compat, LimiterPool, PolicyOptions};
 use crate::stress::StressRelief;
 
 impl TailSamplingConfig {
@@ -79,10 +79,10 @@ fn read(block: &Field<'_>) -> TailSamplingConfig {
     flag(&mapping, "mutates_data", false);
     let compat = compat(&mapping.get("compat"));
     let use_trace_state = flag(&mapping, "use_trace_state", false);
-    let buckets = BucketPool::default();
+    let limiters = LimiterPool::default();
     let keys = KeyPool::default();
     let options =
-        PolicyOptions { compat, use_trace_state, shards: 1, buckets: &buckets, keys: &keys };
+        PolicyOptions { compat, use_trace_state, shards: 1, limiters: &limiters, keys: &keys };
     let wait = duration(&mapping.get("decision_wait")).unwrap_or(defaults.decision_wait);
     let after_root = duration(&mapping.get("decision_wait_after_root_received"));
     let shards = integer(&mapping.get("num_shards"), 1..=256).unwrap_or(1);

@@ -31,6 +31,11 @@ impl Candidates {
     pub(crate) const BYTES: usize =
         size_of::<Waiting>() + size_of::<(Place, Outcome)>() + size_of::<Candidate>();
 
+    pub(crate) fn clear(&mut self) {
+        self.waiting.clear();
+        self.decided.clear();
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.decided.is_empty()
     }

@@ -81,6 +81,16 @@ pub enum SamplingStrategy {
     SpanIngest,
 }
 
+impl SamplingStrategy {
+    /// The value of the setting.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::TraceComplete => "trace-complete",
+            Self::SpanIngest => "span-ingest",
+        }
+    }
+}
+
 impl Default for TailSamplingConfig {
     fn default() -> Self {
         Self {

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
-use crate::policy::{Outcome, PolicyCounts, PolicySet, Votes};
-use crate::rules::{Candidate, RuleDecision, RuleSet};
+use super::config::TailSamplingConfig;
+use super::error::TailSamplingError;
+use crate::keys::KeyPool;
+use crate::policy::{
+    LimiterPool, Limiters, Outcome, PolicyCounts, PolicyOptions, PolicySet, Votes,
+};
+use crate::rules::{Candidate, RuleDecision, RuleSet, SharedSamplers, build_rules};
 use crate::trace_view::{SpanSource, Summary};
 
 /// Decides by all policies together, or by the first rule that matches.
@@ -58,6 +63,13 @@ impl Decider {
         }
     }
 
+    /// Takes up the state of the unchanged rules of `previous`; policies share theirs.
+    pub(crate) fn take_up(&mut self, previous: &Self) {
+        if let (Self::Rules(rules), Self::Rules(previous)) = (self, previous) {
+            rules.take_up(previous);
+        }
+    }
+
     /// Number of evaluations that failed.
     pub(crate) fn errors(&self) -> u64 {
         match self {
@@ -74,4 +86,33 @@ impl Decider {
         };
         policies.into_iter().flatten().chain(rules.into_iter().flatten())
     }
+}
+
+/// The same policies or rules for each shard, with the states of their limits, which take up those of `previous`.
+pub(crate) fn deciders(
+    config: &TailSamplingConfig,
+    samplers: &SharedSamplers,
+    previous: &Limiters,
+) -> Result<(Vec<Decider>, Limiters), TailSamplingError> {
+    let limiters = LimiterPool::after(previous);
+    // Each set has keys of its own instead of these.
+    let keys = KeyPool::default();
+    let options = PolicyOptions {
+        compat: config.compat,
+        use_trace_state: config.use_trace_state,
+        shards: config.num_shards,
+        limiters: &limiters,
+        keys: &keys,
+    };
+    let decider = |_| {
+        if !config.rules.is_empty() {
+            return Ok(Decider::Rules(build_rules(&config.rules, samplers)?));
+        }
+        limiters.rewind();
+        let asks = (config.sample_on_first_match, config.dry_run);
+        Ok(Decider::Policies(PolicySet::new(&config.policies, options, asks)?))
+    };
+    let deciders: Result<Vec<Decider>, TailSamplingError> =
+        (0..config.num_shards).map(decider).collect();
+    Ok((deciders?, limiters.into_limiters()))
 }

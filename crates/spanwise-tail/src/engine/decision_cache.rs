@@ -20,6 +20,7 @@ pub(crate) struct DecisionCache {
     oldest: u32,
 }
 
+#[derive(Clone, Copy)]
 struct Entry {
     key: [u32; 2],
     newer: u32,
@@ -145,6 +146,46 @@ impl DecisionCache {
             hash(hasher, entry.map(|entry| entry.key).unwrap_or_default())
         });
         self.link_newest(index);
+    }
+
+    /// Changes the size, whether changes of thresholds are remembered, and the policies of the decisions.
+    pub(crate) fn rebuild(
+        &mut self,
+        max: usize,
+        has_updates: bool,
+        policy: impl Fn(u16) -> Option<u16>,
+    ) {
+        let policy_of = |entry: &Entry| Some(entry.policy).filter(|policy| *policy != NO_POLICY);
+        if (max, has_updates) == (self.max, self.updates.is_some()) {
+            for entry in &mut self.entries {
+                entry.policy = policy_of(entry).and_then(&policy).unwrap_or(NO_POLICY);
+            }
+            return;
+        }
+        let cache = Self::new(max);
+        let cache = if has_updates { cache.with_updates() } else { cache };
+        let old = std::mem::replace(self, cache);
+        let mut next = old.oldest;
+        while let Some(entry) = old.entries.get(next as usize) {
+            let [high, low] = entry.key.map(u32::to_be_bytes);
+            let mut trace_id = [0; 16];
+            trace_id[8..12].copy_from_slice(&high);
+            trace_id[12..].copy_from_slice(&low);
+            self.put(trace_id, policy_of(entry).and_then(&policy));
+            let newest = self.newest as usize;
+            if let Some(Entry { newer, older, policy, .. }) = self.entries.get(newest).copied()
+                && let Some(place) = self.entries.get_mut(newest)
+            {
+                *place = Entry { newer, older, policy, ..*entry };
+            }
+            let update = old.updates.as_ref().and_then(|updates| updates.get(next as usize));
+            if let (Some(update), Some(updates)) = (update, &mut self.updates)
+                && let Some(place) = updates.get_mut(newest)
+            {
+                *place = *update;
+            }
+            next = entry.newer;
+        }
     }
 
     fn unlink(&mut self, index: u32) {

@@ -46,6 +46,14 @@ impl RequestWriter {
         max_bytes.saturating_mul(3).saturating_add(MAX_RUNS * size_of::<Run>())
     }
 
+    /// Changes the size of the requests that are not written yet.
+    pub(crate) fn set_max_bytes(&mut self, max_bytes: usize) {
+        self.max_bytes = max_bytes;
+        if self.count == 0 {
+            (self.spans, self.out) = (Vec::new(), Vec::new());
+        }
+    }
+
     /// Number of requests that were written.
     pub(crate) fn requests(&self) -> u64 {
         self.requests

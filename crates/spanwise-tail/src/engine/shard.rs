@@ -6,6 +6,7 @@ mod candidates;
 mod decide;
 mod destination;
 mod memory;
+mod reload;
 
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ pub(crate) struct Shard {
     touched: Vec<u32>,
     /// `span-ingest`: those whose traces are still to be evaluated. Not empty between two calls only when an output panicked.
     evaluating: Vec<u32>,
+    /// Limits were changed, and traces beyond them may wait.
+    is_reloaded: bool,
 }
 
 /// The resource and the scope of the spans that are taken.
@@ -113,11 +116,12 @@ impl Shard {
             stress: settings.stress,
             touched: Vec::new(),
             evaluating: Vec::new(),
+            is_reloaded: false,
             settings,
         }
     }
 
-    pub(crate) fn set_policies(&mut self, policies: Decider) {
+    fn set_policies(&mut self, policies: Decider) {
         self.counts.policy_evaluation_errors += self.policies.errors();
         self.metrics.replace(self.policies.counts(), policies.counts());
         self.policies = policies;
@@ -126,11 +130,6 @@ impl Shard {
     /// Explains the decisions from now on, or none.
     pub(crate) fn set_explainer(&mut self, explainer: Option<Explainer>) {
         self.explainer = explainer.map(Box::new);
-    }
-
-    /// Changes the settings that depend on policies and rules. The memory in use may exceed the new bound until traces are decided.
-    pub(crate) fn set_span_bytes(&mut self, settings: ShardSettings) {
-        self.settings.span_bytes = settings.span_bytes;
     }
 
     pub(crate) fn is_stressed(&self) -> bool {
@@ -355,6 +354,9 @@ impl Shard {
             self.decide(slot, DecisionCause::WaitOver, output);
         }
         self.decide_candidates(output);
+        if self.is_reloaded {
+            self.meet_limits(output);
+        }
     }
 
     /// Decides or drops all traces.
@@ -396,7 +398,8 @@ impl Shard {
             policy_evaluation_errors: self.counts.policy_evaluation_errors + self.policies.errors(),
             requests: self.writer.requests(),
             malformed_trace_states: self.trace_states.malformed(),
-            stress_activations: self.stress.map_or(0, |stress| stress.activations()),
+            stress_activations: self.counts.stress_activations
+                + self.stress.map_or(0, |stress| stress.activations()),
             ..self.counts
         }
     }

@@ -232,6 +232,11 @@ impl SpanStore {
         self.idle = self.spare.len();
     }
 
+    /// Changes the bound of memory, of which a part is retained without spans.
+    pub(crate) fn set_max_bytes(&mut self, max_bytes: usize) {
+        self.max_spare = MIN_SPARE.max(max_bytes / 8 / SEGMENT_BYTES);
+    }
+
     /// Bytes of memory that are retained without spans.
     pub(crate) fn spare_bytes(&self) -> usize {
         self.spare.len() * (SEGMENT_BYTES + SEGMENT_OVERHEAD)
@@ -314,14 +319,12 @@ impl SpanStore {
         true
     }
 
-    /// Makes `address` the span before the one at `of`.
-    pub(crate) fn set_previous(&mut self, of: Address, address: Address) {
+    /// Changes the header of the span at `of`: the span before it, or the trace's slot.
+    pub(crate) fn change(&mut self, of: Address, change: impl FnOnce(&mut Header)) {
         let Some(segment) = self.segments.get_mut(of.segment()) else { return };
         let mut entry = segment.entry(of.number());
-        entry.header.previous = address;
-        if let Some(place) = segment.entry_mut(of.number()) {
-            entry.write(place);
-        }
+        change(&mut entry.header);
+        segment.entry_mut(of.number()).into_iter().for_each(|place| entry.write(place));
     }
 }
 
@@ -411,7 +414,7 @@ mod tests {
                 }
                 at
             });
-            store.set_previous(successor, moved.to);
+            store.change(successor, |header| header.previous = moved.to);
         }) {}
         // The memory that is retained is that of a segment and of the spare ones.
         let retained = (MIN_SPARE + 1) * SEGMENT_BYTES;

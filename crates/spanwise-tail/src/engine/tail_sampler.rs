@@ -1,6 +1,7 @@
 //! The public samplers.
 
 mod metrics;
+mod reload;
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use spanwise_wire::read::{TraceRequest, WireError};
 
 use super::config::TailSamplingConfig;
 use super::counts::TailCounts;
-use super::decider::Decider;
+use super::decider::deciders;
 use super::error::TailSamplingError;
 use super::framing::{Framing, ScopeField, ScopeFields, ScopeHeader, scopes};
 use super::group_table::PartFields;
@@ -17,9 +18,8 @@ use super::output::TailOutput;
 use super::shard::{GroupFields, Refused, Shard};
 use super::validated::ShardSettings;
 use crate::explain::{ExplainFilter, Explainer};
-use crate::keys::KeyPool;
-use crate::policy::{BucketPool, Policy, PolicyCounts, PolicyOptions, PolicySet};
-use crate::rules::{Rule, SharedSamplers, ThroughputState, build_rules};
+use crate::policy::{Limiters, PolicyCounts};
+use crate::rules::{SharedSamplers, ThroughputState};
 
 /// The spans of a request that a sampler took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,22 +133,6 @@ impl TailSampler {
         self.inner.shutdown(now, output);
     }
 
-    /// Replaces the policies for all traces that are not decided yet. Token buckets start full.
-    ///
-    /// # Errors
-    /// A policy is not valid: the present ones stay.
-    pub fn set_policies(&mut self, policies: &[Policy]) -> Result<(), TailSamplingError> {
-        self.inner.set_policies(policies)
-    }
-
-    /// Replaces the rules for all traces that are not decided yet. Budgets and adaptive thresholds start anew.
-    ///
-    /// # Errors
-    /// A rule is not valid, or the sampler has policies: the present rules stay.
-    pub fn set_rules(&mut self, rules: &[Rule]) -> Result<(), TailSamplingError> {
-        self.inner.set_rules(rules)
-    }
-
     /// The state of each rule with the sampler `adaptive_throughput`.
     pub fn throughput_states(&self) -> Vec<ThroughputState> {
         self.inner.throughput_states()
@@ -192,6 +176,7 @@ pub struct ShardedTailSampler {
     shards: Vec<Shard>,
     explain: Option<ExplainFilter>,
     samplers: SharedSamplers,
+    limiters: Limiters,
     origin: Instant,
 }
 
@@ -203,9 +188,10 @@ impl ShardedTailSampler {
     pub fn new(config: &TailSamplingConfig, now: Instant) -> Result<Self, TailSamplingError> {
         let settings = ShardSettings::new(config)?;
         let samplers = SharedSamplers::new(&config.rules, config.num_shards);
-        let deciders = deciders(config, &samplers)?.into_iter();
-        let shards = deciders.map(|decider| Shard::new(settings, decider)).collect();
-        Ok(Self { config: config.clone(), shards, explain: None, samplers, origin: now })
+        let (deciders, limiters) = deciders(config, &samplers, &Limiters::default())?;
+        let shards = deciders.into_iter().map(|decider| Shard::new(settings, decider)).collect();
+        let config = config.clone();
+        Ok(Self { config, shards, explain: None, samplers, limiters, origin: now })
     }
 
     /// As [`TailSampler::append`].
@@ -321,31 +307,6 @@ impl ShardedTailSampler {
         }
     }
 
-    /// As [`TailSampler::set_policies`].
-    ///
-    /// # Errors
-    /// As [`TailSampler::set_policies`].
-    pub fn set_policies(&mut self, policies: &[Policy]) -> Result<(), TailSamplingError> {
-        if !self.config.rules.is_empty() {
-            let message = "the sampler has rules instead".to_owned();
-            return Err(TailSamplingError::Setting { name: "policies", message });
-        }
-        let config = TailSamplingConfig { policies: policies.to_vec(), ..self.config.clone() };
-        self.set_deciders(config)
-    }
-
-    /// As [`TailSampler::set_rules`].
-    ///
-    /// # Errors
-    /// As [`TailSampler::set_rules`].
-    pub fn set_rules(&mut self, rules: &[Rule]) -> Result<(), TailSamplingError> {
-        if !self.config.policies.is_empty() {
-            let message = "the sampler has policies instead".to_owned();
-            return Err(TailSamplingError::Setting { name: "rules", message });
-        }
-        self.set_deciders(TailSamplingConfig { rules: rules.to_vec(), ..self.config.clone() })
-    }
-
     /// As [`TailSampler::is_stressed`], of any shard.
     pub fn is_stressed(&self) -> bool {
         self.shards.iter().any(Shard::is_stressed)
@@ -353,21 +314,7 @@ impl ShardedTailSampler {
 
     /// As [`TailSampler::throughput_states`], of all shards together.
     pub fn throughput_states(&self) -> Vec<ThroughputState> {
-        self.samplers.states(&self.config.rules)
-    }
-
-    fn set_deciders(&mut self, config: TailSamplingConfig) -> Result<(), TailSamplingError> {
-        let settings = ShardSettings::new(&config)?;
-        let samplers = SharedSamplers::new(&config.rules, config.num_shards);
-        let deciders = deciders(&config, &samplers)?;
-        (self.config, self.samplers) = (config, samplers);
-        for (shard, decider) in self.shards.iter_mut().zip(deciders) {
-            shard.set_policies(decider);
-            shard.set_span_bytes(settings);
-        }
-        let explain = self.explain.take();
-        self.set_explain(explain);
-        Ok(())
+        self.samplers.states()
     }
 
     /// As [`TailSampler::set_explain`].
@@ -411,32 +358,6 @@ impl ShardedTailSampler {
 struct Taken {
     seen: u64,
     first_span: u64,
-}
-
-/// The same policies or rules for each shard.
-fn deciders(
-    config: &TailSamplingConfig,
-    samplers: &SharedSamplers,
-) -> Result<Vec<Decider>, TailSamplingError> {
-    let buckets = BucketPool::default();
-    // Each set has keys of its own instead of these.
-    let keys = KeyPool::default();
-    let options = PolicyOptions {
-        compat: config.compat,
-        use_trace_state: config.use_trace_state,
-        shards: config.num_shards,
-        buckets: &buckets,
-        keys: &keys,
-    };
-    let decider = |_| {
-        if !config.rules.is_empty() {
-            return Ok(Decider::Rules(build_rules(&config.rules, samplers)?));
-        }
-        buckets.rewind();
-        let asks = (config.sample_on_first_match, config.dry_run);
-        Ok(Decider::Policies(PolicySet::new(&config.policies, options, asks)?))
-    };
-    (0..config.num_shards).map(decider).collect()
 }
 
 /// The shard of a trace, as the Collector computes it: the finalizer of SplitMix64 over both halves of the id.

@@ -16,9 +16,11 @@ pub(crate) struct TraceTable {
     hasher: DefaultHashBuilder,
     wheel: TimerWheel,
     spans: u64,
+    max: usize,
 }
 
 /// An undecided trace. Numbers of 64 bits are in bytes: an alignment of 8 would take 8 bytes more.
+#[derive(Clone, Copy)]
 pub(crate) struct Entry {
     trace_id: [u8; 16],
     start: [u8; 8],
@@ -93,7 +95,55 @@ impl TraceTable {
             hasher: DefaultHashBuilder::default(),
             wheel,
             spans: 0,
+            max,
         }
+    }
+
+    /// Moves all traces to another table, for `max` traces or as many as there are, with the deadlines that `deadline` returns for the
+    /// present ones; `None` for a trace that is out of their order. Returns the new slots by the old ones.
+    pub(crate) fn rebuild(
+        &mut self,
+        max: usize,
+        wheel: TimerWheel,
+        deadline: impl Fn(&Entry, Option<u64>) -> u64,
+    ) -> Vec<u32> {
+        let table = Self::new(max.max(self.len()), wheel);
+        let mut old = std::mem::replace(self, table);
+        let mut slots = vec![u32::MAX; old.entries.len()];
+        let mut undue: Vec<u32> = old.index.iter().copied().collect();
+        while let Some((slot, due)) = old.wheel.earliest() {
+            old.wheel.remove(&mut old.entries, slot);
+            self.adopt(&old.entries, &mut slots, slot, |entry| deadline(entry, Some(due)));
+        }
+        undue.sort_unstable();
+        undue.retain(|slot| slots.get(*slot as usize) == Some(&u32::MAX));
+        for slot in undue {
+            self.adopt(&old.entries, &mut slots, slot, |entry| deadline(entry, None));
+        }
+        slots
+    }
+
+    fn adopt(
+        &mut self,
+        old: &[Entry],
+        slots: &mut [u32],
+        slot: u32,
+        deadline: impl Fn(&Entry) -> u64,
+    ) {
+        let Some(entry) = old.get(slot as usize) else { return };
+        let new = self.insert(entry.trace_id, deadline(entry));
+        if let Some(place) = self.entries.get_mut(new as usize) {
+            *place = Entry { links: place.links, ..*entry };
+        }
+        self.spans += u64::from(entry.spans());
+        if let Some(place) = slots.get_mut(slot as usize) {
+            *place = new;
+        }
+    }
+
+    /// The number of traces for which memory is allocated.
+    pub(crate) fn max(&self) -> usize {
+        self.max
     }
 
     /// The most bytes of memory of a table for `max` traces.

@@ -41,6 +41,14 @@ pub(crate) struct ShardSettings {
 
 impl ShardSettings {
     pub(crate) fn new(config: &TailSamplingConfig) -> Result<Self, TailSamplingError> {
+        Self::after(config, false)
+    }
+
+    /// As [`new`](Self::new), for shards that remember changes of thresholds already if `remembers_updates`.
+    pub(crate) fn after(
+        config: &TailSamplingConfig,
+        remembers_updates: bool,
+    ) -> Result<Self, TailSamplingError> {
         let error = |name, message: String| Err(TailSamplingError::Setting { name, message });
         let shards = usize::from(config.num_shards);
         if !(1..=MAX_SHARDS).contains(&shards) {
@@ -122,7 +130,7 @@ impl ShardSettings {
                 Err((key, message)) => return error("stress_relief", format!("{key}: {message}")),
             },
         };
-        let remembers_updates = !config.rules.is_empty() || stress.is_some();
+        let remembers_updates = remembers_updates || !config.rules.is_empty() || stress.is_some();
         let mut fixed = fixed;
         if remembers_updates {
             fixed = fixed.saturating_add(DecisionCache::update_bytes(cache_sizes.0));

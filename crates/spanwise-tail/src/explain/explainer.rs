@@ -5,7 +5,7 @@ use super::filter::ExplainFilter;
 use super::finder::{ExplainedTrace, Finder, shortened};
 use crate::engine::{DecidedTrace, TailSamplingConfig};
 use crate::keys::KeyPool;
-use crate::policy::{BucketPool, Policy, PolicyKind, PolicyOptions, PolicyVote, Vote, Votes};
+use crate::policy::{LimiterPool, Policy, PolicyKind, PolicyOptions, PolicyVote, Vote, Votes};
 
 /// The policies of a sampler, ready to explain their votes.
 pub(crate) struct Explainer {
@@ -27,12 +27,12 @@ struct Explained {
 impl Explainer {
     /// Explains the traces that `filter` chooses by the policies of `config`, which a sampler has accepted.
     pub(crate) fn new(config: &TailSamplingConfig, filter: ExplainFilter) -> Self {
-        let (keys, buckets) = (KeyPool::default(), BucketPool::default());
+        let (keys, limiters) = (KeyPool::default(), LimiterPool::default());
         let options = PolicyOptions {
             compat: config.compat,
             use_trace_state: config.use_trace_state,
             shards: config.num_shards,
-            buckets: &buckets,
+            limiters: &limiters,
             keys: &keys,
         };
         let is_drop = |policy: &&Policy| matches!(policy.kind, PolicyKind::Drop(_));

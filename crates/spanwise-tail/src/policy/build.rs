@@ -4,7 +4,7 @@ use super::always_sample::AlwaysSample;
 use super::and::And;
 use super::boolean_attribute::BooleanAttribute;
 use super::bytes_limiting::BytesLimiting;
-use super::composite::Composite;
+use super::composite::{Composite, SubPolicy};
 use super::drop::Drop;
 use super::error::PolicyError;
 use super::evaluate::Evaluate;
@@ -63,6 +63,7 @@ pub(crate) fn build(
     if parent == Parent::None && policy.name.is_empty() {
         return Err(PolicyError::new("policy name cannot be empty"));
     }
+    let _inside = options.limiters.enter(&policy.name);
     evaluator(&policy.kind, parent, options).map_err(|error| error.inside(&policy.name))
 }
 
@@ -94,9 +95,11 @@ fn evaluator(
             Box::new(evaluator.map_err(|error| PolicyError::new(error.to_string()))?)
         }
         PolicyKind::RateLimiting(policy) => {
-            Box::new(RateLimiting::new(*policy, compat, options.buckets))
+            Box::new(RateLimiting::new(*policy, compat, options.limiters))
         }
-        PolicyKind::BytesLimiting(policy) => Box::new(BytesLimiting::new(*policy, options.buckets)),
+        PolicyKind::BytesLimiting(policy) => {
+            Box::new(BytesLimiting::new(*policy, options.limiters))
+        }
         PolicyKind::SpanCount(policy) => Box::new(SpanCount(*policy)),
         PolicyKind::TraceState(policy) => Box::new(TraceState::new(policy)),
         PolicyKind::BooleanAttribute(policy) => {
@@ -142,7 +145,11 @@ fn composite(
             None => 0,
         }
     };
-    let allocations: Vec<i64> =
-        policy.sub_policies.iter().map(|sub| allocated(&sub.name)).collect();
-    Ok(Composite::new(max_total, evaluators.into_iter().zip(allocations)))
+    let sub_policy = |(sub, evaluator): (&Policy, _)| {
+        let _inside = options.limiters.enter(&sub.name);
+        let sampled = options.limiters.counter();
+        SubPolicy { evaluator, allocated: allocated(&sub.name), sampled }
+    };
+    let sub_policies = policy.sub_policies.iter().zip(evaluators).map(sub_policy).collect();
+    Ok(Composite::new(max_total, sub_policies))
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::decision::PolicyDecision;
 use super::evaluate::{Evaluate, EvaluationError};
-use super::token_bucket::{BucketPool, TokenBucket};
+use super::limiters::LimiterPool;
+use super::token_bucket::TokenBucket;
 use crate::trace_view::TraceView;
 
 /// Samples traces while their encoded size stays below a rate.
@@ -35,11 +36,11 @@ pub(crate) struct BytesLimiting {
 }
 
 impl BytesLimiting {
-    pub(crate) fn new(policy: BytesLimitingPolicy, buckets: &BucketPool) -> Self {
+    pub(crate) fn new(policy: BytesLimitingPolicy, limiters: &LimiterPool) -> Self {
         let BytesLimitingPolicy { bytes_per_second, burst_capacity } = policy;
         let burst =
             if burst_capacity > 0 { burst_capacity } else { bytes_per_second.saturating_mul(2) };
-        Self { bucket: buckets.next(bytes_per_second, burst) }
+        Self { bucket: limiters.bucket(bytes_per_second, burst) }
     }
 }
 

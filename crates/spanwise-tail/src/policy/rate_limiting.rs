@@ -1,11 +1,13 @@
 //! `rate_limiting`
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::compat::Compat;
 use super::decision::PolicyDecision;
 use super::evaluate::{Evaluate, EvaluationError};
-use super::token_bucket::{BucketPool, TokenBucket};
+use super::limiters::{LimiterPool, SecondCounter};
+use super::token_bucket::TokenBucket;
 use crate::trace_view::TraceView;
 
 /// Samples traces while their spans stay below a rate.
@@ -36,19 +38,18 @@ pub(crate) enum RateLimiting {
     /// Before v0.153: a number of spans in each second, the limit itself excluded.
     PerSecond {
         limit: i64,
-        second: u64,
-        spans: i64,
+        counter: Arc<SecondCounter>,
     },
 }
 
 impl RateLimiting {
-    pub(crate) fn new(policy: RateLimitingPolicy, compat: Compat, buckets: &BucketPool) -> Self {
+    pub(crate) fn new(policy: RateLimitingPolicy, compat: Compat, limiters: &LimiterPool) -> Self {
         let RateLimitingPolicy { spans_per_second: limit, burst_capacity } = policy;
         if compat.limits_by_second() {
-            return Self::PerSecond { limit, second: 0, spans: 0 };
+            return Self::PerSecond { limit, counter: limiters.counter() };
         }
         let burst = if burst_capacity > 0 { burst_capacity } else { limit.saturating_mul(2) };
-        Self::Bucket(buckets.next(limit, burst))
+        Self::Bucket(limiters.bucket(limit, burst))
     }
 }
 
@@ -61,14 +62,12 @@ impl Evaluate for RateLimiting {
         let added = trace.summary().spans();
         let sampled = match self {
             Self::Bucket(bucket) => bucket.take(added, now),
-            Self::PerSecond { limit, second, spans } => {
-                if *second != now.as_secs() {
-                    (*second, *spans) = (now.as_secs(), 0);
-                }
-                let sum = spans.saturating_add(i64::try_from(added).unwrap_or(i64::MAX));
+            Self::PerSecond { limit, counter } => {
+                let added = i64::try_from(added).unwrap_or(i64::MAX);
+                let sum = counter.spans(now).saturating_add(added);
                 let sampled = sum < *limit;
                 if sampled {
-                    *spans = sum;
+                    counter.set(sum, now);
                 }
                 sampled
             }

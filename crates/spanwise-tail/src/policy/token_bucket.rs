@@ -1,6 +1,5 @@
 //! A token bucket whose time is an argument.
 
-use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +24,11 @@ impl TokenBucket {
         Self { per_second, burst, state: Arc::new(Mutex::new(state)) }
     }
 
+    pub(crate) fn has_limits(&self, per_second: i64, burst: i64) -> bool {
+        let Self { per_second: known_rate, burst: known_burst, .. } = self;
+        (*known_rate, *known_burst) == (per_second.max(0) as f64, burst.max(0) as f64)
+    }
+
     /// Takes `tokens` at `now`; takes none and returns false if there are fewer.
     pub(crate) fn take(&self, tokens: u64, now: Duration) -> bool {
         // Panics in no holder: the guard is held for arithmetic only.
@@ -37,33 +41,5 @@ impl TokenBucket {
             state.tokens -= tokens as f64;
         }
         granted
-    }
-}
-
-/// The buckets of a set of policies, so that the same policies built for another shard share them.
-#[derive(Debug, Default)]
-pub(crate) struct BucketPool {
-    state: RefCell<(Vec<TokenBucket>, usize)>,
-}
-
-impl BucketPool {
-    /// The next bucket in the order in which policies ask for them; a new one in the first set.
-    pub(crate) fn next(&self, per_second: i64, burst: i64) -> TokenBucket {
-        let (buckets, next) = &mut *self.state.borrow_mut();
-        let bucket = match buckets.get(*next) {
-            Some(bucket) => bucket.clone(),
-            None => {
-                let bucket = TokenBucket::new(per_second, burst);
-                buckets.push(bucket.clone());
-                bucket
-            }
-        };
-        *next += 1;
-        bucket
-    }
-
-    /// Starts the next set.
-    pub(crate) fn rewind(&self) {
-        self.state.borrow_mut().1 = 0;
     }
 }

@@ -26,23 +26,40 @@ pub(crate) struct RuleError {
 /// The state of adaptive samplers that all shards share, by the index of their rule.
 #[derive(Clone)]
 pub(crate) struct SharedSamplers {
-    all: Vec<Option<Arc<Throughput>>>,
+    all: Vec<Option<Shared>>,
     shards: u16,
+}
+
+#[derive(Clone)]
+struct Shared {
+    rule: String,
+    config: AdaptiveThroughput,
+    throughput: Arc<Throughput>,
 }
 
 impl SharedSamplers {
     pub(crate) fn new(rules: &[Rule], shards: u16) -> Self {
-        let shared = |rule: &Rule| match &rule.sampler {
-            RuleSampler::AdaptiveThroughput(config) => Some(Arc::new(Throughput::new(config))),
-            _ => None,
+        Self { all: Vec::new(), shards }.after(rules)
+    }
+
+    /// Those of `rules`: a rule with the name and the sampler of a present one takes up its thresholds.
+    pub(crate) fn after(&self, rules: &[Rule]) -> Self {
+        let shared = |rule: &Rule| {
+            let RuleSampler::AdaptiveThroughput(config) = &rule.sampler else { return None };
+            let is_same = |known: &&Shared| known.rule == rule.name && known.config == *config;
+            let known = self.all.iter().flatten().find(is_same);
+            Some(known.cloned().unwrap_or_else(|| Shared {
+                rule: rule.name.clone(),
+                config: config.clone(),
+                throughput: Arc::new(Throughput::new(config)),
+            }))
         };
-        Self { all: rules.iter().map(shared).collect(), shards }
+        Self { all: rules.iter().map(shared).collect(), shards: self.shards }
     }
 
     /// The states, with the names of the rules.
-    pub(crate) fn states(&self, rules: &[Rule]) -> Vec<ThroughputState> {
-        let states = self.all.iter().zip(rules);
-        states.filter_map(|(shared, rule)| Some(shared.as_ref()?.state(&rule.name))).collect()
+    pub(crate) fn states(&self) -> Vec<ThroughputState> {
+        self.all.iter().flatten().map(|shared| shared.throughput.state(&shared.rule)).collect()
     }
 }
 
@@ -74,7 +91,8 @@ pub(crate) fn build_rules(rules: &[Rule], shared: &SharedSamplers) -> Result<Rul
             })?;
             conditions.push(condition);
         }
-        let throughput = shared.all.get(index).cloned().flatten();
+        let throughput = shared.all.get(index).and_then(Option::as_ref);
+        let throughput = throughput.map(|shared| shared.throughput.clone());
         let sampler = sampler(&rule.sampler, throughput, (shared.shards, &keys))
             .map_err(|(key, message)| fail(key, message))?;
         let counts = PolicyCounts { name: rule.name.clone(), ..PolicyCounts::default() };

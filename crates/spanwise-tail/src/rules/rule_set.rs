@@ -148,6 +148,19 @@ impl RuleSet {
         outcome
     }
 
+    /// Takes up the budgets of rules that `previous` has with the same name and limit.
+    pub(crate) fn take_up(&mut self, previous: &Self) {
+        for rule in &mut self.rules {
+            let BuiltSampler::Budget(budget) = &mut rule.sampler else { continue };
+            let same = previous.rules.iter().find(|known| known.counts.name == rule.counts.name);
+            if let Some(BuiltSampler::Budget(known)) = same.map(|known| &known.sampler)
+                && (known.per_second, known.burst) == (budget.per_second, budget.burst)
+            {
+                *budget = *known;
+            }
+        }
+    }
+
     /// The name of the rule at `index`.
     pub(crate) fn name(&self, index: u16) -> Option<&str> {
         self.rules.get(usize::from(index)).map(|rule| rule.counts.name.as_str())
@@ -225,6 +238,7 @@ impl Arrived {
 }
 
 /// The spans that a rule may sample: tokens of a bucket, which the traces of a decision share.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
     per_second: f64,
     burst: f64,

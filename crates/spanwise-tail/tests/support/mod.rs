@@ -220,6 +220,19 @@ pub fn policy(kind: impl Into<PolicyKind>) -> Policy {
     Policy::new("p", kind)
 }
 
+/// SplitMix64.
+pub fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+pub fn random_trace(state: &mut u64) -> u128 {
+    u128::from(random(state)) << 64 | u128::from(random(state))
+}
+
 pub const ERROR: &str = "status.code == STATUS_CODE_ERROR";
 pub const PAYMENT: &str = "attributes[\"service\"] == \"payment\"";
 

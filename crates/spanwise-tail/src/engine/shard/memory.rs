@@ -59,7 +59,7 @@ impl Shard {
             let leads_here = |address: &Address| store.header(*address).previous == from;
             let successor = successor.or_else(|| chain(store, last).find(leads_here));
             if let Some(successor) = successor {
-                store.set_previous(successor, to);
+                store.change(successor, |header| header.previous = to);
             }
         })
     }
@@ -74,5 +74,6 @@ impl Shard {
     pub(crate) fn memory_bytes(&self, config: &TailSamplingConfig) -> usize {
         config.max_memory_bytes / usize::from(config.num_shards.max(1)) - self.settings.span_bytes
             + self.span_memory()
+            + self.excess_bytes()
     }
 }
