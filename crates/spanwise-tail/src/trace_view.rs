@@ -33,22 +33,32 @@ pub(crate) struct TraceView<'a> {
 pub(crate) struct SpanFacts<'a> {
     view: SpanView<'a>,
     keys: &'a [Box<str>],
-    values: Vec<Option<ValueView<'a>>>,
+    /// The values of up to [`FEW_KEYS`] keys.
+    few: [Option<ValueView<'a>>; FEW_KEYS],
+    /// The values of more keys.
+    many: Vec<Option<ValueView<'a>>>,
 }
 
 impl<'a> SpanFacts<'a> {
     fn new(view: SpanView<'a>, keys: &'a [Box<str>]) -> Self {
-        let mut values = Vec::new();
-        if !keys.is_empty() {
-            values.resize(keys.len(), None);
-            view.select_attributes(keys, &mut values);
+        let (few, many) = ([None; FEW_KEYS], Vec::new());
+        let mut facts = Self { view, keys, few, many };
+        match keys.len() {
+            0 => {}
+            1..=FEW_KEYS => view.select_attributes(keys, &mut facts.few),
+            more => {
+                facts.many = vec![None; more];
+                view.select_attributes(keys, &mut facts.many);
+            }
         }
-        Self { view, keys, values }
+        facts
     }
 
     /// The value of an attribute of the span.
+    #[inline]
     pub(crate) fn value(&self, key: KeyIndex) -> Option<ValueView<'a>> {
-        self.values.get(key.get()).copied().flatten()
+        let values = if self.many.is_empty() { &self.few[..] } else { &self.many };
+        values.get(key.get()).copied().flatten()
     }
 
     /// The value of an attribute of the span's resource.
@@ -107,7 +117,11 @@ impl<'a> TraceView<'a> {
         }
         let spans = self.spans.get_or_init(|| {
             let mut spans = Vec::with_capacity(self.source.len());
-            spans.extend(self.parsed());
+            for index in 0..self.source.len() {
+                if let Some(view) = self.source.span(index) {
+                    spans.push(SpanFacts::new(view, self.keys));
+                }
+            }
             spans
         });
         spans.iter().find_map(find)
@@ -120,6 +134,8 @@ impl<'a> TraceView<'a> {
     }
 }
 
+/// The values of so many keys need no allocation for each span.
+const FEW_KEYS: usize = 6;
 /// The most spans that are parsed once for all policies.
 const MAX_CACHED_SPANS: usize = 64;
 

@@ -8,7 +8,7 @@ use super::field::{Context, Field, Subject, last_of, resolve};
 use super::function::Function;
 use super::lexer::{Comparison, MathOp};
 use super::parser::parse;
-use super::value::Value;
+use super::value::{Scalar, Value};
 use crate::keys::KeyPool;
 use crate::pattern::Pattern;
 use crate::policy::EvaluationError;
@@ -88,6 +88,9 @@ impl Compiled {
                 ))),
             },
             Self::Compare(comparison, left, right) => {
+                if let (Some(left), Some(right)) = (left.scalar(subject), right.scalar(subject)) {
+                    return Ok(left.compare(*comparison, &right));
+                }
                 Ok(left.value(subject)?.compare(*comparison, &right.value(subject)?))
             }
         }
@@ -95,6 +98,20 @@ impl Compiled {
 }
 
 impl Expression {
+    /// The value without a copy and without an allocation, where it has a type that needs none.
+    #[inline]
+    fn scalar<'a>(&'a self, subject: &Subject<'_, 'a>) -> Option<Scalar<'a>> {
+        Some(match self {
+            Self::Nil => Scalar::Nil,
+            Self::Bool(value) => Scalar::Bool(*value),
+            Self::Int(number) => Scalar::Int(*number),
+            Self::Double(number) => Scalar::Double(*number),
+            Self::Str(text) => Scalar::Str(text),
+            Self::Field(field) => return field.scalar(subject),
+            _ => return None,
+        })
+    }
+
     fn value<'a>(&'a self, subject: &Subject<'_, 'a>) -> Result<Value<'a>, EvaluationError> {
         Ok(match self {
             Self::Nil => Value::Nil,

@@ -164,7 +164,11 @@ impl Evaluate for OttlCondition {
         trace: &TraceView<'_>,
         _: Duration,
     ) -> Result<PolicyDecision, EvaluationError> {
-        let found = trace.find(|span| self.matches(span).transpose());
+        let found = trace.find(|span| match self.matches(span) {
+            Ok(None) => None,
+            Ok(Some(())) => Some(Ok(())),
+            Err(error) => Some(Err(error)),
+        });
         found.transpose().map(|found| PolicyDecision::of(found.is_some()))
     }
 }

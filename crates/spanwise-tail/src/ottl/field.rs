@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use spanwise_wire::read::{Attributes, EventView, FieldValue, Fields, ValueView};
 
 use super::ast::{Key, Path};
-use super::value::Value;
+use super::value::{Scalar, Value};
 use crate::keys::{KeyIndex, KeyPool};
 use crate::trace_state::member;
 use crate::trace_view::SpanFacts;
@@ -202,6 +202,20 @@ fn unknown(owner: Owner, path: &Path) -> String {
 }
 
 impl Field {
+    /// The value of a field that many conditions compare, if it has a type that is copied without an allocation.
+    #[inline]
+    pub(crate) fn scalar<'a>(&self, subject: &Subject<'_, 'a>) -> Option<Scalar<'a>> {
+        let span = subject.span;
+        Some(match self {
+            Self::SpanAttribute(key) => return Scalar::of(span.value(*key)),
+            Self::ResourceAttribute(key) => return Scalar::of(span.resource_attribute(key)),
+            Self::StatusCode => Scalar::Int(span.status_code().into()),
+            Self::Name => span.name().map_or(Scalar::Nil, Scalar::Str),
+            Self::Kind => Scalar::Int(span.kind().into()),
+            _ => return None,
+        })
+    }
+
     /// The value of the field. Text that is not UTF-8, and an event outside of a condition over events, read as nil.
     pub(crate) fn read<'a>(&self, subject: &Subject<'_, 'a>) -> Value<'a> {
         let span = subject.span;

@@ -25,6 +25,66 @@ pub(crate) enum Value<'a> {
     Attributes(Attributes<'a>),
 }
 
+/// A value that is copied without an allocation.
+#[derive(Clone, Copy)]
+pub(crate) enum Scalar<'a> {
+    Nil,
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Str(&'a str),
+}
+
+impl<'a> Scalar<'a> {
+    /// The value of an attribute; `None` for bytes, lists and maps.
+    #[inline]
+    pub(crate) fn of(view: Option<ValueView<'a>>) -> Option<Self> {
+        Some(match view {
+            None | Some(ValueView::Empty) => Self::Nil,
+            Some(ValueView::Str(text)) => Self::Str(text),
+            Some(ValueView::Bool(value)) => Self::Bool(value),
+            Some(ValueView::I64(number)) => Self::Int(number),
+            Some(ValueView::F64(number)) => Self::Double(number),
+            Some(_) => return None,
+        })
+    }
+
+    /// As [`Value::compare`].
+    #[inline]
+    pub(crate) fn compare(&self, comparison: Comparison, other: &Self) -> bool {
+        let ordering = match (self, other) {
+            // Most conditions are of this kind; strings of unequal lengths are not read.
+            (Self::Str(a), Self::Str(b)) => match comparison {
+                Comparison::Equal => return a == b,
+                Comparison::NotEqual => return a != b,
+                _ => Some(a.as_bytes().cmp(b.as_bytes())),
+            },
+            (Self::Nil, Self::Nil) => Some(Ordering::Equal),
+            (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
+            (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
+            (Self::Int(a), Self::Double(b)) => (*a as f64).partial_cmp(b),
+            (Self::Double(a), Self::Int(b)) => a.partial_cmp(&(*b as f64)),
+            (Self::Double(a), Self::Double(b)) => a.partial_cmp(b),
+            _ => None,
+        };
+        comparison.holds(ordering)
+    }
+}
+
+impl Comparison {
+    /// Whether the comparison holds between values in this order; values without an order are unequal.
+    fn holds(self, ordering: Option<Ordering>) -> bool {
+        match self {
+            Self::Equal => ordering == Some(Ordering::Equal),
+            Self::NotEqual => ordering != Some(Ordering::Equal),
+            Self::Less => ordering == Some(Ordering::Less),
+            Self::Greater => ordering == Some(Ordering::Greater),
+            Self::LessOrEqual => ordering.is_some_and(Ordering::is_le),
+            Self::GreaterOrEqual => ordering.is_some_and(Ordering::is_ge),
+        }
+    }
+}
+
 impl<'a> From<ValueView<'a>> for Value<'a> {
     fn from(view: ValueView<'a>) -> Self {
         match view {
@@ -84,31 +144,28 @@ impl<'a> Value<'a> {
 
     /// Compares by OTTL's rules: numbers with numbers, each other type with itself; only `!=` holds between other pairs.
     pub(crate) fn compare(&self, comparison: Comparison, other: &Self) -> bool {
-        let ordering = match (self, other) {
-            (Self::Nil, Self::Nil) => Some(Ordering::Equal),
-            (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
-            (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
-            (Self::Int(a), Self::Double(b)) => (*a as f64).partial_cmp(b),
-            (Self::Double(a), Self::Int(b)) => a.partial_cmp(&(*b as f64)),
-            (Self::Double(a), Self::Double(b)) => a.partial_cmp(b),
-            (Self::Str(a), Self::Str(b)) => Some(a.as_bytes().cmp(b.as_bytes())),
-            (Self::Bytes(a), Self::Bytes(b)) => Some(a.cmp(b)),
-            _ => {
-                return match comparison {
-                    Comparison::Equal => self.is_same(other),
-                    Comparison::NotEqual => !self.is_same(other),
-                    _ => false,
-                };
-            }
-        };
-        match comparison {
-            Comparison::Equal => ordering == Some(Ordering::Equal),
-            Comparison::NotEqual => ordering != Some(Ordering::Equal),
-            Comparison::Less => ordering == Some(Ordering::Less),
-            Comparison::Greater => ordering == Some(Ordering::Greater),
-            Comparison::LessOrEqual => ordering.is_some_and(Ordering::is_le),
-            Comparison::GreaterOrEqual => ordering.is_some_and(Ordering::is_ge),
+        if let (Some(a), Some(b)) = (self.scalar(), other.scalar()) {
+            return a.compare(comparison, &b);
         }
+        if let (Self::Bytes(a), Self::Bytes(b)) = (self, other) {
+            return comparison.holds(Some(a.cmp(b)));
+        }
+        match comparison {
+            Comparison::Equal => self.is_same(other),
+            Comparison::NotEqual => !self.is_same(other),
+            _ => false,
+        }
+    }
+
+    fn scalar(&self) -> Option<Scalar<'_>> {
+        Some(match self {
+            Self::Nil => Scalar::Nil,
+            Self::Bool(value) => Scalar::Bool(*value),
+            Self::Int(number) => Scalar::Int(*number),
+            Self::Double(number) => Scalar::Double(*number),
+            Self::Str(text) => Scalar::Str(text),
+            _ => return None,
+        })
     }
 
     /// Equality of ids, lists and maps, which have no order.

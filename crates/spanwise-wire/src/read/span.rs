@@ -1,6 +1,6 @@
 //! A span, read in place.
 
-use super::fields::{Fields, WireError};
+use super::fields::{Field, FieldValue, Fields, WireError};
 use super::point::{EventView, LinkView};
 use super::value::{self, Attributes, ValueView};
 
@@ -11,6 +11,8 @@ use super::value::{self, Attributes, ValueView};
 #[derive(Clone, Copy)]
 pub struct SpanView<'a> {
     bytes: &'a [u8],
+    /// From the first attribute to the last.
+    attributes: &'a [u8],
     resource: &'a [u8],
     scope: &'a [u8],
     trace_id: &'a [u8],
@@ -46,6 +48,7 @@ impl<'a> SpanView<'a> {
     pub fn of(span: &'a [u8], resource: &'a [u8], scope: &'a [u8]) -> Result<Self, WireError> {
         let mut view = Self {
             bytes: span,
+            attributes: &[],
             resource,
             scope,
             trace_id: &[],
@@ -63,27 +66,70 @@ impl<'a> SpanView<'a> {
             dropped_events: 0,
             dropped_links: 0,
         };
-        for field in Fields::new(span) {
-            let field = field?;
-            match field.number {
-                1 => view.trace_id = field.bytes()?,
-                2 => view.span_id = field.bytes()?,
-                3 => view.trace_state = field.bytes()?,
-                4 => view.parent_span_id = field.bytes()?,
-                5 => view.name = field.bytes()?,
-                6 => view.kind = field.varint()? as i32,
-                7 => view.start = field.fixed64()?,
-                8 => view.end = field.fixed64()?,
-                ATTRIBUTES | EVENTS | LINKS => _ = field.bytes()?,
-                10 => view.dropped_attributes = field.varint()? as u32,
-                12 => view.dropped_events = field.varint()? as u32,
-                14 => view.dropped_links = field.varint()? as u32,
-                15 => view.status(field.bytes()?)?,
-                16 => view.flags = field.fixed32()?,
-                _ => {}
+        let (mut rest, mut attributes) = (span, None);
+        while let [key, behind @ ..] = rest {
+            let before = rest.len();
+            rest = match (*key, behind) {
+                // Most fields are strings or messages below 128 bytes.
+                (8..0x80, [len @ ..0x80, behind @ ..]) if key & 7 == 2 => {
+                    let (bytes, behind) =
+                        behind.split_at_checked(usize::from(*len)).ok_or(WireError::Truncated)?;
+                    let number = u32::from(key >> 3);
+                    view.put(Field { number, value: FieldValue::Bytes(bytes) })?;
+                    behind
+                }
+                (START, [a, b, c, d, e, f, g, h, behind @ ..]) => {
+                    view.start = u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
+                    behind
+                }
+                (END, [a, b, c, d, e, f, g, h, behind @ ..]) => {
+                    view.end = u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
+                    behind
+                }
+                _ => view.put_next(rest)?,
+            };
+            // Also of a key with more bytes than it needs; a range with other fields does no harm.
+            if *key & 0x7f == ATTRIBUTES_KEY {
+                let first = attributes.map_or(before, |(first, _)| first);
+                attributes = Some((first, rest.len()));
             }
         }
+        if let Some((first, last)) = attributes {
+            view.attributes = span.get(span.len() - first..span.len() - last).unwrap_or_default();
+        }
         Ok(view)
+    }
+
+    /// Reads the first of the fields `rest`, whatever its form, and returns those behind it.
+    #[inline(never)]
+    fn put_next(&mut self, rest: &'a [u8]) -> Result<&'a [u8], WireError> {
+        let mut fields = Fields::new(rest);
+        if let Some(field) = fields.next() {
+            self.put(field?)?;
+        }
+        Ok(fields.rest())
+    }
+
+    #[inline(always)]
+    fn put(&mut self, field: Field<'a>) -> Result<(), WireError> {
+        match field.number {
+            1 => self.trace_id = field.bytes()?,
+            2 => self.span_id = field.bytes()?,
+            3 => self.trace_state = field.bytes()?,
+            4 => self.parent_span_id = field.bytes()?,
+            5 => self.name = field.bytes()?,
+            6 => self.kind = field.varint()? as i32,
+            7 => self.start = field.fixed64()?,
+            8 => self.end = field.fixed64()?,
+            ATTRIBUTES | EVENTS | LINKS => _ = field.bytes()?,
+            10 => self.dropped_attributes = field.varint()? as u32,
+            12 => self.dropped_events = field.varint()? as u32,
+            14 => self.dropped_links = field.varint()? as u32,
+            15 => self.status(field.bytes()?)?,
+            16 => self.flags = field.fixed32()?,
+            _ => {}
+        }
+        Ok(())
     }
 
     /// A status in several pieces is merged, as protobuf merges messages.
@@ -201,7 +247,7 @@ impl<'a> SpanView<'a> {
 
     /// The attributes, in wire order, duplicates included.
     pub fn attributes(&self) -> Attributes<'a> {
-        Attributes::new(self.bytes, ATTRIBUTES)
+        Attributes::new(self.attributes, ATTRIBUTES)
     }
 
     /// The value for `key`, if there is a readable one. The last entry of the key counts.
@@ -282,5 +328,10 @@ impl<'a> SpanView<'a> {
 
 // opentelemetry/proto/trace/v1/trace.proto
 const ATTRIBUTES: u32 = 9;
+/// The same as a key of wire type 2.
+const ATTRIBUTES_KEY: u8 = 0x4a;
+/// `start_time_unix_nano` and `end_time_unix_nano` as keys of wire type 1.
+const START: u8 = 0x39;
+const END: u8 = 0x41;
 const EVENTS: u32 = 11;
 const LINKS: u32 = 13;

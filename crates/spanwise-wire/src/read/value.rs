@@ -144,10 +144,17 @@ impl<'a> Attributes<'a> {
         values.fill(None);
         let depth = self.depth;
         for entry in self.entries.filter_map(Result::ok) {
-            let key = key_of(entry);
+            let (key, usual_value) = match split(entry) {
+                Some((key, value)) => (key, Some(value)),
+                None => (key_of(entry), None),
+            };
             let wanted = keys.iter().map(AsRef::as_ref).position(|wanted| wanted.as_bytes() == key);
             if let Some(value) = wanted.and_then(|place| values.get_mut(place)) {
-                *value = entry_of(entry, depth).ok().map(|(_, value)| value);
+                *value = match usual_value {
+                    // The key is UTF-8, as the wanted one.
+                    Some(value) => value_of(value, depth).ok(),
+                    None => entry_of(entry, depth).ok().map(|(_, value)| value),
+                };
             }
         }
     }
@@ -207,6 +214,29 @@ pub(super) fn text_field(message: &[u8], number: u32) -> Result<&str, WireError>
 
 fn deeper(depth: u8) -> Result<u8, WireError> {
     if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(WireError::Depth) }
+}
+
+/// The key and the value of an entry as most senders write it: the key, the value and nothing else, each below 128 bytes.
+#[inline]
+fn split(entry: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [0x0a, len @ ..0x80, rest @ ..] = entry else { return None };
+    let (key, rest) = rest.split_at_checked(usize::from(*len))?;
+    match rest {
+        [0x12, len @ ..0x80, value @ ..] if value.len() == usize::from(*len) => Some((key, value)),
+        _ => None,
+    }
+}
+
+/// The value in the bytes of an `AnyValue`.
+#[inline]
+fn value_of(message: &[u8], depth: u8) -> Result<ValueView<'_>, WireError> {
+    match message {
+        [0x0a, len @ ..0x80, bytes @ ..] if bytes.len() == usize::from(*len) => {
+            Ok(ValueView::Str(text(bytes)?))
+        }
+        [0x18, number @ ..0x80] => Ok(ValueView::I64((*number).into())),
+        _ => ValueView::Empty.merge(message, depth),
+    }
 }
 
 fn entry_of(message: &[u8], depth: u8) -> Result<(&str, ValueView<'_>), WireError> {
