@@ -11,12 +11,13 @@ Builds spanwise-sim in release and runs it. A world drives the production code o
 machine, retries and ledger with a receiver and a network that fail in every way, and checks its rules after
 each step. A seed that breaks a rule is printed with the command that replays it.
 
+  --tail        the world of the tail sampler, without I/O, instead
   --seeds N     seeds 0 to N - 1, on all cores; default 1000
   --first S     begins at the seed S
   --jobs J      processes, default one for each core
   --seed N      one seed
   --trace       with --seed: prints each event with its virtual time
-  --planted     plants each bug of `spanwise_ledger::planted` in turn, and prints the first seed that finds it
+  --planted     plants each bug of the world in turn, and prints the first seed that finds it
   --plant BUG   with --seed or --seeds: plants this bug
 
 Exit status 1 when a seed breaks a rule, or a planted bug is not found.",

@@ -1,9 +1,9 @@
 //! The commands of the simulator.
 
 use crate::planted::find_planted;
+use crate::planted_bug::PlantedBug;
 use crate::seeds::{Seeds, run_range};
-use crate::simulation::run_seed;
-use spanwise_ledger::planted::{Bug, plant};
+use crate::simulation::{WorldKind, run_seed};
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ struct Options {
     is_planted: bool,
     /// This process runs a part of the seeds for another one.
     is_worker: bool,
-    bug: Option<Bug>,
+    bug: Option<PlantedBug>,
 }
 
 /// Runs a command line. Returns whether all seeds, or all planted bugs, came out as they should.
@@ -27,7 +27,7 @@ pub fn run(args: &[String]) -> Result<bool, String> {
     // A panic of the code under test is a violation, which is reported with its seed.
     std::panic::set_hook(Box::new(|_| {}));
     let options = Options::parse(args)?;
-    plant(options.bug);
+    PlantedBug::plant(options.bug);
     if options.is_worker {
         run_range(options.seeds);
         return Ok(true);
@@ -36,14 +36,15 @@ pub fn run(args: &[String]) -> Result<bool, String> {
         return find_planted(options.seeds);
     }
     if let Some(seed) = options.one {
-        return Ok(run_one(seed, options.is_traced));
+        return Ok(run_one(options.seeds.world, seed, options.is_traced));
     }
     let start = Instant::now();
     let total = options.seeds.run_all(options.bug)?;
     for failure in &total.failures {
         println!("seed {}: {}", failure.seed, failure.violation);
-        let plant = options.bug.map(|bug| format!(" --plant {bug:?}")).unwrap_or_default();
-        println!("  replay: cargo xtask sim --seed {} --trace{plant}", failure.seed);
+        let tail = if options.seeds.world == WorldKind::Tail { " --tail" } else { "" };
+        let plant = options.bug.map(|bug| format!(" --plant {bug}")).unwrap_or_default();
+        println!("  replay: cargo xtask sim{tail} --seed {} --trace{plant}", failure.seed);
     }
     let seconds = start.elapsed().as_secs_f64();
     println!("{total}, in {seconds:.1} s");
@@ -51,8 +52,8 @@ pub fn run(args: &[String]) -> Result<bool, String> {
 }
 
 /// Runs one seed, and prints its trace and its result.
-fn run_one(seed: u64, is_traced: bool) -> bool {
-    let report = run_seed(seed, is_traced);
+fn run_one(world: WorldKind, seed: u64, is_traced: bool) -> bool {
+    let report = run_seed(world, seed, is_traced);
     report.trace.iter().for_each(|line| println!("{line}"));
     match &report.violation {
         Some(violation) => println!("seed {seed}: {violation}"),
@@ -65,7 +66,14 @@ impl Options {
     fn parse(args: &[String]) -> Result<Self, String> {
         let jobs = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let mut options = Self {
-            seeds: Seeds { first: 0, count: 1_000, step: 1, jobs, until_found: false },
+            seeds: Seeds {
+                world: WorldKind::Export,
+                first: 0,
+                count: 1_000,
+                step: 1,
+                jobs,
+                until_found: false,
+            },
             one: None,
             is_traced: false,
             is_planted: false,
@@ -85,11 +93,12 @@ impl Options {
                 "--first" => options.seeds.first = number(0..=u64::MAX)?,
                 "--jobs" => options.seeds.jobs = number(1..=1_024)? as usize,
                 "--seed" => options.one = Some(number(0..=u64::MAX)?),
+                "--tail" => options.seeds.world = WorldKind::Tail,
                 "--trace" => options.is_traced = true,
                 "--planted" => options.is_planted = true,
                 "--plant" => {
                     let value = arguments.next().ok_or("--plant needs the name of a bug")?;
-                    let bug = Bug::ALL.into_iter().find(|bug| format!("{bug:?}") == *value);
+                    let bug = PlantedBug::parse(value);
                     options.bug = Some(bug.ok_or_else(|| format!("no bug is named {value:?}"))?);
                 }
                 "--worker" => {
@@ -122,7 +131,9 @@ mod tests {
         };
         let options = parse("--seeds 30 --first 7 --jobs 1 --plant LostTicket").unwrap();
         assert_eq!((options.seeds.count, options.seeds.first, options.seeds.jobs), (30, 7, 1));
-        assert_eq!(options.bug, Some(Bug::LostTicket));
+        assert_eq!(options.bug, PlantedBug::parse("LostTicket"));
+        assert!(options.bug.is_some());
+        assert_eq!(parse("--tail").unwrap().seeds.world, WorldKind::Tail);
         let options = parse("--seed 9 --trace").unwrap();
         assert_eq!((options.one, options.is_traced), (Some(9), true));
         let wrong = ["--seeds", "--seeds many", "--seeds 0", "--seed -1", "--jobs 0", "--trace"];

@@ -93,7 +93,7 @@ pub fn fill(id: u64) -> u8 {
 }
 
 /// The fields of a message, all of which are length-delimited in the messages of a world.
-fn fields(message: &[u8]) -> Result<Vec<(u64, &[u8])>, String> {
+pub(crate) fn fields(message: &[u8]) -> Result<Vec<(u64, &[u8])>, String> {
     let mut fields = Vec::new();
     let mut rest = message;
     while !rest.is_empty() {

@@ -1,7 +1,7 @@
 //! The test of the tests: each planted bug has to be found.
 
+use crate::planted_bug::PlantedBug;
 use crate::seeds::{Seeds, Total, Worker};
-use spanwise_ledger::planted::Bug;
 use std::collections::VecDeque;
 
 /// Plants each bug in turn and prints the first seed that finds it. Returns whether all were found.
@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 /// # Errors
 /// A process cannot be started, or ends before its seeds.
 pub(crate) fn find_planted(seeds: Seeds) -> Result<bool, String> {
-    let mut running: VecDeque<(Bug, Worker)> = VecDeque::new();
-    let mut waiting = Bug::ALL.into_iter();
+    let mut running: VecDeque<(PlantedBug, Worker)> = VecDeque::new();
+    let bugs = PlantedBug::all(seeds.world);
+    let mut waiting = bugs.iter().copied();
     let one = Seeds { step: 1, until_found: true, ..seeds };
     let mut missed = Vec::new();
     println!("{:<24} {:>10}  broken rule", "planted bug", "first seed");
@@ -23,7 +24,7 @@ pub(crate) fn find_planted(seeds: Seeds) -> Result<bool, String> {
         let Some((bug, worker)) = running.pop_front() else { break };
         let mut total = Total::default();
         worker.collect(&mut total)?;
-        let name = format!("{bug:?}");
+        let name = bug.to_string();
         match total.failures.first() {
             Some(failure) => println!("{name:<24} {:>10}  {}", failure.seed, failure.violation),
             None => {
@@ -32,7 +33,7 @@ pub(crate) fn find_planted(seeds: Seeds) -> Result<bool, String> {
             }
         }
     }
-    let (all, found) = (Bug::ALL.len(), Bug::ALL.len() - missed.len());
+    let (all, found) = (bugs.len(), bugs.len() - missed.len());
     println!("{found} of {all} planted bugs are found within {} seeds", seeds.count);
     Ok(missed.is_empty())
 }

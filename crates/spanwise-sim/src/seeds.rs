@@ -1,8 +1,8 @@
 //! Many seeds, on all cores: each core has a process of its own, since the generation of forks and a
 //! planted bug belong to a process.
 
-use crate::simulation::run_seed;
-use spanwise_ledger::planted::Bug;
+use crate::planted_bug::PlantedBug;
+use crate::simulation::{WorldKind, run_seed};
 use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -11,6 +11,7 @@ use std::time::Duration;
 /// A range of seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seeds {
+    pub(crate) world: WorldKind,
     pub(crate) first: u64,
     pub(crate) count: u64,
     /// The distance between two seeds of one process.
@@ -42,7 +43,7 @@ impl Seeds {
     ///
     /// # Errors
     /// A process cannot be started, or ends before its seeds.
-    pub(crate) fn run_all(&self, bug: Option<Bug>) -> Result<Total, String> {
+    pub(crate) fn run_all(&self, bug: Option<PlantedBug>) -> Result<Total, String> {
         let jobs = (self.jobs as u64).min(self.count.max(1));
         let part = |job: u64| Self {
             first: self.first.saturating_add(job),
@@ -61,7 +62,7 @@ impl Seeds {
     }
 
     /// Starts a process that runs these seeds.
-    pub(crate) fn start(&self, bug: Option<Bug>) -> Result<Worker, String> {
+    pub(crate) fn start(&self, bug: Option<PlantedBug>) -> Result<Worker, String> {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new(program);
         let numbers = [("--first", self.first), ("--seeds", self.count), ("--worker", self.step)];
@@ -69,7 +70,10 @@ impl Seeds {
             command.arg(name).arg(number.to_string());
         }
         if let Some(bug) = bug {
-            command.arg("--plant").arg(format!("{bug:?}"));
+            command.arg("--plant").arg(bug.to_string());
+        }
+        if self.world == WorldKind::Tail {
+            command.arg("--tail");
         }
         if self.until_found {
             command.arg("--until-found");
@@ -120,7 +124,8 @@ impl Failure {
 pub(crate) fn run_range(seeds: Seeds) {
     let mut sums = [0; 6];
     for index in 0..seeds.count {
-        let report = run_seed(seeds.first.wrapping_add(index.wrapping_mul(seeds.step)), false);
+        let seed = seeds.first.wrapping_add(index.wrapping_mul(seeds.step));
+        let report = run_seed(seeds.world, seed, false);
         let counts = report.counts;
         let millis = counts.time.as_millis() as u64;
         let numbers = [1, counts.spans, counts.requests, counts.attempts, counts.checks, millis];

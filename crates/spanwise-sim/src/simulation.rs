@@ -1,5 +1,6 @@
 //! The run of one seed.
 
+use crate::tail;
 use crate::violation::Violation;
 use crate::world::{Counts, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,11 +19,23 @@ pub struct Report {
     pub trace: Vec<String>,
 }
 
+/// A world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorldKind {
+    /// The export path, from the shards to the receiver.
+    Export,
+    /// The tail sampler.
+    Tail,
+}
+
 /// Runs the world of a seed. The same seed gives the same report, on every machine and in every process,
 /// but for the text of a panic.
 ///
 /// The world has a thread of its own, so that no thread-local state of an earlier seed is left.
-pub fn run_seed(seed: u64, is_traced: bool) -> Report {
+pub fn run_seed(world: WorldKind, seed: u64, is_traced: bool) -> Report {
+    if world == WorldKind::Tail {
+        return tail::run(seed, is_traced);
+    }
     let world = thread::Builder::new().spawn(move || run(seed, is_traced)).map(|it| it.join());
     match world {
         Ok(Ok(report)) => report,

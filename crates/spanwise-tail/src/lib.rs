@@ -10,6 +10,8 @@ mod metrics;
 mod ottl;
 mod outgoing_trace_state;
 mod pattern;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod policy;
 mod probabilistic_sampler;
 mod rules;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use spanwise_sampling::Threshold;
 
+#[cfg(feature = "planted-bugs")]
+use crate::planted::{TailBug, planted};
+
 /// Stress relief: while a sampler is short of space, the traces that begin are decided at once by the randomness of their first span,
 /// without a wait and without memory for their spans. Sampled spans leave with the threshold `th` of the ratio, so that counts stay right.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -96,6 +99,10 @@ impl Stress {
 
     /// The threshold for a trace that begins at `now` while `used` percent of the space are in use; `None` without stress.
     pub(crate) fn threshold(&mut self, used: f64, now: Duration) -> Option<Threshold> {
+        #[cfg(feature = "planted-bugs")]
+        if self.is_active() && planted(TailBug::StressNeverEnds) {
+            return Some(self.threshold);
+        }
         match self.since {
             None if used >= self.settings.activation_level => {
                 self.since = Some(now);

@@ -10,8 +10,8 @@ mod support;
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use spanwise_tail::{
-    LatencyPolicy, Policy, PolicyKind, ProbabilisticPolicy, RateLimitingPolicy, SamplingStrategy,
-    StringAttributePolicy, TailSamplingConfig,
+    LatencyPolicy, Policy, PolicyKind, ProbabilisticPolicy, RateLimitingPolicy, Rule,
+    SamplingStrategy, StringAttributePolicy, TailSamplingConfig,
 };
 use spanwise_wire::StatusCode;
 use support::*;
@@ -35,6 +35,10 @@ fn gated(kinds: Vec<PolicyKind>) -> TailSamplingConfig {
     let policies = kinds.into_iter().enumerate();
     config(policies.map(|(index, kind)| Policy::new(index.to_string(), kind)).collect())
         .with_use_trace_state(true)
+}
+
+fn config_of(rule: Rule) -> TailSamplingConfig {
+    config(Vec::new()).with_rule(rule)
 }
 
 fn percentage(percentage: f64) -> PolicyKind {
@@ -84,6 +88,15 @@ fn a_dry_run_changes_no_span() {
     let config = gated(vec![percentage(50.0)]).with_dry_run(true);
     assert_eq!(states(&config, vec![span(HIGH, 1)]), [""]);
     assert_eq!(states(&config, vec![with_state(span(1, 1), "ot=th:0")]), ["ot=th:0"]);
+    // Nor a late one of a trace that a rule would sample.
+    let config = config_of(Rule::new("half", ProbabilisticPolicy::new(50.0))).with_dry_run(true);
+    let mut world = World::new(&config);
+    for id in 1..=2 {
+        world.append(&request(vec![span(HIGH, id)]));
+        world.pass(DECIDED);
+    }
+    assert_eq!(world.sampler.counts().late_sampled_spans, 1);
+    assert!(world.output.spans().iter().all(|span| span.trace_state.is_empty()));
 }
 
 #[test]

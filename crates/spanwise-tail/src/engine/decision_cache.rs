@@ -5,6 +5,8 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::outgoing_trace_state::ThresholdUpdate;
+#[cfg(feature = "planted-bugs")]
+use crate::planted::{TailBug, planted};
 
 /// The policies of decided traces, in least recently used order. The key is the right half of the trace id, as in the Collector.
 pub(crate) struct DecisionCache {
@@ -101,6 +103,11 @@ impl DecisionCache {
         let is_same =
             |index: &u32| entries.get(*index as usize).is_some_and(|entry| entry.key == key);
         let index = *self.index.find(hash, is_same)?;
+        #[cfg(feature = "planted-bugs")]
+        if planted(TailBug::CacheByInsertion) {
+            let policy = self.entries.get(index as usize)?.policy;
+            return Some((policy != NO_POLICY).then_some(policy));
+        }
         if index != self.newest {
             self.unlink(index);
             self.link_newest(index);

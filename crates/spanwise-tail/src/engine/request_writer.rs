@@ -5,6 +5,8 @@ use spanwise_wire::write::{put_varint, varint_len};
 use super::group_table::{GroupTable, PartFields};
 use super::output::{SampledRequest, TailOutput};
 use crate::outgoing_trace_state::OutgoingSpan;
+#[cfg(feature = "planted-bugs")]
+use crate::planted::{TailBug, planted};
 
 /// Collects encoded spans until a request is large enough.
 pub(crate) struct RequestWriter {
@@ -72,6 +74,8 @@ impl RequestWriter {
         let framing = if is_next { 0 } else { group_len(groups, group) };
         let is_full = self.spans.len() + len + self.overhead + framing > self.max_bytes
             || self.runs.len() >= MAX_RUNS;
+        #[cfg(feature = "planted-bugs")]
+        let is_full = is_full && !planted(TailBug::RequestLimitIgnored);
         if is_full && self.count > 0 {
             self.flush(groups, output);
         }
@@ -84,6 +88,8 @@ impl RequestWriter {
         span.write(&mut self.spans);
         let end = self.spans.len();
         match self.runs.last_mut() {
+            #[cfg(feature = "planted-bugs")]
+            Some(run) if planted(TailBug::ScopesMixed) => run.end = end,
             Some(run) if run.group == group => run.end = end,
             _ => {
                 groups.retain(group);

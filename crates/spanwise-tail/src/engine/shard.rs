@@ -183,7 +183,7 @@ impl Shard {
                 {
                     let group = self.group(fields);
                     let outgoing = match destination {
-                        Destination::Sampled => {
+                        Destination::Sampled if !self.settings.dry_run => {
                             let update = self.sampled.update();
                             self.trace_states.update(span.bytes(), trace_id, update)
                         }
@@ -348,6 +348,8 @@ impl Shard {
 
     /// Decides the traces that are due.
     pub(crate) fn decide_due(&mut self, output: &mut dyn TailOutput) {
+        // Spans that a panic of the output left behind: no later decision of this call meets them.
+        self.forward_leaving(output);
         let ticks = self.now.as_nanos() / self.settings.tick.as_nanos();
         let now = u64::try_from(ticks).unwrap_or(u64::MAX);
         while let Some(slot) = self.table.due(now) {

@@ -6,6 +6,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::span_index::Address;
 use super::timer_wheel::{Links, TimerWheel};
+#[cfg(feature = "planted-bugs")]
+use crate::planted::{TailBug, planted};
 use crate::trace_view::{Flags, Summary};
 
 /// The undecided traces by their id: 56 bytes each, and some 7 in the hash table.
@@ -228,6 +230,10 @@ impl TraceTable {
 
     /// Moves the decision to the tick `deadline` if that is earlier.
     pub(crate) fn hasten(&mut self, slot: u32, deadline: u64) {
+        #[cfg(feature = "planted-bugs")]
+        if planted(TailBug::RootIgnored) {
+            return;
+        }
         self.wheel.hasten(&mut self.entries, slot, deadline);
     }
 
@@ -262,6 +268,8 @@ impl TraceTable {
 
     /// The trace whose decision is due first, if it is due at the tick `now`.
     pub(crate) fn due(&mut self, now: u64) -> Option<u32> {
+        #[cfg(feature = "planted-bugs")]
+        let now = now + u64::from(planted(TailBug::EarlyDecision));
         self.wheel.due(now)
     }
 
@@ -272,7 +280,10 @@ impl TraceTable {
 
     /// The tick at which the first decision is due.
     pub(crate) fn next_deadline(&mut self) -> Option<u64> {
-        self.wheel.earliest().map(|(_, deadline)| deadline)
+        let deadline = self.wheel.earliest().map(|(_, deadline)| deadline);
+        #[cfg(feature = "planted-bugs")]
+        let deadline = deadline.map(|tick| tick + u64::from(planted(TailBug::LateTick)));
+        deadline
     }
 }
 

@@ -16,6 +16,8 @@ use crate::engine::span_store::SpanStore;
 use crate::explain::ExplainedTrace;
 use crate::metrics::wrapped_seconds;
 use crate::outgoing_trace_state::ThresholdUpdate;
+#[cfg(feature = "planted-bugs")]
+use crate::planted::{TailBug, planted};
 use crate::policy::{Decision, Outcome};
 use crate::rules::RuleDecision;
 use crate::trace_view::{SpanSource, Summary};
@@ -65,7 +67,10 @@ impl Shard {
             _ if self.settings.by_ingest => RuleDecision::Decided(outcome(Decision::NotSampled)),
             Some(entry) => {
                 let (trace_id, last, summary) = (entry.trace_id(), entry.last(), entry.summary());
-                self.evaluate(trace_id, last, summary, entry.spans() as usize)
+                let spans = entry.spans() as usize;
+                #[cfg(feature = "planted-bugs")]
+                let spans = spans - usize::from(planted(TailBug::FirstSpanIgnored));
+                self.evaluate(trace_id, last, summary, spans)
             }
             None => return,
         };
@@ -161,7 +166,13 @@ impl Shard {
             Decision::Sampled => &mut self.sampled,
             Decision::NotSampled | Decision::Dropped => &mut self.not_sampled,
         };
-        cache.put(trace_id, outcome.policy);
+        let remembered = trace_id;
+        #[cfg(feature = "planted-bugs")]
+        let remembered = match cause {
+            DecisionCause::Evicted if planted(TailBug::EvictionForgotten) => [0xff; 16],
+            _ => remembered,
+        };
+        cache.put(remembered, outcome.policy);
         cache.set_decided(wrapped_seconds(self.now));
         // Late spans of a trace that policies sampled bypass the change, as in the Collector.
         cache.set_update(match outcome.update {
@@ -178,6 +189,11 @@ impl Shard {
             self.leaving_update = (trace_id, update);
             self.leaving.reserve_exact(spans as usize);
             self.leaving.extend(chain(&self.store, last));
+            #[cfg(feature = "planted-bugs")]
+            if planted(TailBug::SpanLost) || planted(TailBug::TornTrace) {
+                self.leaving.pop();
+                self.count_spans(span_outcome, u64::from(planted(TailBug::TornTrace)));
+            }
         } else {
             self.count_spans(span_outcome, spans);
             let groups = &mut self.groups;
@@ -201,6 +217,7 @@ impl Shard {
     /// Counts a decision and returns the outcome of the trace's spans, which are counted when they leave.
     fn account(&mut self, decision: Decision, cause: DecisionCause) -> SpanOutcome {
         let counts = &mut self.counts;
+        counts.evicted_traces += u64::from(cause == DecisionCause::Evicted);
         match (decision, cause) {
             (Decision::Sampled, _) => {
                 counts.sampled_traces += 1;

@@ -7,6 +7,8 @@ use crate::engine::group_table::GroupTable;
 use crate::engine::output::TailOutput;
 use crate::engine::span_index::Address;
 use crate::engine::span_store::{Moved, SpanStore};
+#[cfg(feature = "planted-bugs")]
+use crate::planted::{TailBug, planted};
 
 impl Shard {
     /// Whether the group of a span and, with its length, the span can be stored.
@@ -16,6 +18,8 @@ impl Shard {
             None => GroupTable::cost(fields.resource, fields.scope),
         };
         let free = self.settings.span_bytes.saturating_sub(self.span_memory());
+        #[cfg(feature = "planted-bugs")]
+        let free = if planted(TailBug::BudgetIgnored) { usize::MAX } else { free };
         let span = match len {
             Some(len) => self.store.cost(len).map(|cost| cost + size_of::<Address>()),
             None => Some(0),
@@ -36,7 +40,6 @@ impl Shard {
             return Err(Refused);
         }
         if let Some(slot) = self.table.earliest() {
-            self.counts.evicted_traces += 1;
             self.decide(slot, DecisionCause::Evicted, output);
         }
         Ok(())
