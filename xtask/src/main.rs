@@ -7,6 +7,7 @@ mod command;
 mod date;
 mod demo;
 mod deps;
+mod fuzz;
 mod imports;
 mod interop;
 mod lab;
@@ -49,6 +50,7 @@ const COMMANDS: &[Command] = &[
     overload::COMMAND,
     test::COMMAND,
     sim::COMMAND,
+    fuzz::COMMAND,
     mutants::COMMAND,
     sanitize::COMMAND,
     interop::COMMAND,

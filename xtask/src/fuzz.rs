@@ -1,0 +1,35 @@
+//! `cargo xtask fuzz`: mutated inputs for the readers of untrusted bytes.
+
+use crate::Command;
+use crate::step::Step;
+
+pub const COMMAND: Command = Command {
+    name: "fuzz",
+    summary: "mutated files, conditions and spans for the readers of the tail sampler",
+    help: "\
+Runs the fuzz targets of spanwise-tail (its tests `fuzz`) for longer than `cargo test` does, with the checks for overflow. The inputs
+derive from the corpus in crates/spanwise-tail/tests/fuzz/corpus by seeded mutations. An input that fails is printed: as a file of the
+corpus, it is replayed by every `cargo test`.
+
+  --seconds N   the time for each of the three targets, which run at the same time; default 60
+  --seed S      begins another series of mutations; default 0
+
+Exit status 1 when an input fails.",
+    run,
+};
+
+fn run(arguments: &[String]) -> Result<(), String> {
+    let (mut seconds, mut seed) = (60, 0);
+    for pair in arguments.chunks(2) {
+        let number = pair.get(1).and_then(|text| text.parse::<u64>().ok());
+        match (pair.first().map(String::as_str), number) {
+            (Some("--seconds"), Some(number)) => seconds = number,
+            (Some("--seed"), Some(number)) => seed = number,
+            _ => return Err(format!("{pair:?}: accepted are --seconds N and --seed S")),
+        }
+    }
+    Step::cargo("fuzz targets", "test --quiet --package spanwise-tail --test fuzz -- --nocapture")
+        .env("SPANWISE_FUZZ_SECONDS", &seconds.to_string())
+        .env("SPANWISE_FUZZ_SEED", &seed.to_string())
+        .run()
+}
