@@ -16,6 +16,7 @@ mod policy;
 mod probabilistic_sampler;
 mod rules;
 mod stress;
+mod tail_policies;
 mod trace_state;
 mod trace_view;
 
@@ -41,3 +42,5 @@ pub use probabilistic_sampler::{
 };
 pub use rules::{AdaptiveThroughput, Rule, RuleMatch, RuleSampler, ThroughputState};
 pub use stress::StressRelief;
+pub use tail_policies::{TailPolicies, TraceSummary};
+pub use trace_view::SpanSource;

@@ -8,12 +8,17 @@ use spanwise_wire::read::{SpanView, ValueView};
 use crate::keys::KeyIndex;
 use crate::policy::Votes;
 
-/// The spans of a trace in the order of their arrival.
-pub(crate) trait SpanSource<'a> {
+/// The spans of a trace in the order of their arrival, for [`TailPolicies`](crate::TailPolicies).
+pub trait SpanSource<'a> {
     /// Number of spans.
     fn len(&self) -> usize;
 
-    /// The span at `index`, if it can be read.
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The span at `index`, if it can be read. Policies ask for one after the other, from the first.
     fn span(&self, index: usize) -> Option<SpanView<'a>>;
 }
 
@@ -171,10 +176,15 @@ impl Flags {
             code @ 0..=2 => 1 << code,
             _ => 0,
         };
+        Self::from_parts(status, (start, end), flags & 1 == 1)
+    }
+
+    /// The flags for these bits of status codes and these times.
+    pub(crate) fn from_parts(statuses: u8, (start, end): (u64, u64), is_sampled: bool) -> Self {
         let is_usual = start != 0 && start <= end && i64::try_from(end).is_ok();
-        let sampled = if flags & 1 == 1 { Self::SAMPLED } else { 0 };
+        let sampled = if is_sampled { Self::SAMPLED } else { 0 };
         let times = if is_usual { 0 } else { Self::UNUSUAL_TIMES };
-        Self(status | sampled | times)
+        Self(statuses & Self::STATUSES | sampled | times)
     }
 }
 

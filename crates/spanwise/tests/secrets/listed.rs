@@ -81,6 +81,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     tail::DecisionCacheConfig tail::DecisionCause tail::DroppedSpans tail::ErrorMode \
     tail::EvaluationError tail::Evidence tail::EvidenceSpan tail::ExplainError tail::ExplainFilter \
     tail::Explanation tail::PolicyExplanation tail::PolicyVote tail::LatencyPolicy tail::NumericAttributePolicy \
+    tail::TailPolicies tail::TraceSummary \
     tail::OttlConditionPolicy tail::Policy tail::PolicyCounts tail::PolicyDecision tail::PolicyError \
     tail::PolicyKind tail::ProbabilisticPolicy tail::ProbabilisticSampler tail::ProbabilisticSamplerConfig \
     tail::ProbabilisticSamplerCounts tail::ProbabilisticSamplerError tail::SampledCounts \
