@@ -40,7 +40,7 @@ impl Encoder {
     /// a thread, and none that is freed on another thread.
     pub(crate) fn push(&self, pipeline: &Pipeline, span: &SpanData) -> usize {
         let (queue, context) = (pipeline.queue(), &span.span_context);
-        if !context.is_sampled() {
+        if !context.is_sampled() && !pipeline.records_all() {
             queue.ledger().sampled_out();
             return 0;
         }

@@ -39,6 +39,6 @@ pub use sampler::OtelSampler;
 pub use spanwise_sdk::{
     AdaptiveBatchSize, BatchConfig, BatchConfigError, BatchLimits, BatchPreset, BatchSize,
     BuildError, Bytes, CircuitBreaker, Compression, Counter, CryptoProvider, Diagnostic,
-    DropReason, DynamicBatchConfig, Failure, OnFull, Outcome, Protocol, ResponseStatus, Sink,
-    SinkFuture, Snapshot,
+    DropReason, DynamicBatchConfig, Failure, LocalSpan, LocalSpans, LocalTrace, OnFull, Outcome,
+    Protocol, ResponseStatus, Sink, SinkFuture, Snapshot, TailDecision, TailSampling,
 };

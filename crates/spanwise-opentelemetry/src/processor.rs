@@ -21,7 +21,8 @@ use std::time::Duration;
 /// Clones share the queue, the thread and the ledger. Give one clone to the provider, and read the
 /// [`ledger`](Self::ledger) of another one. The drop of the last clone starts a shutdown and returns at once.
 ///
-/// - A span that is not sampled (`RecordOnly`) is not exported, and counts as sampled out.
+/// - A span that is not sampled (`RecordOnly`) is not exported, and counts as sampled out; with
+///   [tail sampling](BatchSpanProcessorBuilder::with_tail_sampling), its trace decides.
 /// - `force_flush` waits until each span that ended before has its outcome, and is an error if a
 ///   request lost spans.
 /// - After `shutdown` a span counts as `after_shutdown`, and a second `shutdown` returns

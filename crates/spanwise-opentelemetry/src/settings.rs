@@ -111,6 +111,10 @@ macro_rules! batch_settings {
             /// The maximum queue size in spans (`OTEL_BSP_MAX_QUEUE_SIZE`), 16 to 16,777,216, beside the byte
             /// budget. Default no limit: only bytes count.
             with_max_queue_size(spans: usize);
+            /// Decides about whole local traces which of them are exported, as [`SpanwiseBuilder::with_tail_sampling`].
+            /// Spans that the sampler only records take part, so that a sampler that records all (`RecordOnly`,
+            /// `AlwaysRecord`) leaves the flag of every span as it is.
+            with_tail_sampling(tail: impl Into<spanwise_sdk::TailSampling>);
             /// Whether a full queue drops the span that ends, or its thread waits. Default
             /// [`OnFull::Drop`]. [`OnFull::ShedByTrace`] needs the native provider, which starts the spans.
             with_on_full(on_full: OnFull);

@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::{
     SpanProcessor,
 };
 use spanwise_opentelemetry::{
-    BatchSpanProcessor, Bytes, DropReason, OnFull, Outcome, RandomIdGenerator,
+    BatchSpanProcessor, Bytes, DropReason, LocalTrace, OnFull, Outcome, RandomIdGenerator,
 };
 use spanwise_receiver::{Answer, Receiver};
 use std::sync::{Arc, Mutex};
@@ -380,4 +380,63 @@ fn debug_prints_no_data_of_spans() {
     let text = format!("{processor:?}");
     assert!(text.starts_with("BatchSpanProcessor") && !text.contains("hunter2"), "{text}");
     let _late = processor.shutdown_with_timeout(Duration::ZERO);
+}
+
+/// Records every span and samples one of two by its name.
+#[derive(Debug, Clone)]
+struct RecordsAll;
+
+impl ShouldSample for RecordsAll {
+    fn should_sample(
+        &self,
+        _: Option<&Context>,
+        _: opentelemetry::trace::TraceId,
+        name: &str,
+        _: &opentelemetry::trace::SpanKind,
+        _: &[KeyValue],
+        _: &[opentelemetry::trace::Link],
+    ) -> SamplingResult {
+        let decision = match name {
+            "sampled" => SamplingDecision::RecordAndSample,
+            _ => SamplingDecision::RecordOnly,
+        };
+        SamplingResult {
+            decision,
+            attributes: Vec::new(),
+            trace_state: opentelemetry::trace::TraceState::default(),
+        }
+    }
+}
+
+#[test]
+fn tail_sampling_decides_also_about_spans_that_are_only_recorded() {
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let processor = processor()
+        .with_endpoint(receiver.http_endpoint())
+        .with_tail_sampling(|trace: &LocalTrace<'_>| trace.has_sampled_flag() || trace.has_error())
+        .build()
+        .unwrap();
+    let provider = SdkTracerProvider::builder()
+        .with_sampler(RecordsAll)
+        .with_span_processor(processor.clone())
+        .build();
+    let tracer = provider.tracer("tail");
+    for name in ["sampled", "other", "error"] {
+        let root = tracer.start(name);
+        let cx = Context::new().with_span(root);
+        let mut child = tracer.start_with_context("child", &cx);
+        if name == "error" {
+            child.set_status(opentelemetry::trace::Status::error("no stock"));
+        }
+        child.end();
+        cx.span().end();
+    }
+    provider.shutdown().unwrap();
+    let mut names: Vec<_> =
+        spanwise_testkit::spans(&received(&collected)).map(|span| span.name.clone()).collect();
+    names.sort();
+    assert_eq!(names, ["child", "child", "error", "sampled"]);
+    let ledger = processor.ledger();
+    assert_idle(&ledger);
+    assert_eq!((ledger.created, ledger.tail_not_sampled, ledger.sampled_out), (6, 2, 0));
 }

@@ -31,6 +31,8 @@ pub(crate) struct Core {
     observer: Option<Arc<dyn SpanObserver>>,
     /// Whether sampled spans go to the queue and the ledger: false with `OTEL_TRACES_EXPORTER=none`.
     pub(crate) exports: bool,
+    /// Tail sampling decides about all spans of this process, and so they are recorded, sampled or not.
+    pub(crate) records_all: bool,
 }
 
 /// The phase of a provider.
@@ -72,6 +74,7 @@ impl Core {
             scopes,
             observer: None,
             exports: phase == Phase::Running,
+            records_all: false,
         }
     }
 
@@ -95,6 +98,12 @@ impl Core {
     /// Adds the observer. The queue checks each start ([`SpanQueue::with_checked_starts`]) if there is one.
     pub(crate) fn with_observer(mut self, observer: Option<Arc<dyn SpanObserver>>) -> Self {
         self.observer = observer;
+        self
+    }
+
+    /// Records also the spans that are not sampled, for tail sampling. The queue then checks each start.
+    pub(crate) fn recording_all(mut self, records_all: bool) -> Self {
+        self.records_all = records_all;
         self
     }
 

@@ -25,6 +25,7 @@ mod remote_sampling;
 mod remote_slot;
 mod span_route;
 mod start;
+mod tail;
 mod value;
 
 /// The table of settings, and explanations of those that are in force.
@@ -48,7 +49,10 @@ pub use processor::{ProcessorError, ReadableSpan, SpanProcessor};
 pub use provider::Spanwise;
 pub use record::Span;
 pub use spanwise_batch::{AdaptiveBatchSize, BatchLimits, BatchPreset, BatchSize};
-pub use spanwise_export::{BatchConfig, BatchConfigError, Destination, DynamicBatchConfig, OnFull};
+pub use spanwise_export::{
+    BatchConfig, BatchConfigError, Destination, DynamicBatchConfig, LocalSpan, LocalSpans,
+    LocalTrace, OnFull, TailDecision,
+};
 pub use spanwise_ledger::{Counter, DropReason, Snapshot};
 /// Samplers and their parts.
 pub use spanwise_sampling as sampling;
@@ -66,6 +70,7 @@ pub use spanwise_wire::{
     TraceId, Value,
 };
 pub use start::{Tracer, TracerConfig};
+pub use tail::TailSampling;
 
 /// The parts that `spanwise-opentelemetry` shares. They are no part of the API and change without notice.
 #[doc(hidden)]

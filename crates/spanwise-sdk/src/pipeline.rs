@@ -66,6 +66,12 @@ impl Pipeline {
         self.core.phase() == Phase::Disabled
     }
 
+    /// Whether tail sampling decides also about recorded spans that are not sampled.
+    #[inline(always)]
+    pub fn records_all(&self) -> bool {
+        self.core.records_all
+    }
+
     /// The queue of ended spans, which has the ledger.
     #[inline(always)]
     pub fn queue(&self) -> &SpanQueue {

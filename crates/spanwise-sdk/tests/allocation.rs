@@ -7,7 +7,7 @@ use opentelemetry::trace::{Span as _, SpanContext, Status, TraceContextExt, Trac
 use opentelemetry::{Context, KeyValue};
 use spanwise_sdk::read::ValueView;
 use spanwise_sdk::sampling::Sampler;
-use spanwise_sdk::{ReadableSpan, Span, SpanKind, SpanProcessor, Tracer, Value};
+use spanwise_sdk::{LocalTrace, ReadableSpan, Span, SpanKind, SpanProcessor, Tracer, Value};
 use spanwise_testkit::CountingAllocator;
 use spanwise_testkit::allocator::allocations_on_this_thread;
 use std::borrow::Cow;
@@ -67,6 +67,34 @@ fn application_threads_do_not_allocate_after_warm_up() {
     in_contexts(&tracer);
     bench.finish();
     with_a_processor();
+    with_tail_sampling();
+}
+
+/// Recorded spans that are not sampled, which tail sampling decides about on the exporter's thread.
+fn with_tail_sampling() {
+    let bench = bench(|builder| {
+        builder
+            .with_sampling_ratio(0.01)
+            .with_tail_sampling(|trace: &LocalTrace<'_>| trace.has_error())
+    });
+    let tracer = bench.spanwise.tracer("allocation");
+    check(&bench, || {
+        let mut root = tracer.root("GET /users/{id}", SpanKind::Server);
+        root.attribute("http.request.method", "GET").attribute("http.response.status_code", 200);
+        let mut child = tracer.child("SELECT", SpanKind::Client, root.context());
+        child.attribute("db.system.name", "postgresql").event("hit", &[("n", Value::I64(1))]);
+        assert!(child.is_recording());
+        child.finish();
+        root.finish();
+    });
+    let none = Context::new();
+    check(&bench, || {
+        let mut span = tracer.start_with_context("GET", &none);
+        span.set_attribute(KeyValue::new("http.response.status_code", 200));
+        span.end();
+    });
+    bench.finish();
+    assert!(bench.spanwise.ledger().tail_not_sampled > 100_000);
 }
 
 /// A processor that reads a span allocates nothing, nor does the provider for it.

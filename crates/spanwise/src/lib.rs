@@ -17,11 +17,12 @@ pub use spanwise_sdk::{
     BatchSize, BuildError, CheckStatus, CircuitBreaker, Compression, Counter, CryptoProvider,
     Destination, DestinationReport, Detector, Diagnostic, DoctorCheck, DoctorReport, DropReason,
     DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink, FileSinkBuilder, FileSinkError,
-    FinishError, Finished, FlushError, Guard, LinkedContext, LogLevel, OnFull, Outcome, OwnedValue,
-    ProcessorError, Protocol, ReadableSpan, ReloadError, Reloaded, Report, ResponseStatus,
-    SettingChange, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits,
-    SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TraceFlags, TraceId, Tracer,
-    TracerConfig, Value, VisibleFrom, doctor,
+    FinishError, Finished, FlushError, Guard, LinkedContext, LocalSpan, LocalSpans, LocalTrace,
+    LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, ReloadError,
+    Reloaded, Report, ResponseStatus, SettingChange, Sink, SinkFuture, SinkLifecycle, Snapshot,
+    Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
+    TailDecision, TailSampling, TraceFlags, TraceId, Tracer, TracerConfig, Value, VisibleFrom,
+    doctor,
 };
 
 /// Views of encoded spans, which a [`SpanProcessor`] reads.
@@ -72,8 +73,9 @@ pub mod export {
     pub use spanwise_export::{
         BatchConfig, BatchConfigError, BuildError, Destination, DynamicBatchConfig,
         DynamicTransport, ExportEvent, Exporter, ExporterBuilder, FlushError, HoldBack, HoldCause,
-        HoldContext, HoldDecision, Observer, OnFull, PreparedExporter, PreparedTransport,
-        ScopeTable, ShedThreshold, SpanQueue, sans_io,
+        HoldContext, HoldDecision, LocalSpan, LocalSpans, LocalTrace, Observer, OnFull,
+        PreparedExporter, PreparedTransport, ScopeTable, ShedThreshold, SpanQueue, TailDecision,
+        TailSampler, TailSampling, sans_io,
     };
 }
 
@@ -195,11 +197,38 @@ pub mod sdk {
         CryptoProvider, Destination, DestinationReport, Detector, Diagnostic, DoctorCheck,
         DoctorReport, DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink,
         FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext,
-        LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, ReloadError,
-        Reloaded, Report, ResponseStatus, SettingChange, Sink, SinkFuture, SinkLifecycle, Snapshot,
-        Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
-        TraceFlags, TraceId, Tracer, TracerConfig, Value, VisibleFrom, doctor, opentelemetry,
-        propagation, read, sampling, settings,
+        LocalSpan, LocalSpans, LocalTrace, LogLevel, OnFull, Outcome, OwnedValue, ProcessorError,
+        Protocol, ReadableSpan, ReloadError, Reloaded, Report, ResponseStatus, SettingChange, Sink,
+        SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanProcessor,
+        Spanwise, SpanwiseBuilder, StatusCode, TailDecision, TailSampling, TraceFlags, TraceId,
+        Tracer, TracerConfig, Value, VisibleFrom, doctor, opentelemetry, propagation, read,
+        sampling, settings,
+    };
+}
+
+/// The policies of tail sampling, as in the Collector: the crate `spanwise-tail`.
+///
+/// ```
+/// use spanwise::StatusCode;
+/// use spanwise::tail::{LatencyPolicy, Policy, PolicyKind, TailSamplingConfig};
+///
+/// let errors_and_slow = TailSamplingConfig::default()
+///     .with_policy(Policy::new("errors", PolicyKind::StatusCode(vec![StatusCode::Error])))
+///     .with_policy(Policy::new("slow", LatencyPolicy::above(500)))
+///     .with_policy(Policy::new("head", PolicyKind::TraceFlags));
+/// let _builder = spanwise::Spanwise::builder().with_tail_sampling(errors_and_slow);
+/// ```
+#[cfg(feature = "tail-sampling")]
+pub mod tail {
+    #[doc(no_inline)]
+    pub use spanwise_tail::{
+        BooleanAttributePolicy, BytesLimitingPolicy, Compat, CompatError, CompositePolicy,
+        Decision, DecisionCacheConfig, ErrorMode, EvaluationError, LatencyPolicy,
+        NumericAttributePolicy, OttlConditionPolicy, Policy, PolicyCounts, PolicyDecision,
+        PolicyError, PolicyKind, ProbabilisticPolicy, RateLimitingPolicy, Rule, RuleMatch,
+        RuleSampler, SamplingStrategy, SpanCountPolicy, SpanSource, StressRelief,
+        StringAttributePolicy, TailPolicies, TailSampler, TailSamplingConfig, TailSamplingError,
+        TraceStatePolicy, TraceSummary,
     };
 }
 

@@ -49,6 +49,9 @@ pub struct PooledSpan {
     /// unchanged.
     #[doc(hidden)]
     pub is_refused: bool,
+    /// The tracer records the span for tail sampling though it is not sampled. Leave it unchanged.
+    #[doc(hidden)]
+    pub is_recorded: bool,
     /// Attributes. Keys should be unique: [`set_attribute`](Self::set_attribute) replaces a value.
     pub attributes: Vec<Attribute>,
     /// Attributes that were dropped.
@@ -168,6 +171,7 @@ impl PooledSpan {
             end_unix_nanos,
             clock_start,
             is_refused,
+            is_recorded,
             attributes,
             dropped_attributes,
             events,
@@ -179,7 +183,7 @@ impl PooledSpan {
         } = self;
         *trace_id = TraceId::INVALID;
         (*span_id, *parent_span_id) = (SpanId::INVALID, SpanId::INVALID);
-        (*parent_is_remote, *is_refused) = (false, false);
+        (*parent_is_remote, *is_refused, *is_recorded) = (false, false, false);
         *trace_flags = TraceFlags::NOT_SAMPLED;
         (*kind, *status) = (SpanKind::Internal, StatusCode::Unset);
         (*start_unix_nanos, *end_unix_nanos) = (0, 0);

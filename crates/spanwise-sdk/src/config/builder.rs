@@ -93,6 +93,7 @@ pub struct SpanwiseBuilder {
     pub(super) batch_size: Option<BatchSize>,
     pub(super) hold_back: Option<Duration>,
     pub(super) on_full: OnFull,
+    pub(super) tail_sampling: Option<crate::tail::TailSampling>,
     pub(super) shutdown_timeout: Option<Duration>,
     pub(super) processors: Vec<Arc<dyn SpanProcessor>>,
     pub(super) tracer_configurator: Option<TracerConfigurator>,

@@ -6,6 +6,7 @@ use super::environment::{Environment, process_environment};
 use super::error::BuildError;
 use super::explain::{Explanation, Recorder as SettingsRecorder};
 use super::own_stack::on_own_stack;
+use super::recording_sdk::RecordingSdk;
 use super::reload::reported::Reported;
 use super::resolution::{Exporting, Globals, Plan};
 use super::span_processors::as_observer;
@@ -115,16 +116,23 @@ impl SpanwiseBuilder {
             sampler,
             remote,
             limits,
+            records_all,
             health,
             others,
             running,
         } = exporting;
         let processors = std::mem::take(&mut self.processors);
         let processors = Processors::new(processors, &resource, queue.ledger());
-        let queue = if processors.is_some() { queue.with_checked_starts() } else { queue };
+        // The stock SDK starts its spans itself.
+        let checks_for_tail = records_all && self.recording_sdk == RecordingSdk::Native;
+        let queue = match processors.is_some() || checks_for_tail {
+            true => queue.with_checked_starts(),
+            false => queue,
+        };
         let sampler = DynamicSampler::new(sampler);
         let scopes = Scopes::new(prepared.scopes().clone());
         let core = Core::new(Phase::Running, limits, sampler, scopes, queue);
+        let core = core.recording_all(records_all);
         let core = Arc::new(core.with_observer(as_observer(&processors)));
         let diagnostics = Diagnostics::new(reporter.clone(), health.clone());
         let losses = prepared.destinations().skip(1).zip(&others);

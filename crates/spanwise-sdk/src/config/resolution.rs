@@ -59,6 +59,8 @@ pub(super) struct Exporting {
     pub(super) sampler: Sampler,
     pub(super) remote: Option<RemoteSampling>,
     pub(super) limits: SpanLimits,
+    /// Tail sampling is on.
+    pub(super) records_all: bool,
     pub(super) health: EndpointHealth,
     /// The health of the further destinations.
     pub(super) others: Vec<EndpointHealth>,
@@ -131,6 +133,7 @@ impl SpanwiseBuilder {
         if !self.destinations.is_empty() {
             environment.unused("with_destination", "the exporter is none: nothing is exported");
         }
+        self.report_unused_tail_sampling(environment);
         let (sampler, remote) = self.resolve_sampler(environment)?;
         if let Some(remote) = remote {
             remote.report_unused(environment);
@@ -179,6 +182,12 @@ impl SpanwiseBuilder {
                 exporter.with_max_resource_bytes(max_bytes.min(MAX_RESOURCE_BYTES))
             }
         };
+        let tail = self.resolve_tail_sampling(environment)?;
+        let records_all = tail.is_some();
+        let exporter = match tail {
+            Some(tail) => exporter.with_tail_sampling(tail),
+            None => exporter,
+        };
         let (queue, prepared) = exporter.prepare()?;
         self.record_batching(environment, &prepared.batching().load());
         let (sampler, remote) = self.resolve_sampler(environment)?;
@@ -201,6 +210,7 @@ impl SpanwiseBuilder {
             sampler,
             remote,
             limits,
+            records_all,
             health,
             others,
             running,

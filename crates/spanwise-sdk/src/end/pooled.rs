@@ -71,7 +71,8 @@ pub(crate) fn finish_pooled(
     if !header.span_id.is_valid() {
         return Err(FinishError::NoSpanId);
     }
-    if !span.trace_flags.is_sampled() {
+    let is_local = span.is_recorded && core.records_all;
+    if !span.trace_flags.is_sampled() && !is_local {
         if span.is_refused {
             core.queue.count_refused();
             return Ok(Finished::Refused);

@@ -24,8 +24,8 @@ impl SpanEnd {
     }
 
     /// Counts the data that the limits dropped, passes the span to the processors if they have seen its
-    /// start, and pushes it to the export queue. A span that is recorded and not sampled goes to the
-    /// processors alone, as all spans of a provider that exports nothing.
+    /// start, and pushes it to the export queue. Without tail sampling, a span that is recorded and not
+    /// sampled goes to the processors alone, as all spans of a provider that exports nothing.
     pub(crate) fn finish(mut self, core: &Core, writer: &mut SpanWriter, is_observed: bool) {
         self.header.end_unix_nanos = self.header.end_unix_nanos.max(self.header.start_unix_nanos);
         if !writer.is_plain() {
@@ -35,7 +35,8 @@ impl SpanEnd {
         let span = writer.finish(&self.header);
         if is_observed {
             core.on_end(&self.header, &meta, &span);
-            if !(core.exports && self.header.flags.trace_flags().is_sampled()) {
+            let is_sampled = self.header.flags.trace_flags().is_sampled();
+            if !(core.exports && (is_sampled || core.records_all)) {
                 return;
             }
         }

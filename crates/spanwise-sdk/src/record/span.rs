@@ -84,7 +84,8 @@ impl Span {
         self.record.context.get()
     }
 
-    /// Whether the span is recording (the API's `is_recording`): sampled, and not ended.
+    /// Whether the span is recording (the API's `is_recording`): sampled, or any span with
+    /// [tail sampling](crate::SpanwiseBuilder::with_tail_sampling), and not ended.
     #[inline]
     pub fn is_recording(&self) -> bool {
         self.record.state == State::Recording

@@ -25,6 +25,16 @@ pub(crate) struct SpanStart<'a> {
     pub(crate) annotations: Option<&'a Annotations<'a>>,
 }
 
+impl SpanStart<'_> {
+    /// The start of a span that tail sampling has recorded: the sampler's annotations are those of spans that
+    /// it samples or records.
+    #[inline(always)]
+    pub(crate) fn recorded_locally(self) -> Self {
+        let is_annotated = self.flags.is_sampled() || self.recorded;
+        Self { annotations: self.annotations.filter(|_| is_annotated), ..self }
+    }
+}
+
 /// The trace state of a span that starts.
 pub(crate) enum SpanTraceState<'a> {
     None,

@@ -15,8 +15,8 @@ pub(super) fn context_below(parent: Option<&SpanContext>) -> Context {
     current_context().with_remote_span_context(parent.cloned().unwrap_or(SpanContext::NONE))
 }
 
-/// Counts spans, and makes the records of those that are sampled or that the sampler decided to record.
-/// The queue refuses none of them: processors see also those that it drops at their end.
+/// Counts spans, and makes the records of those that are sampled, that tail sampling decides about, or that
+/// the sampler decided to record. The queue refuses none of them: processors see also those that it drops at their end.
 pub(super) struct ObservedSpans<'a>(pub(super) &'a Arc<Core>);
 
 impl StartSpan for ObservedSpans<'_> {
@@ -24,15 +24,15 @@ impl StartSpan for ObservedSpans<'_> {
 
     fn start(self, start: SpanStart<'_>) -> Span {
         let Self(core) = self;
-        let is_sampled = start.flags.is_sampled();
+        let is_exported = start.flags.is_sampled() || core.records_all;
         if core.exports {
-            match is_sampled {
+            match is_exported {
                 true => core.ledger.started(),
                 false => core.ledger.sampled_out(),
             }
         }
-        match is_sampled || start.recorded {
-            true => Span::start_observed(core, start),
+        match is_exported || start.recorded {
+            true => Span::start_observed(core, start.recorded_locally()),
             false => Span::non_recording(start),
         }
     }

@@ -15,7 +15,8 @@ use spanwise_worker::clock;
 
 impl Tracer {
     /// Starts a span in `span`: resets it, sets its ids, the sampler's flag and trace state, and a start
-    /// time. Returns whether it is sampled. An invalid parent makes a new trace.
+    /// time. Returns whether it is recorded: sampled, or any span with tail sampling. An invalid parent makes
+    /// a new trace.
     ///
     /// While the queue is full ([`OnFull::Drop`](crate::OnFull::Drop)) or sheds traces
     /// ([`OnFull::ShedByTrace`](crate::OnFull::ShedByTrace)), it refuses spans that the sampler samples:
@@ -58,9 +59,18 @@ impl StartSpan for Pooled<'_> {
 
     fn start(self, start: SpanStart<'_>) -> bool {
         let Self { span, core, parent } = self;
-        span.is_refused = false;
-        if !start.flags.is_sampled() || core.queue.is_accepting() {
+        (span.is_refused, span.is_recorded) = (false, false);
+        let is_sampled = start.flags.is_sampled();
+        if core.queue.is_accepting() || !(is_sampled || core.records_all) {
             return span.start(start);
+        }
+        if !is_sampled {
+            span.is_recorded = core.is_running()
+                && match core.queue.sheds_by_trace() {
+                    true => Shedding::new(core, parent).admits_unsampled(&start),
+                    false => !core.queue.is_refusing(),
+                };
+            return span.start(start.recorded_locally()) || span.is_recorded;
         }
         let admission = if core.queue.sheds_by_trace() {
             Shedding::new(core, parent).admit(start)

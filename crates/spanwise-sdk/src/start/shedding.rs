@@ -52,6 +52,14 @@ impl Shedding {
         }
     }
 
+    /// Whether a span that the sampler does not sample is recorded for tail sampling, by the randomness of its
+    /// trace. It has no threshold, and gets none.
+    pub(super) fn admits_unsampled(&self, start: &SpanStart<'_>) -> bool {
+        let randomness = || Present::of(start).randomness;
+        self.threshold == ShedThreshold::NONE
+            || Threshold::new(self.threshold.value()).is_some_and(|it| it.keeps(randomness()))
+    }
+
     /// Writes `threshold`, unless that of the sampler is higher or the probability unknown.
     fn with_threshold<'a>(
         &self,

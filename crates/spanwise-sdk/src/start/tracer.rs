@@ -140,6 +140,9 @@ impl Tracer {
                 decide(&self.core, span, target)
             };
         }
+        if self.core.records_all {
+            return self.start_for_tail(Moved(span), sheds);
+        }
         if sheds {
             return self.start_admitted(Moved(span), Recorder(&self.core));
         }
@@ -151,6 +154,20 @@ impl Tracer {
             return decide(&self.core, span, Recorder(&self.core));
         }
         decide(&self.core, span, RefusedSpans(&self.core))
+    }
+
+    /// Starts a span of a provider with tail sampling: it is recorded, sampled or not.
+    fn start_for_tail(&self, Moved(span): Moved<'_>, sheds: bool) -> Span {
+        if sheds {
+            return self.start_admitted(Moved(span), LocalSpans(&self.core));
+        }
+        if !self.core.is_running() {
+            return self.start_unrecorded(Moved(span));
+        }
+        if self.core.queue.is_refusing() {
+            return decide(&self.core, span, RefusedSpans(&self.core));
+        }
+        decide(&self.core, span, LocalSpans(&self.core))
     }
 
     /// Starts a span while the queue sheds traces: after the sampler, the queue decides about local roots.
@@ -266,6 +283,20 @@ impl StartSpan for Recorder<'_> {
     }
 }
 
+/// Counts spans and makes the records of all of them, for tail sampling.
+struct LocalSpans<'a>(&'a Arc<Core>);
+
+impl StartSpan for LocalSpans<'_> {
+    type Started = Span;
+
+    #[inline(always)]
+    fn start(self, start: SpanStart<'_>) -> Span {
+        let Self(core) = self;
+        core.ledger.started();
+        Span::start(core, start.recorded_locally())
+    }
+}
+
 /// Counts spans while the queue is full, and makes non-recording ones: those that are sampled are
 /// dropped at their start.
 struct RefusedSpans<'a>(&'a Core);
@@ -299,6 +330,11 @@ impl<T: StartSpan<Started = Span>> StartSpan for AdmittedSpans<'_, T> {
     fn start(self, start: SpanStart<'_>) -> Span {
         let Self { core, shedding, target } = self;
         if !start.flags.is_sampled() {
+            let is_shed = core.records_all && !start.recorded && !shedding.admits_unsampled(&start);
+            if is_shed {
+                core.ledger.sampled_out();
+                return Span::non_recording(start);
+            }
             return target.start(start);
         }
         match shedding.admit(start) {

@@ -50,7 +50,8 @@ pub const WITHOUT_SETTINGS: &str = "\
     sampling::SamplingResult sampling::SpanPredicate sampling::Threshold sampling::ThresholdText \
     sampling::Tick sampling::TraceIdRatioBased sampling::TraceStateUpdate sdk::BaggagePropagator \
     sdk::Detector sdk::Exporter sdk::Setting sdk::SettingType sdk::Support sdk::FinishError sdk::Finished sdk::Guard sdk::LogLevel sdk::Propagator \
-    sdk::CheckStatus sdk::VisibleFrom sdk::Front sdk::Pipeline sdk::ReadableSpan sdk::TraceContextPropagator transport::AttemptEnd \
+    sdk::TailSampling export::LocalSpan export::LocalSpans export::LocalTrace export::TailDecision \
+    export::TailSampling sdk::CheckStatus sdk::VisibleFrom sdk::Front sdk::Pipeline sdk::ReadableSpan sdk::TraceContextPropagator transport::AttemptEnd \
     transport::Attempted transport::BodyEnd transport::Compression transport::EndpointProblem \
     transport::RequestMachine transport::RequestSettings transport::RequestStep \
     transport::Response transport::Failure transport::InMemoryError transport::Protocol \

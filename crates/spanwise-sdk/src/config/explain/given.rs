@@ -62,6 +62,8 @@ impl SpanwiseBuilder {
         given.add(configurator, &[&of::TRACER_CONFIGURATOR], "with_tracer_configurator");
         let waits_or_sheds = self.on_full != Default::default();
         given.add(waits_or_sheds, &[&of::ON_FULL], "with_on_full");
+        let tail = self.tail_sampling.is_some();
+        given.add(tail, &[&of::TAIL_SAMPLING], "with_tail_sampling");
         let timeout = self.shutdown_timeout.is_some();
         given.add(timeout, &[&of::SHUTDOWN_TIMEOUT], "with_shutdown_timeout");
     }

@@ -86,7 +86,11 @@ impl TransportSource {
 }
 
 impl FixedSetting {
-    fn new(setting: &'static str, value: impl Into<Vec<u8>>, text: &str) -> Self {
+    pub(in super::super) fn new(
+        setting: &'static str,
+        value: impl Into<Vec<u8>>,
+        text: &str,
+    ) -> Self {
         Self { setting, value: value.into(), shown: shown(text) }
     }
 
@@ -119,6 +123,7 @@ impl SpanwiseBuilder {
             FixedSetting::new("with_resource", resource.encoded.clone(), &resource_text),
             text("with_budget_bytes", self.budget(environment)?.to_string()),
             text("with_on_full", format!("{:?}", self.on_full)),
+            self.fixed_tail_sampling(),
             text("with_shutdown_timeout", format!("{:?}", self.shutdown_timeout())),
             FixedSetting::new(
                 "with_span_processor",

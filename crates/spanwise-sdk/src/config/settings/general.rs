@@ -146,6 +146,14 @@ rows! {
         "Selects whether a full queue refuses spans, lets their end wait, or sheds whole traces.",
     )
     .in_code(&["with_on_full"]);
+    TAIL_SAMPLING = Setting::new(
+        &[],
+        Type::Code,
+        "none",
+        "Decides about whole local traces which of them are exported; all spans are recorded.",
+    )
+    .in_code(&["with_tail_sampling"])
+    .remark("policies of the Collector need the feature `tail-sampling`; a function does not");
     SHUTDOWN_TIMEOUT = Setting::new(
         &[],
         Type::Milliseconds { min: 0, max: u64::MAX },

@@ -1,0 +1,86 @@
+//! Tail sampling of local traces.
+
+use super::builder::SpanwiseBuilder;
+use super::environment::Environment;
+use super::error::BuildError;
+use super::reload::running::FixedSetting;
+use super::settings;
+use crate::tail::TailSampling;
+
+impl SpanwiseBuilder {
+    /// Decides about whole local traces, after their spans have ended, which of them are exported: by a function over the
+    /// trace, or with the feature `tail-sampling` by a `TailSamplingConfig`, the Collector's policies in code or YAML.
+    /// Default: all spans that the sampler samples are exported.
+    ///
+    /// All spans are recorded then, sampled or not, and wait for the decision within the byte budget. The sampler's flag and
+    /// threshold stay as they are, so that other services are asked for no more spans: what the decision adds is exported
+    /// as it is, not sampled and without a threshold. The sampler's threshold is right as long as the decision
+    /// samples each trace with [`has_sampled_flag`](crate::LocalTrace::has_sampled_flag), or the policy `trace_flags` does.
+    ///
+    /// A trace is decided once its local root has ended; without one, after
+    /// [`decision_wait`](TailSampling::with_decision_wait). A flush and a shutdown decide all, and so does a lack of memory for
+    /// the earliest ones. The ledger counts spans of other traces as `tail_not_sampled` or `tail_dropped`.
+    ///
+    /// ```
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::{LocalTrace, Spanwise};
+    /// use std::time::Duration;
+    ///
+    /// fn main() -> Result<(), spanwise::BuildError> {
+    ///     let _spanwise = Spanwise::builder()
+    ///         .with_sampling_ratio(0.01)
+    ///         .with_tail_sampling(|trace: &LocalTrace<'_>| {
+    ///             trace.has_sampled_flag()
+    ///                 || trace.has_error()
+    ///                 || trace.duration() > Duration::from_millis(500)
+    ///         })
+    ///         .build()?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Cost
+    /// An unsampled span costs what a sampled one does until its end. The exporter's thread neither reads nor copies the bytes
+    /// of traces that are not sampled, unless the function or a policy looks at names and attributes.
+    pub fn with_tail_sampling(mut self, tail: impl Into<TailSampling>) -> Self {
+        self.tail_sampling = Some(tail.into());
+        self
+    }
+
+    /// For the exporter.
+    pub(super) fn resolve_tail_sampling(
+        &self,
+        environment: &Environment,
+    ) -> Result<Option<spanwise_export::TailSampling>, BuildError> {
+        let tail = self.tail_sampling.as_ref();
+        environment.effective(&settings::TAIL_SAMPLING, || description(tail));
+        let Some(tail) = tail else { return Ok(None) };
+        let without_effect = tail.without_effect();
+        if !without_effect.is_empty() {
+            let names = without_effect.join(", ");
+            environment.unused(METHOD, format!("{names}: of no effect in the application"));
+        }
+        let error = |problem| BuildError::setting(METHOD, tail.description(), problem);
+        tail.build().map(Some).map_err(error)
+    }
+
+    /// Reports tail sampling of a provider that exports nothing.
+    pub(super) fn report_unused_tail_sampling(&self, environment: &Environment) {
+        if self.tail_sampling.is_some() {
+            environment.unused(METHOD, "the exporter is none: nothing is exported");
+        }
+    }
+
+    /// Tail sampling, for the comparison with the next configuration.
+    pub(super) fn fixed_tail_sampling(&self) -> FixedSetting {
+        let tail = self.tail_sampling.as_ref();
+        let identity = tail.map(TailSampling::identity).unwrap_or_default();
+        FixedSetting::new(METHOD, identity, &description(tail))
+    }
+}
+
+fn description(tail: Option<&TailSampling>) -> String {
+    tail.map_or_else(|| "none".to_owned(), TailSampling::description)
+}
+
+const METHOD: &str = "with_tail_sampling";
