@@ -14,6 +14,7 @@ mod otlp;
 mod planted;
 mod planted_bug;
 mod random;
+mod report;
 mod scenario;
 mod seeds;
 mod sender;
@@ -25,5 +26,6 @@ mod trace;
 mod violation;
 mod world;
 
-pub use simulation::{Report, WorldKind, run_seed};
+pub use report::Report;
+pub use simulation::{WorldKind, run_seed};
 pub use violation::Violation;

@@ -1,23 +1,11 @@
 //! The run of one seed.
 
+use crate::report::Report;
 use crate::tail;
 use crate::violation::Violation;
 use crate::world::{Counts, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
-
-/// The result of a seed.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// The seed.
-    pub seed: u64,
-    /// The first broken rule.
-    pub violation: Option<Violation>,
-    /// Its numbers.
-    pub counts: Counts,
-    /// The events, if they were recorded.
-    pub trace: Vec<String>,
-}
 
 /// A world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

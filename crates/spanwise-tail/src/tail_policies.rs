@@ -7,7 +7,7 @@ use spanwise_wire::{StatusCode, TraceId};
 
 use crate::engine::{TailSampler, TailSamplingConfig, TailSamplingError};
 use crate::keys::KeyPool;
-use crate::policy::{BucketPool, Decision, PolicyCounts, PolicyOptions, PolicySet};
+use crate::policy::{Decision, LimiterPool, PolicyCounts, PolicyOptions, PolicySet};
 use crate::trace_view::{Flags, SpanSource, Summary};
 
 /// The policies of a [`TailSamplingConfig`], for a program that holds the spans itself: it passes each trace at the time of
@@ -62,12 +62,12 @@ impl TailPolicies {
             let message = "rules need a sampler that writes thresholds; accepted are `policies`";
             return Err(TailSamplingError::Setting { name: "rules", message: message.to_owned() });
         }
-        let (keys, buckets) = (KeyPool::default(), BucketPool::default());
+        let (keys, limiters) = (KeyPool::default(), LimiterPool::default());
         let options = PolicyOptions {
             compat: config.compat,
             use_trace_state: config.use_trace_state,
             shards: 1,
-            buckets: &buckets,
+            limiters: &limiters,
             keys: &keys,
         };
         let asks = (config.sample_on_first_match, config.dry_run);

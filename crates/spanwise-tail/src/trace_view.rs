@@ -139,7 +139,7 @@ impl<'a> TraceView<'a> {
     }
 }
 
-/// The values of so many keys need no allocation for each span.
+/// The values of up to this many keys need no allocation for each span.
 const FEW_KEYS: usize = 6;
 /// The most spans that are parsed once for all policies.
 const MAX_CACHED_SPANS: usize = 64;

@@ -49,7 +49,7 @@ pub(super) fn request(number: u64) -> Vec<u8> {
     Request { resource_spans: resource_spans.collect() }.encode_to_vec()
 }
 
-/// What the spans of a trace share.
+/// The ids and attributes that the spans of a trace share.
 struct Trace {
     id: u128,
     duration: u64,

@@ -6,7 +6,7 @@ use super::recorder::{OutputPanic, Recorder, spans_of, split_threshold};
 use super::scenario::Scenario;
 use super::traffic::Traffic;
 use crate::random::Random;
-use crate::simulation::Report;
+use crate::report::Report;
 use crate::trace::Trace;
 use crate::violation::{Checked, Violation, require};
 use crate::world::Counts;

@@ -10,7 +10,6 @@ mod reload;
 
 use std::time::Duration;
 
-use self::destination::Destination;
 use super::candidates::Candidates;
 use super::counts::{TailCounts, TailDropReason};
 use super::decided_trace::DecisionCause;
@@ -66,6 +65,15 @@ pub(crate) struct Shard {
     evaluating: Vec<u32>,
     /// Limits were changed, and traces beyond them may wait.
     is_reloaded: bool,
+}
+
+/// The way of a span.
+#[derive(Debug, Clone, Copy)]
+enum Destination {
+    Pending(u32),
+    New,
+    Sampled,
+    NotSampled,
 }
 
 /// The resource and the scope of the spans that are taken.

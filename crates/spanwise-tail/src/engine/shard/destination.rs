@@ -1,15 +1,6 @@
 //! The way of a span: to its waiting trace, to a new one, or by the decision of its trace.
 
-use super::Shard;
-
-/// The way of a span.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Destination {
-    Pending(u32),
-    New,
-    Sampled,
-    NotSampled,
-}
+use super::{Destination, Shard};
 
 impl Shard {
     /// The way of a span of the trace.
