@@ -323,6 +323,7 @@ fn any_config(seed: &mut u64) -> TailSamplingConfig {
         .with_max_request_bytes(pick(&[1_024, 20_000]) as usize)
         .with_sample_on_first_match(pick(&[0, 1]) == 1)
         .with_use_trace_state(pick(&[0, 1]) == 1)
+        .with_record_policy(pick(&[0, 1]) == 1)
         .with_dry_run(!is_stressed && pick(&[0, 0, 1]) == 1);
     if is_stressed {
         set = set.with_stress_relief(StressRelief::default().with_sampling_percentage(50.0));

@@ -23,7 +23,7 @@ impl TailSamplingConfig {
     ///
     /// A file with several processors of the type needs their name in `processor`: `Some("tail_sampling/name")`.
     /// Beside the Collector's keys, the block may have `compat`, `dry_run`, `max_memory_bytes`, `max_spans_per_trace`,
-    /// `max_request_bytes` and `use_trace_state`.
+    /// `max_request_bytes`, `use_trace_state` and `record_policy`.
     ///
     /// # Errors
     /// Every mistake of the block with its line, its path and, for an unknown key or value, the nearest known one.
@@ -111,6 +111,7 @@ fn read(block: &Field<'_>) -> TailSamplingConfig {
         sampling_strategy: strategy.unwrap_or_default(),
         compat,
         use_trace_state,
+        record_policy: flag(&mapping, "record_policy", false),
         dry_run: flag(&mapping, "dry_run", false),
         stress_relief: stress_relief(&mapping.get("stress_relief")),
         max_memory_bytes: size("max_memory_bytes", defaults.max_memory_bytes),
@@ -212,6 +213,7 @@ const KEYS: &[&str] = &[
     // Our own.
     "compat",
     "use_trace_state",
+    "record_policy",
     "dry_run",
     "stress_relief",
     "max_memory_bytes",

@@ -43,6 +43,10 @@ pub struct TailSamplingConfig {
     /// `processor.tailsamplingprocessor.usetracestate`. Sampled spans then leave with the least strict threshold `th` of the policies
     /// that sampled their trace, unless theirs is stricter; without any if a policy limits a rate. Default false.
     pub use_trace_state: bool,
+    /// Whether sampled spans leave with the policy that sampled their trace in the attributes of their scope, as the Collector does with
+    /// its gate `processor.tailsamplingprocessor.recordpolicy`: `tailsampling.policy`, `tailsampling.composite_policy` with the sub-policy
+    /// of `composite`, and `tailsampling.cached_decision` with true for spans that arrived after the decision. Default false.
+    pub record_policy: bool,
     /// Whether every trace is forwarded, also those that are not sampled or dropped. Decisions and counts are those that the
     /// sampler would make, and the policies behind a final decision are evaluated, too; but `rate_limiting`, `bytes_limiting` and
     /// `composite`, whose later decisions that would change. Default false.
@@ -109,6 +113,7 @@ impl Default for TailSamplingConfig {
             sampling_strategy: SamplingStrategy::TraceComplete,
             compat: Compat::LATEST,
             use_trace_state: false,
+            record_policy: false,
             dry_run: false,
             stress_relief: None,
             max_memory_bytes: 256 << 20,
@@ -207,6 +212,12 @@ impl TailSamplingConfig {
     #[must_use]
     pub fn with_use_trace_state(self, use_trace_state: bool) -> Self {
         Self { use_trace_state, ..self }
+    }
+
+    /// Changes [`record_policy`](Self::record_policy).
+    #[must_use]
+    pub fn with_record_policy(self, record_policy: bool) -> Self {
+        Self { record_policy, ..self }
     }
 
     /// Changes [`dry_run`](Self::dry_run).

@@ -70,6 +70,14 @@ impl Decider {
         }
     }
 
+    /// As [`PolicySet::composite_policy`].
+    pub(crate) fn composite_policy(&self) -> Option<&str> {
+        match self {
+            Self::Policies(policies) => policies.composite_policy(),
+            Self::Rules(_) => None,
+        }
+    }
+
     /// Number of evaluations that failed.
     pub(crate) fn errors(&self) -> u64 {
         match self {

@@ -56,6 +56,12 @@ impl DecisionCache {
         max.saturating_mul(size_of::<[u32; 2]>())
     }
 
+    /// The policy of the decision that was used last.
+    pub(crate) fn policy(&self) -> Option<u16> {
+        let policy = self.entries.get(self.newest as usize)?.policy;
+        (policy != NO_POLICY).then_some(policy)
+    }
+
     /// The change of the decision that was used last.
     pub(crate) fn update(&self) -> ThresholdUpdate {
         let updates = self.updates.as_ref();

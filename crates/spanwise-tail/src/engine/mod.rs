@@ -12,6 +12,7 @@ mod framing;
 mod group_table;
 mod incoming_span;
 mod output;
+mod policy_record;
 mod request_writer;
 mod shard;
 mod span_index;

@@ -4,6 +4,7 @@ use spanwise_wire::write::{put_varint, varint_len};
 
 use super::group_table::{GroupTable, PartFields};
 use super::output::{SampledRequest, TailOutput};
+use super::policy_record::PolicyRecord;
 use crate::outgoing_trace_state::OutgoingSpan;
 #[cfg(feature = "planted-bugs")]
 use crate::planted::{TailBug, planted};
@@ -19,12 +20,17 @@ pub(crate) struct RequestWriter {
     out: Vec<u8>,
     max_bytes: usize,
     requests: u64,
+    /// The record of the next spans, and those of the runs.
+    record: PolicyRecord,
+    records: Vec<PolicyRecord>,
 }
 
-/// Neighbouring spans of one group.
+/// Neighbouring spans of one group and one record.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     group: u32,
+    /// The index of its record; `NO_RECORD` for none.
+    record: u32,
     start: usize,
     end: usize,
 }
@@ -39,6 +45,8 @@ impl RequestWriter {
             out: Vec::new(),
             max_bytes,
             requests: 0,
+            record: PolicyRecord::default(),
+            records: Vec::new(),
         }
     }
 
@@ -61,6 +69,30 @@ impl RequestWriter {
         self.requests
     }
 
+    /// The spans that follow leave with `record` in their scopes.
+    pub(crate) fn set_record(&mut self, record: &PolicyRecord) {
+        if self.record != *record {
+            self.record.clone_from(record);
+        }
+    }
+
+    /// The index of the record of the next span.
+    fn record(&mut self) -> u32 {
+        if self.record.fields().is_empty() {
+            return NO_RECORD;
+        }
+        let last = self.runs.last().map_or(0, |run| run.record as usize);
+        if self.records.get(last) == Some(&self.record) {
+            return last as u32;
+        }
+        let known = self.records.iter().position(|known| *known == self.record);
+        let index = known.unwrap_or_else(|| {
+            self.records.push(self.record.clone());
+            self.records.len() - 1
+        });
+        index as u32
+    }
+
     /// Adds a span; writes the spans before it if the request would become too large.
     pub(crate) fn push(
         &mut self,
@@ -70,8 +102,11 @@ impl RequestWriter {
         output: &mut dyn TailOutput,
     ) {
         let len = field_len(span.len());
-        let is_next = self.runs.last().is_some_and(|run| run.group == group);
-        let framing = if is_next { 0 } else { group_len(groups, group) };
+        let record = self.record();
+        let is_same = |run: &Run| (run.group, run.record) == (group, record);
+        let is_next = self.runs.last().is_some_and(is_same);
+        let record_len = self.record.fields().len();
+        let framing = if is_next { 0 } else { group_len(groups, group) + record_len };
         let is_full = self.spans.len() + len + self.overhead + framing > self.max_bytes
             || self.runs.len() >= MAX_RUNS;
         #[cfg(feature = "planted-bugs")]
@@ -79,6 +114,8 @@ impl RequestWriter {
         if is_full && self.count > 0 {
             self.flush(groups, output);
         }
+        // A flush removes the records of its request.
+        let record = self.record();
         let start = self.spans.len();
         if self.spans.capacity() == 0 {
             self.spans.reserve_exact(self.max_bytes);
@@ -90,11 +127,11 @@ impl RequestWriter {
         match self.runs.last_mut() {
             #[cfg(feature = "planted-bugs")]
             Some(run) if planted(TailBug::ScopesMixed) => run.end = end,
-            Some(run) if run.group == group => run.end = end,
+            Some(run) if (run.group, run.record) == (group, record) => run.end = end,
             _ => {
                 groups.retain(group);
-                self.overhead += group_len(groups, group);
-                self.runs.push(Run { group, start, end });
+                self.overhead += group_len(groups, group) + record_len;
+                self.runs.push(Run { group, record, start, end });
             }
         }
         self.count += 1;
@@ -111,7 +148,7 @@ impl RequestWriter {
             return;
         }
         // Stable: spans of one group keep their order.
-        self.runs.sort_by_key(|run| groups.order(run.group));
+        self.runs.sort_by_key(|run| (groups.order(run.group), run.record));
         let mut out = std::mem::take(&mut self.out);
         out.clear();
         out.reserve_exact(self.max_bytes.min(self.spans.len() + self.overhead));
@@ -125,6 +162,7 @@ impl RequestWriter {
         for run in self.runs.drain(..) {
             groups.release(run.group, 1);
         }
+        self.records.clear();
         self.spans.clear();
         self.spans.shrink_to(self.max_bytes);
         self.overhead = 0;
@@ -137,10 +175,10 @@ impl RequestWriter {
     fn put_resource(&self, out: &mut Vec<u8>, runs: &[Run], groups: &GroupTable) {
         let Some(first) = runs.first() else { return };
         let fields = groups.resource(first.group);
-        let scopes = || runs.chunk_by(|a, b| a.group == b.group);
+        let scopes = || runs.chunk_by(|a, b| (a.group, a.record) == (b.group, b.record));
         let scope_len = |runs: &[Run]| {
             let spans: usize = runs.iter().map(|run| run.end - run.start).sum();
-            spans + runs.first().map_or(0, |run| fields_len(groups.scope(run.group)))
+            spans + runs.first().map_or(0, |run| self.scope_len(run, groups))
         };
         let len =
             fields_len(fields) + scopes().map(|runs| field_len(scope_len(runs))).sum::<usize>();
@@ -148,11 +186,37 @@ impl RequestWriter {
         put_fields(out, fields);
         for runs in scopes() {
             put_key(out, SCOPE_SPANS, scope_len(runs));
-            runs.iter().take(1).for_each(|run| put_fields(out, groups.scope(run.group)));
+            runs.iter().take(1).for_each(|run| self.put_scope(out, run, groups));
             for run in runs {
                 out.extend_from_slice(self.spans.get(run.start..run.end).unwrap_or_default());
             }
         }
+    }
+}
+
+impl RequestWriter {
+    fn scope_len(&self, run: &Run, groups: &GroupTable) -> usize {
+        let fields = groups.scope(run.group);
+        match self.records.get(run.record as usize) {
+            None => fields_len(fields),
+            Some(record) => {
+                let PartFields { message, schema_url } = fields;
+                let rest = PartFields { message: &[], schema_url };
+                field_len(record.scope_len(message)) + fields_len(rest)
+            }
+        }
+    }
+
+    /// The scope of a run, with its record.
+    fn put_scope(&self, out: &mut Vec<u8>, run: &Run, groups: &GroupTable) {
+        let fields = groups.scope(run.group);
+        let Some(record) = self.records.get(run.record as usize) else {
+            return put_fields(out, fields);
+        };
+        let PartFields { message, schema_url } = fields;
+        put_key(out, MESSAGE, record.scope_len(message));
+        record.each_piece(message, |piece| out.extend_from_slice(piece));
+        put_fields(out, PartFields { message: &[], schema_url });
     }
 }
 
@@ -192,6 +256,9 @@ fn put_key(out: &mut Vec<u8>, key: u8, len: usize) {
     out.push(key);
     put_varint(out, len as u64);
 }
+
+/// No list of records is as long.
+const NO_RECORD: u32 = u32::MAX;
 
 // opentelemetry/proto/trace/v1/trace.proto: fields of wire type 2.
 const RESOURCE_SPANS: u8 = 0x0a;

@@ -6,6 +6,7 @@ mod candidates;
 mod decide;
 mod destination;
 mod memory;
+mod record;
 mod reload;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use super::decision_cache::DecisionCache;
 use super::group_table::{GroupTable, PartFields};
 use super::incoming_span::IncomingSpan;
 use super::output::TailOutput;
+use super::policy_record::PolicyRecord;
 use super::request_writer::{RequestWriter, group_fields_len, span_len};
 use super::span_index::{Address, Header};
 use super::span_store::SpanStore;
@@ -55,6 +57,10 @@ pub(crate) struct Shard {
     leaving_as: SpanOutcome,
     /// The trace of the spans that are leaving, and the change of their thresholds.
     leaving_update: ([u8; 16], ThresholdUpdate),
+    /// The record of the spans that are leaving, and the number of those with it, which arrived last.
+    leaving_record: (PolicyRecord, usize),
+    /// The record of a span that passes through.
+    passing_record: PolicyRecord,
     trace_states: TraceStateWriter,
     /// Traces that are due and are decided together. Not empty between calls only when an output panicked.
     candidates: Candidates,
@@ -119,6 +125,8 @@ impl Shard {
             leaving: Vec::new(),
             leaving_as: SpanOutcome::Sampled,
             leaving_update: ([0; 16], ThresholdUpdate::None),
+            leaving_record: (PolicyRecord::default(), 0),
+            passing_record: PolicyRecord::default(),
             trace_states: TraceStateWriter::default(),
             candidates: Candidates::default(),
             stress: settings.stress,
@@ -189,6 +197,7 @@ impl Shard {
                 Destination::Sampled | Destination::NotSampled
                     if self.has_memory(stored, fields) =>
                 {
+                    self.record_passing(matches!(destination, Destination::Sampled));
                     let group = self.group(fields);
                     let outgoing = match destination {
                         Destination::Sampled if !self.settings.dry_run => {

@@ -27,6 +27,7 @@ pub(crate) struct ShardSettings {
     /// Every trace is forwarded, whatever its decision.
     pub(crate) dry_run: bool,
     pub(crate) use_trace_state: bool,
+    pub(crate) record_policy: bool,
     /// Late spans leave with the threshold of the decision.
     pub(crate) remembers_updates: bool,
     pub(crate) stress: Option<Stress>,
@@ -162,6 +163,7 @@ impl ShardSettings {
             by_ingest,
             dry_run: config.dry_run,
             use_trace_state: config.use_trace_state,
+            record_policy: config.record_policy,
             remembers_updates,
             stress,
             max_request_bytes: config.max_request_bytes,

@@ -12,6 +12,7 @@ use crate::trace_view::TraceView;
 pub(crate) struct Composite {
     sub_policies: Vec<SubPolicy>,
     max_total: i64,
+    sampled: Option<usize>,
 }
 
 pub(crate) struct SubPolicy {
@@ -24,7 +25,7 @@ pub(crate) struct SubPolicy {
 
 impl Composite {
     pub(crate) fn new(max_total: i64, sub_policies: Vec<SubPolicy>) -> Self {
-        Self { sub_policies, max_total }
+        Self { sub_policies, max_total, sampled: None }
     }
 }
 
@@ -35,7 +36,8 @@ impl Evaluate for Composite {
         now: Duration,
     ) -> Result<PolicyDecision, EvaluationError> {
         let added = i64::try_from(trace.summary().spans()).unwrap_or(i64::MAX);
-        for sub in &mut self.sub_policies {
+        self.sampled = None;
+        for (index, sub) in self.sub_policies.iter_mut().enumerate() {
             let decision = vote(sub.evaluator.as_mut(), trace, now)?;
             if matches!(decision, PolicyDecision::Sampled | PolicyDecision::InvertSampled) {
                 let spans = sub.sampled.spans(now).saturating_add(added);
@@ -44,10 +46,15 @@ impl Evaluate for Composite {
                 let sampled = spans <= sub.allocated && spans <= self.max_total;
                 if sampled {
                     sub.sampled.set(spans, now);
+                    self.sampled = Some(index);
                 }
                 return Ok(PolicyDecision::of(sampled));
             }
         }
         Ok(PolicyDecision::NotSampled)
+    }
+
+    fn sampled_sub_policy(&self) -> Option<usize> {
+        self.sampled
     }
 }

@@ -19,6 +19,11 @@ pub(crate) trait Evaluate: Send {
         now: Duration,
     ) -> Result<PolicyDecision, EvaluationError>;
 
+    /// The index of the sub-policy by which a `composite` policy sampled the trace that was evaluated last.
+    fn sampled_sub_policy(&self) -> Option<usize> {
+        None
+    }
+
     /// The number that a policy derives from the trace's ids, for explanations.
     fn number(&self, trace: &TraceView<'_>) -> Option<String> {
         let _ = trace;

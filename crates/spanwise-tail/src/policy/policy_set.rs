@@ -25,6 +25,8 @@ pub(crate) struct PolicySet {
     asks_all: bool,
     /// `use_trace_state`: sampled spans leave with a threshold.
     writes_threshold: bool,
+    /// The last `composite` policy that sampled the trace decided last, and its sub-policy.
+    composite: Option<(usize, usize)>,
 }
 
 struct Named {
@@ -32,6 +34,8 @@ struct Named {
     is_drop: bool,
     /// Counts traces: an evaluation that the decision does not need would change later ones.
     accumulates: bool,
+    /// The names of the sub-policies of `composite`.
+    sub_policies: Vec<String>,
     evaluator: Box<dyn Evaluate>,
     probability: VoteProbability,
     /// The result for the present trace: outside `None` if it was not evaluated, inside if that failed.
@@ -64,7 +68,8 @@ impl PolicySet {
         let policies = Self::build_all(policies, PolicyOptions { keys: &keys, ..options })?;
         let writes_threshold = options.use_trace_state;
         let keys = keys.into_keys();
-        Ok(Self { policies, keys, sample_on_first_match, asks_all, writes_threshold })
+        let composite = None;
+        Ok(Self { policies, keys, sample_on_first_match, asks_all, writes_threshold, composite })
     }
 
     fn build_all(
@@ -89,6 +94,12 @@ impl PolicySet {
                 counts: PolicyCounts { name: policy.name.clone(), ..PolicyCounts::default() },
                 is_drop: is_drop(&policy),
                 accumulates: policy.kind.accumulating().is_some(),
+                sub_policies: match &policy.kind {
+                    PolicyKind::Composite(composite) => {
+                        composite.sub_policies.iter().map(|sub| sub.name.clone()).collect()
+                    }
+                    _ => Vec::new(),
+                },
                 evaluator: build(policy, Parent::None, options)?,
                 probability: VoteProbability::of(&policy.kind),
                 evaluation: None,
@@ -111,6 +122,7 @@ impl PolicySet {
         let mut may_drop_later = false;
         let mut update = ThresholdUpdate::None;
         let mut is_final = false;
+        self.composite = None;
         for (index, policy) in self.policies.iter_mut().enumerate() {
             if is_final && policy.accumulates {
                 votes.inspect(|votes| votes.skip());
@@ -126,6 +138,10 @@ impl PolicySet {
             let index = index as u16;
             may_drop_later |= policy.is_drop && decision != PolicyDecision::Dropped;
             found.add(decision, index);
+            if decision == PolicyDecision::Sampled && !policy.sub_policies.is_empty() {
+                let sub_policy = policy.evaluator.sampled_sub_policy();
+                self.composite = sub_policy.map(|sub| (usize::from(index), sub));
+            }
             if self.writes_threshold && decision == PolicyDecision::Sampled {
                 update = policy.probability.with(update);
             }
@@ -143,6 +159,12 @@ impl PolicySet {
             named.counts.decided += u64::from(policy.map(usize::from) == Some(index));
         }
         Outcome { decision, policy, may_drop_later, update }
+    }
+
+    /// The name of the sub-policy by which a `composite` policy sampled the trace that was decided last.
+    pub(crate) fn composite_policy(&self) -> Option<&str> {
+        let (policy, sub_policy) = self.composite?;
+        self.policies.get(policy)?.sub_policies.get(sub_policy).map(String::as_str)
     }
 
     /// The name of the policy at `index`.

@@ -40,6 +40,7 @@ impl Shard {
         self.recent = None;
         if decision == Decision::Sampled {
             let update = ThresholdUpdate::Compose(threshold);
+            self.record_none();
             let group = self.group(fields);
             let outgoing = self.trace_states.update(bytes, trace_id, update);
             self.writer.push(group, outgoing, &mut self.groups, output);

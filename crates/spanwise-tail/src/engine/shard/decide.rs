@@ -105,6 +105,7 @@ impl Shard {
             }
             Decision::NotSampled => {}
             Decision::Sampled | Decision::Dropped => {
+                self.leaving_record.1 = spans;
                 self.finish(slot, outcome, DecisionCause::SpanIngest, output);
             }
         }
@@ -187,6 +188,7 @@ impl Shard {
                 false => outcome.update,
             };
             self.leaving_update = (trace_id, update);
+            self.record_leaving(outcome, cause);
             self.leaving.reserve_exact(spans as usize);
             self.leaving.extend(chain(&self.store, last));
             #[cfg(feature = "planted-bugs")]
@@ -257,6 +259,9 @@ impl Shard {
         while let Some(address) = self.leaving.last().copied() {
             let group = self.store.header(address).group;
             let (trace_id, update) = self.leaving_update;
+            if self.settings.record_policy {
+                self.record_next();
+            }
             let span = self.trace_states.update(self.store.span(address), trace_id, update);
             self.writer.push(group, span, &mut self.groups, output);
             // Behind the output's call: after its panic, the span is forwarded by the next call.

@@ -33,6 +33,7 @@ impl Shard {
         }
         self.rebuild_caches(&policies);
         self.recent = None;
+        self.record_none();
         self.store.set_max_bytes(settings.span_bytes);
         self.writer.set_max_bytes(settings.max_request_bytes);
         self.set_policies(policies);
