@@ -100,7 +100,6 @@ impl Shard {
             }
             let exceeds = exceeds_memory || self.table.len() > self.settings.num_traces;
             let Some(slot) = self.table.earliest().filter(|_| exceeds) else { break };
-            self.counts.evicted_traces += 1;
             self.decide(slot, DecisionCause::Evicted, output);
         }
         if self.table.len() <= self.settings.num_traces {
