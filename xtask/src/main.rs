@@ -11,6 +11,7 @@ mod fuzz;
 mod imports;
 mod interop;
 mod lab;
+mod markers;
 mod matrix;
 mod mutants;
 mod optional;
@@ -20,6 +21,7 @@ mod paths;
 mod peers;
 mod public_api;
 mod repeat;
+mod sampling_compare;
 mod sampling_lab;
 mod sanitize;
 mod settings;
@@ -45,6 +47,7 @@ const COMMANDS: &[Command] = &[
     tail_bench::COMMAND,
     tail_bench::SOAK,
     sampling_lab::COMMAND,
+    sampling_compare::COMMAND,
     batching_lab::COMMAND,
     shutdown_matrix::COMMAND,
     overload::COMMAND,

@@ -1,9 +1,9 @@
 //! `cargo xtask settings`: the pages about settings are written from the table of settings.
 
 mod file_keys;
-mod markers;
 mod render;
 
+use crate::markers::{self, Stale};
 use crate::step::root;
 use crate::{Command, only_flags};
 
@@ -32,10 +32,11 @@ pub fn check() -> Result<(), String> {
 
 fn update(write: bool) -> Result<(), String> {
     let root = root();
+    let stale = if write { Stale::Written } else { Stale::Error("cargo xtask settings --write") };
     let (readme, page) = (root.join("README.md"), root.join("docs/configuration.md"));
-    markers::update(&readme, "settings", &render::summary(), write)?;
-    markers::update(&page, "settings", &render::reference(), write)?;
-    markers::update(&page, "file", &file_keys::table(), write)
+    markers::update(&readme, "settings", &render::summary(), stale)?;
+    markers::update(&page, "settings", &render::reference(), stale)?;
+    markers::update(&page, "file", &file_keys::table(), stale)
 }
 
 #[cfg(test)]

@@ -3,11 +3,20 @@
 use std::fs;
 use std::path::Path;
 
+/// The treatment of a page whose text is another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stale {
+    /// An error that names this command, which writes the page.
+    Error(&'static str),
+    /// The page is written.
+    Written,
+}
+
 /// Compares the text of `page` between `<!-- name:begin -->` and `<!-- name:end -->` with `text`, or puts it there.
 ///
 /// # Errors
-/// The page lacks the markers, cannot be read or written, or, without `write`, is stale.
-pub fn update(page: &Path, name: &str, text: &str, write: bool) -> Result<(), String> {
+/// The page lacks the markers, cannot be read or written, or, with [`Stale::Error`], is stale.
+pub fn update(page: &Path, name: &str, text: &str, stale: Stale) -> Result<(), String> {
     let shown = page.display();
     let old = fs::read_to_string(page).map_err(|error| format!("{shown}: {error}"))?;
     let new = replaced(&old, name, text)
@@ -15,8 +24,8 @@ pub fn update(page: &Path, name: &str, text: &str, write: bool) -> Result<(), St
     if new == old {
         return Ok(());
     }
-    if !write {
-        return Err(format!("{shown} is stale at {name}: run `cargo xtask settings --write`"));
+    if let Stale::Error(command) = stale {
+        return Err(format!("{shown} is stale at {name}: run `{command}`"));
     }
     fs::write(page, new).map_err(|error| format!("{shown}: {error}"))
 }
@@ -43,12 +52,14 @@ mod tests {
 
     #[test]
     fn a_stale_page_is_an_error_until_it_is_written() {
-        let name = format!("spanwise-settings-{}.md", std::process::id());
+        let name = format!("spanwise-markers-{}.md", std::process::id());
         let page = std::env::temp_dir().join(name);
         fs::write(&page, "<!-- x:begin -->\n<!-- x:end -->\n").unwrap();
-        assert!(update(&page, "x", "new\n", false).unwrap_err().contains("is stale at x"));
-        assert_eq!(update(&page, "x", "new\n", true), Ok(()));
-        assert_eq!(update(&page, "x", "new\n", false), Ok(()));
+        let error = Stale::Error("cargo x");
+        let stale = update(&page, "x", "new\n", error).unwrap_err();
+        assert!(stale.ends_with("is stale at x: run `cargo x`"), "{stale}");
+        assert_eq!(update(&page, "x", "new\n", Stale::Written), Ok(()));
+        assert_eq!(update(&page, "x", "new\n", error), Ok(()));
         fs::remove_file(&page).unwrap();
     }
 }
