@@ -44,9 +44,10 @@ impl TimerWheel {
 
     /// The tick of a bucket: the first from `start` on that falls into it.
     fn tick_of(&self, bucket: u16) -> u64 {
-        let turn = self.buckets.len() as u64;
-        let offset = (u64::from(bucket) + turn - self.start % turn) % turn;
-        self.start + offset
+        let (bucket, first) = (u64::from(bucket), u64::from(self.bucket_of(self.start)));
+        // One division in place of two: each decision asks.
+        let turn = if bucket < first { self.buckets.len() as u64 } else { 0 };
+        self.start + bucket + turn - first
     }
 
     /// The tick at which an entry is due; `None` if it is in no list.
