@@ -33,6 +33,13 @@ impl SpanSummary {
         let mut reader = Reader::default();
         let mut rest = span;
         while let Some(key) = rest.first() {
+            // Half of the fields are attributes, one behind the other.
+            if let [ATTRIBUTES, len @ ..0x80, behind @ ..] = rest
+                && let Some((_, behind)) = behind.split_at_checked(usize::from(*len))
+            {
+                rest = behind;
+                continue;
+            }
             rest = match (*key, rest) {
                 // Most fields are strings or messages; only those of 128 bytes and more have a longer length.
                 (key, [_, len @ ..0x80, behind @ ..]) if is_message(key) => {
@@ -121,7 +128,7 @@ impl<'a> Reader<'a> {
 /// Whether a key is that of a known field of wire type 2.
 #[inline]
 fn is_message(key: u8) -> bool {
-    matches!(key, TRACE_ID | 0x12 | 0x1a | PARENT | 0x2a | 0x4a | 0x5a | 0x6a | STATUS)
+    matches!(key, TRACE_ID | 0x12 | 0x1a | PARENT | 0x2a | ATTRIBUTES | 0x5a | 0x6a | STATUS)
 }
 
 // opentelemetry/proto/trace/v1/trace.proto: keys of one byte, and the two bytes of `flags`.
@@ -130,6 +137,7 @@ const PARENT: u8 = 0x22;
 const KIND: u8 = 0x30;
 const START: u8 = 0x39;
 const END: u8 = 0x41;
+const ATTRIBUTES: u8 = 0x4a;
 const STATUS: u8 = 0x7a;
 const FLAGS: u8 = 0x85;
 const FLAGS_HIGH: u8 = 0x01;

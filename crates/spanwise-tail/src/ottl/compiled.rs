@@ -60,7 +60,17 @@ impl Compiled {
     ///
     /// # Errors
     /// A function gets a value of a type that it does not take, or arithmetic fails.
+    #[inline]
     pub(crate) fn holds(&self, subject: &Subject<'_, '_>) -> Result<bool, EvaluationError> {
+        if let Self::Compare(comparison, left, right) = self
+            && let (Some(left), Some(right)) = (left.scalar(subject), right.scalar(subject))
+        {
+            return Ok(left.compare(*comparison, &right));
+        }
+        self.holds_any(subject)
+    }
+
+    fn holds_any(&self, subject: &Subject<'_, '_>) -> Result<bool, EvaluationError> {
         match self {
             Self::Or(terms) => {
                 for term in terms {
@@ -88,9 +98,6 @@ impl Compiled {
                 ))),
             },
             Self::Compare(comparison, left, right) => {
-                if let (Some(left), Some(right)) = (left.scalar(subject), right.scalar(subject)) {
-                    return Ok(left.compare(*comparison, &right));
-                }
                 Ok(left.value(subject)?.compare(*comparison, &right.value(subject)?))
             }
         }
@@ -99,7 +106,7 @@ impl Compiled {
 
 impl Expression {
     /// The value without a copy and without an allocation, where it has a type that needs none.
-    #[inline]
+    #[inline(always)]
     fn scalar<'a>(&'a self, subject: &Subject<'_, 'a>) -> Option<Scalar<'a>> {
         Some(match self {
             Self::Nil => Scalar::Nil,

@@ -124,6 +124,7 @@ impl OttlCondition {
         })
     }
 
+    #[inline]
     fn any(
         &self,
         conditions: &[Compiled],
@@ -142,6 +143,7 @@ impl OttlCondition {
 
 impl OttlCondition {
     /// `Some` if a condition holds for the span or one of its events.
+    #[inline]
     fn matches(&self, span: &SpanFacts<'_>) -> Result<Option<()>, EvaluationError> {
         if self.any(&self.span, &Subject { span, event: None })? {
             return Ok(Some(()));

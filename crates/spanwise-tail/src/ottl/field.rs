@@ -203,7 +203,7 @@ fn unknown(owner: Owner, path: &Path) -> String {
 
 impl Field {
     /// The value of a field that many conditions compare, if it has a type that is copied without an allocation.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn scalar<'a>(&self, subject: &Subject<'_, 'a>) -> Option<Scalar<'a>> {
         let span = subject.span;
         Some(match self {

@@ -69,6 +69,15 @@ impl<'a> SpanView<'a> {
         let (mut rest, mut attributes) = (span, None);
         while let [key, behind @ ..] = rest {
             let before = rest.len();
+            // Neighbouring attributes are skipped together.
+            if let [ATTRIBUTES_KEY, len @ ..0x80, behind @ ..] = rest
+                && let Some((_, behind)) = behind.split_at_checked(usize::from(*len))
+            {
+                rest = skip_attributes(behind);
+                let first = attributes.map_or(before, |(first, _)| first);
+                attributes = Some((first, rest.len()));
+                continue;
+            }
             rest = match (*key, behind) {
                 // Most fields are strings or messages below 128 bytes.
                 (8..0x80, [len @ ..0x80, behind @ ..]) if key & 7 == 2 => {
@@ -84,6 +93,14 @@ impl<'a> SpanView<'a> {
                 }
                 (END, [a, b, c, d, e, f, g, h, behind @ ..]) => {
                     view.end = u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
+                    behind
+                }
+                (KIND, [kind @ ..0x80, behind @ ..]) => {
+                    view.kind = (*kind).into();
+                    behind
+                }
+                (FLAGS, [FLAGS_HIGH, a, b, c, d, behind @ ..]) => {
+                    view.flags = u32::from_le_bytes([*a, *b, *c, *d]);
                     behind
                 }
                 _ => view.put_next(rest)?,
@@ -326,6 +343,17 @@ impl<'a> SpanView<'a> {
     }
 }
 
+/// What follows the attributes of the usual form at the start of `rest`.
+#[inline]
+fn skip_attributes(mut rest: &[u8]) -> &[u8] {
+    while let [ATTRIBUTES_KEY, len @ ..0x80, behind @ ..] = rest
+        && let Some((_, behind)) = behind.split_at_checked(usize::from(*len))
+    {
+        rest = behind;
+    }
+    rest
+}
+
 // opentelemetry/proto/trace/v1/trace.proto
 const ATTRIBUTES: u32 = 9;
 /// The same as a key of wire type 2.
@@ -333,5 +361,9 @@ const ATTRIBUTES_KEY: u8 = 0x4a;
 /// `start_time_unix_nano` and `end_time_unix_nano` as keys of wire type 1.
 const START: u8 = 0x39;
 const END: u8 = 0x41;
+/// `kind` as a key of wire type 0, and the two bytes of `flags` as a key of wire type 5.
+const KIND: u8 = 0x30;
+const FLAGS: u8 = 0x85;
+const FLAGS_HIGH: u8 = 0x01;
 const EVENTS: u32 = 11;
 const LINKS: u32 = 13;

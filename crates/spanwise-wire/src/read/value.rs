@@ -143,7 +143,9 @@ impl<'a> Attributes<'a> {
     pub(super) fn select<K: AsRef<str>>(self, keys: &[K], values: &mut [Option<ValueView<'a>>]) {
         values.fill(None);
         let depth = self.depth;
-        for entry in self.entries.filter_map(Result::ok) {
+        let mut entries = self.entries;
+        while let Some(entry) = entries.next_usual() {
+            let Ok(entry) = entry else { continue };
             let (key, usual_value) = match split(entry) {
                 Some((key, value)) => (key, Some(value)),
                 None => (key_of(entry), None),
@@ -176,6 +178,22 @@ impl FusedIterator for Attributes<'_> {}
 struct Entries<'a> {
     fields: Fields<'a>,
     number: u32,
+}
+
+impl<'a> Entries<'a> {
+    /// As [`next`](Iterator::next), at less cost for an entry below 128 bytes.
+    #[inline(always)]
+    fn next_usual(&mut self) -> Option<Result<&'a [u8], WireError>> {
+        if let [key, len @ ..0x80, rest @ ..] = self.fields.rest()
+            && u32::from(*key) == self.number << 3 | 2
+            && *key < 0x80
+            && let Some((entry, rest)) = rest.split_at_checked(usize::from(*len))
+        {
+            self.fields = Fields::new(rest);
+            return Some(Ok(entry));
+        }
+        self.next()
+    }
 }
 
 impl<'a> Iterator for Entries<'a> {
