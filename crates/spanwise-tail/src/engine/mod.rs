@@ -20,6 +20,7 @@ mod span_store;
 mod span_summary;
 mod tail_sampler;
 mod timer_wheel;
+mod touched_traces;
 mod trace_table;
 mod validated;
 

@@ -25,6 +25,7 @@ use super::span_index::{Address, Header};
 use super::span_store::SpanStore;
 use super::span_summary::SpanSummary;
 use super::timer_wheel::TimerWheel;
+use super::touched_traces::TouchedTraces;
 use super::trace_table::{Counted, TraceTable};
 use super::validated::ShardSettings;
 use crate::explain::Explainer;
@@ -65,10 +66,8 @@ pub(crate) struct Shard {
     /// Traces that are due and are decided together. Not empty between calls only when an output panicked.
     candidates: Candidates,
     stress: Option<Stress>,
-    /// `span-ingest`: the slot of each span of this resource.
-    touched: Vec<u32>,
-    /// `span-ingest`: those whose traces are still to be evaluated. Not empty between two calls only when an output panicked.
-    evaluating: Vec<u32>,
+    /// `span-ingest`: the traces with spans of this resource.
+    touched: TouchedTraces,
     /// Limits were changed, and traces beyond them may wait.
     is_reloaded: bool,
 }
@@ -130,8 +129,7 @@ impl Shard {
             trace_states: TraceStateWriter::default(),
             candidates: Candidates::default(),
             stress: settings.stress,
-            touched: Vec::new(),
-            evaluating: Vec::new(),
+            touched: TouchedTraces::default(),
             is_reloaded: false,
             settings,
         }
@@ -161,7 +159,7 @@ impl Shard {
     pub(crate) fn begin(&mut self, now: Duration) {
         self.now = self.now.max(now);
         self.close_group();
-        self.touched.append(&mut self.evaluating);
+        self.touched.resume();
     }
 
     /// Takes one span.
@@ -302,7 +300,7 @@ impl Shard {
             self.table.hasten(slot, deadline);
         }
         if self.settings.by_ingest {
-            self.touched.push(slot);
+            self.touched.add(slot);
         }
     }
 
@@ -337,14 +335,8 @@ impl Shard {
 
     /// The next span has another resource: `span-ingest` decides by the spans of one resource, as the Collector does.
     pub(crate) fn end_resource(&mut self, output: &mut dyn TailOutput) {
-        if self.touched.is_empty() {
-            return;
-        }
-        std::mem::swap(&mut self.touched, &mut self.evaluating);
-        self.evaluating.sort_unstable_by(|a, b| b.cmp(a));
-        while let Some(slot) = self.evaluating.last().copied() {
-            let spans = self.evaluating.iter().rev().take_while(|next| **next == slot).count();
-            self.evaluating.truncate(self.evaluating.len() - spans);
+        self.touched.start();
+        while let Some((slot, spans)) = self.touched.next() {
             self.decide_by_ingest(slot, spans, output);
         }
     }

@@ -7,9 +7,10 @@ use super::config::{MAX_SPANS, SamplingStrategy, TailSamplingConfig};
 use super::decision_cache::DecisionCache;
 use super::error::TailSamplingError;
 use super::request_writer::RequestWriter;
+use super::span_index::ENTRY;
 use super::span_store::SEGMENT_BYTES;
 use super::timer_wheel::TimerWheel;
-use super::trace_table::TraceTable;
+use super::trace_table::{Entry, TraceTable};
 use crate::rules::Rule;
 use crate::stress::Stress;
 
@@ -185,3 +186,7 @@ const MIN_SPAN_BYTES: usize = 4 * SEGMENT_BYTES;
 /// How late a decision is at most, for waits up to 13 minutes.
 const MIN_TICK: Duration = Duration::from_millis(50);
 const MAX_TICKS: u32 = 16_384;
+
+/// The index of a span, and that of a trace with its place in the hash table: at least seven eighths of its places of five bytes are
+/// in use before it doubles.
+const _: () = assert!(ENTRY <= 24 && size_of::<Entry>() + 5 * 8 / 7 <= 64);

@@ -161,7 +161,7 @@ impl Shard {
         self.recent = None;
         self.record_removal(slot);
         self.table.remove(slot);
-        self.touched.retain(|touched| *touched != slot);
+        self.touched.end(slot);
         let span_outcome = self.account(outcome.decision, cause);
         let cache = match outcome.decision {
             Decision::Sampled => &mut self.sampled,

@@ -61,12 +61,12 @@ impl Shard {
         };
         let wheel = TimerWheel::new(settings.ticks);
         let slots = self.table.rebuild(settings.num_traces, wheel, deadline);
+        self.recent = None;
         let moved = |slot: &mut u32| {
             let new = slots.get(*slot as usize).copied().filter(|slot| *slot != u32::MAX);
             new.map(|new| *slot = new).is_some()
         };
         self.touched.retain_mut(moved);
-        self.evaluating.retain_mut(moved);
         for slot in slots.iter().copied() {
             let Some(entry) = self.table.get(slot) else { continue };
             let mut next = chain(&self.store, entry.last()).next();
