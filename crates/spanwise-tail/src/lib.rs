@@ -17,6 +17,7 @@ mod probabilistic_sampler;
 mod rules;
 mod stress;
 mod tail_policies;
+mod threads;
 mod trace_state;
 mod trace_view;
 
@@ -43,4 +44,8 @@ pub use probabilistic_sampler::{
 pub use rules::{AdaptiveThroughput, Rule, RuleMatch, RuleSampler, ThroughputState};
 pub use stress::StressRelief;
 pub use tail_policies::{TailPolicies, TraceSummary};
+pub use threads::{
+    OnFullQueue, TailAppendError, TailSamplerThreads, TailSamplerThreadsBuilder, TailShutdown,
+    TailThreadCounts, TailThreadsError,
+};
 pub use trace_view::SpanSource;

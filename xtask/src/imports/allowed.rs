@@ -33,6 +33,11 @@ pub const ALLOWED: &[Allowed] = &[
         kind: Kind::Parts,
     },
     Allowed {
+        from: "crates/spanwise-tail/src/threads/tail_sampler_threads.rs",
+        to: "crates/spanwise-tail/src/threads/builder.rs",
+        kind: Kind::Builder,
+    },
+    Allowed {
         from: "crates/spanwise-transport/src/file_sink/mod.rs",
         to: "crates/spanwise-transport/src/file_sink/builder.rs",
         kind: Kind::Builder,

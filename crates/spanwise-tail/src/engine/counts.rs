@@ -70,6 +70,14 @@ pub struct TailCounts {
     pub stress_activations: u64,
 }
 
+/// The place of a span in the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SpanOutcome {
+    Sampled,
+    NotSampled,
+    Dropped(TailDropReason),
+}
+
 /// Dropped spans by reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]

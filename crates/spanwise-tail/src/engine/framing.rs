@@ -69,6 +69,8 @@ pub(crate) struct ScopeHeader<'a> {
     pub(crate) scope: &'a [u8],
     /// Empty if it is not UTF-8.
     pub(crate) schema_url: &'a str,
+    /// Number of spans.
+    spans: u64,
 }
 
 impl<'a> ScopeHeader<'a> {
@@ -77,7 +79,8 @@ impl<'a> ScopeHeader<'a> {
         let mut header = Self::default();
         for field in ScopeFields::new(scope_spans) {
             match field? {
-                ScopeField::Span(_) | ScopeField::Unknown => {}
+                ScopeField::Span(_) => header.spans += 1,
+                ScopeField::Unknown => {}
                 ScopeField::Scope(bytes) => header.scope = bytes,
                 ScopeField::SchemaUrl(bytes) => {
                     header.schema_url = std::str::from_utf8(bytes).unwrap_or_default();
@@ -92,6 +95,7 @@ impl<'a> ScopeHeader<'a> {
 pub(crate) struct Framing<'a> {
     /// The headers of the first `ScopeSpans` messages, so that their spans are skimmed once. Bounded: a hostile request has millions.
     headers: Vec<ScopeHeader<'a>>,
+    spans: u64,
 }
 
 impl<'a> Framing<'a> {
@@ -100,7 +104,7 @@ impl<'a> Framing<'a> {
     /// # Errors
     /// The first error in the framing. A span that is malformed inside is none.
     pub(crate) fn check(request: &'a [u8]) -> Result<Self, WireError> {
-        let mut headers = Vec::new();
+        let (mut headers, mut spans) = (Vec::new(), 0);
         for field in Fields::new(request) {
             let field = field?;
             if field.number != RESOURCE_SPANS {
@@ -112,6 +116,7 @@ impl<'a> Framing<'a> {
                     RESOURCE | SCHEMA_URL => _ = field.bytes()?,
                     SCOPE_SPANS => {
                         let header = ScopeHeader::read(field.bytes()?)?;
+                        spans += header.spans;
                         if headers.len() < MAX_HEADERS {
                             headers.push(header);
                         }
@@ -120,7 +125,12 @@ impl<'a> Framing<'a> {
                 }
             }
         }
-        Ok(Self { headers })
+        Ok(Self { headers, spans })
+    }
+
+    /// Number of spans.
+    pub(crate) fn spans(&self) -> u64 {
+        self.spans
     }
 
     /// The header of the `ScopeSpans` message at `index` of the request, whose bytes are `scope_spans`.
@@ -203,6 +213,7 @@ mod tests {
             }
         }
         assert_eq!(Ok(spans as u64), TraceRequest::new(&request).count_spans());
+        assert_eq!(framing.spans(), spans as u64);
         assert!(index > MAX_HEADERS);
         // Cut or changed anywhere: the same requests are refused.
         for at in 0..groups[1].len().min(3_000) {

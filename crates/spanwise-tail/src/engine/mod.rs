@@ -2,16 +2,20 @@
 //! policies in `shard`, and leave through the `request_writer`; `decision_cache` answers for late spans.
 
 mod candidates;
+mod common_settings;
 mod config;
 mod counts;
 mod decided_trace;
 mod decider;
 mod decision_cache;
+mod divided_request;
 mod error;
 mod framing;
 mod group_table;
 mod incoming_span;
+mod long_traces;
 mod output;
+mod owned_shard;
 mod policy_record;
 mod request_writer;
 mod shard;
@@ -24,9 +28,14 @@ mod touched_traces;
 mod trace_table;
 mod validated;
 
+pub(crate) use common_settings::CommonSettings;
 pub use config::{DecisionCacheConfig, SamplingStrategy, TailSamplingConfig};
 pub use counts::{DroppedSpans, TailCounts, TailDropReason};
 pub use decided_trace::{DecidedTrace, DecisionCause};
+pub(crate) use divided_request::{DividedRequest, DividedSpans, SpanPlace};
 pub use error::TailSamplingError;
+pub(crate) use framing::Framing;
 pub use output::{SampledRequest, TailOutput};
+pub(crate) use owned_shard::OwnedShard;
+pub(crate) use shard::{Shard, ShardUpdate};
 pub use tail_sampler::{Appended, ShardedTailSampler, TailSampler};

@@ -5,19 +5,23 @@ mod at_once;
 mod candidates;
 mod decide;
 mod destination;
+mod long_traces;
 mod memory;
 mod record;
 mod reload;
+mod update;
 
 use std::time::Duration;
 
+pub(crate) use self::update::ShardUpdate;
 use super::candidates::Candidates;
-use super::counts::{TailCounts, TailDropReason};
+use super::counts::{SpanOutcome, TailCounts, TailDropReason};
 use super::decided_trace::DecisionCause;
 use super::decider::Decider;
 use super::decision_cache::DecisionCache;
 use super::group_table::{GroupTable, PartFields};
 use super::incoming_span::IncomingSpan;
+use super::long_traces::LongTraces;
 use super::output::TailOutput;
 use super::policy_record::PolicyRecord;
 use super::request_writer::{RequestWriter, group_fields_len, span_len};
@@ -63,6 +67,7 @@ pub(crate) struct Shard {
     /// The record of a span that passes through.
     passing_record: PolicyRecord,
     trace_states: TraceStateWriter,
+    long_traces: LongTraces,
     /// Traces that are due and are decided together. Not empty between calls only when an output panicked.
     candidates: Candidates,
     stress: Option<Stress>,
@@ -92,14 +97,6 @@ pub(crate) struct GroupFields<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refused;
 
-/// The place of a span in the account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SpanOutcome {
-    Sampled,
-    NotSampled,
-    Dropped(TailDropReason),
-}
-
 impl Shard {
     pub(crate) fn new(settings: ShardSettings, policies: Decider) -> Self {
         let (sampled, not_sampled) = settings.cache_sizes;
@@ -127,6 +124,7 @@ impl Shard {
             leaving_record: (PolicyRecord::default(), 0),
             passing_record: PolicyRecord::default(),
             trace_states: TraceStateWriter::default(),
+            long_traces: LongTraces::none(),
             candidates: Candidates::default(),
             stress: settings.stress,
             touched: TouchedTraces::default(),
@@ -139,11 +137,6 @@ impl Shard {
         self.counts.policy_evaluation_errors += self.policies.errors();
         self.metrics.replace(self.policies.counts(), policies.counts());
         self.policies = policies;
-    }
-
-    /// Explains the decisions from now on, or none.
-    pub(crate) fn set_explainer(&mut self, explainer: Option<Explainer>) {
-        self.explainer = explainer.map(Box::new);
     }
 
     pub(crate) fn is_stressed(&self) -> bool {
@@ -242,6 +235,7 @@ impl Shard {
                     return Ok(());
                 }
                 _ if self.store.free_spare() || self.compact() => {}
+                _ if self.has_long_traces() => self.forward_long_traces(PORTION, output),
                 // Its spans hold their groups.
                 _ if self.writer.has_spans() => self.writer.flush(&mut self.groups, output),
                 _ if self.table.len() == 0 => return self.drop_span(TailDropReason::SpanTooLarge),
@@ -348,6 +342,12 @@ impl Shard {
         self.end(output);
     }
 
+    /// The request has further spans, which are taken later.
+    pub(crate) fn pause_request(&mut self, output: &mut dyn TailOutput) {
+        self.close_group();
+        self.end(output);
+    }
+
     /// Decides the traces that are due, and writes the sampled spans.
     pub(crate) fn tick(&mut self, output: &mut dyn TailOutput) {
         self.decide_due(output);
@@ -380,6 +380,7 @@ impl Shard {
             }
         }
         self.decide_candidates(output);
+        self.forward_long_traces(u64::MAX, output);
         self.end(output);
     }
 
@@ -404,7 +405,7 @@ impl Shard {
 
     pub(crate) fn counts(&self) -> TailCounts {
         TailCounts {
-            pending_spans: self.table.spans() + self.leaving.len() as u64,
+            pending_spans: self.table.spans() + self.leaving.len() as u64 + self.long_traces.spans,
             pending_traces: self.table.len() as u64,
             policy_evaluation_errors: self.counts.policy_evaluation_errors + self.policies.errors(),
             requests: self.writer.requests(),
@@ -422,10 +423,22 @@ fn chain(store: &SpanStore, last: Address) -> impl Iterator<Item = Address> {
     std::iter::successors(valid(last), move |address| valid(store.header(*address).previous))
 }
 
+/// The shard of a trace, as the Collector computes it: the finalizer of SplitMix64 over both halves of the id.
+pub(crate) fn shard_of(trace_id: [u8; 16], shards: usize) -> usize {
+    let id = u128::from_le_bytes(trace_id);
+    let mut hash = id as u64 ^ (id >> 64) as u64;
+    hash = (hash ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    hash = (hash ^ hash >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^= hash >> 31;
+    (hash % shards.max(1) as u64) as usize
+}
+
 /// A decision that no policy made.
 fn outcome(decision: Decision) -> Outcome {
     Outcome { decision, policy: None, may_drop_later: false, update: ThresholdUpdate::None }
 }
 
+/// The spans of long traces that leave at once while the memory is short.
+const PORTION: u64 = 1_024;
 /// The most segments that are compacted after a request or a tick, so that neither takes long.
 const MAX_COMPACTIONS: usize = 4;

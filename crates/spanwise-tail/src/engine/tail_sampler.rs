@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use spanwise_wire::read::{TraceRequest, WireError};
 
+use super::common_settings::CommonSettings;
 use super::config::TailSamplingConfig;
 use super::counts::TailCounts;
-use super::decider::deciders;
 use super::error::TailSamplingError;
 use super::framing::{Framing, ScopeField, ScopeFields, ScopeHeader, scopes};
 use super::group_table::PartFields;
 use super::incoming_span::IncomingSpan;
 use super::output::TailOutput;
-use super::shard::{GroupFields, Refused, Shard};
+use super::shard::{GroupFields, Refused, Shard, ShardUpdate, shard_of};
 use super::validated::ShardSettings;
-use crate::explain::{ExplainFilter, Explainer};
-use crate::policy::{Limiters, PolicyCounts};
-use crate::rules::{SharedSamplers, ThroughputState};
+use crate::explain::ExplainFilter;
+use crate::policy::PolicyCounts;
+use crate::rules::ThroughputState;
 
 /// The spans of a request that a sampler took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,11 +172,8 @@ impl TailSampler {
 /// Tail samplers that share the work by trace id, as the Collector's `num_shards`. The tables, caches and limits of memory are divided
 /// among them; the tokens of `rate_limiting` and `bytes_limiting` are shared.
 pub struct ShardedTailSampler {
-    config: TailSamplingConfig,
+    settings: CommonSettings,
     shards: Vec<Shard>,
-    explain: Option<ExplainFilter>,
-    samplers: SharedSamplers,
-    limiters: Limiters,
     origin: Instant,
 }
 
@@ -186,12 +183,8 @@ impl ShardedTailSampler {
     /// # Errors
     /// As [`TailSampler::new`].
     pub fn new(config: &TailSamplingConfig, now: Instant) -> Result<Self, TailSamplingError> {
-        let settings = ShardSettings::new(config)?;
-        let samplers = SharedSamplers::new(&config.rules, config.num_shards);
-        let (deciders, limiters) = deciders(config, &samplers, &Limiters::default())?;
-        let shards = deciders.into_iter().map(|decider| Shard::new(settings, decider)).collect();
-        let config = config.clone();
-        Ok(Self { config, shards, explain: None, samplers, limiters, origin: now })
+        let (settings, shards) = CommonSettings::new(config)?;
+        Ok(Self { settings, shards, origin: now })
     }
 
     /// As [`TailSampler::append`].
@@ -244,7 +237,7 @@ impl ShardedTailSampler {
             let schema_url = resource.schema_url().unwrap_or_default();
             let resource_fields = PartFields { message: resource.resource(), schema_url };
             for scope_spans in scopes(resource.bytes()) {
-                let ScopeHeader { scope, schema_url } = framing.header(index, scope_spans);
+                let ScopeHeader { scope, schema_url, .. } = framing.header(index, scope_spans);
                 index += 1;
                 let scope = PartFields { message: scope, schema_url };
                 let fields = GroupFields { resource: resource_fields, scope };
@@ -307,6 +300,16 @@ impl ShardedTailSampler {
         }
     }
 
+    /// As [`TailSampler::set_explain`].
+    pub fn set_explain(&mut self, filter: Option<ExplainFilter>) {
+        let updates = self.settings.set_explain(filter);
+        self.update(updates);
+    }
+
+    fn update(&mut self, updates: Vec<ShardUpdate>) {
+        self.shards.iter_mut().zip(updates).for_each(|(shard, update)| shard.update(update));
+    }
+
     /// As [`TailSampler::is_stressed`], of any shard.
     pub fn is_stressed(&self) -> bool {
         self.shards.iter().any(Shard::is_stressed)
@@ -314,16 +317,7 @@ impl ShardedTailSampler {
 
     /// As [`TailSampler::throughput_states`], of all shards together.
     pub fn throughput_states(&self) -> Vec<ThroughputState> {
-        self.samplers.states()
-    }
-
-    /// As [`TailSampler::set_explain`].
-    pub fn set_explain(&mut self, filter: Option<ExplainFilter>) {
-        self.explain = filter;
-        for shard in &mut self.shards {
-            let filter = self.explain.clone();
-            shard.set_explainer(filter.map(|filter| Explainer::new(&self.config, filter)));
-        }
+        self.settings.throughput_states()
     }
 
     /// The account of all shards.
@@ -346,7 +340,7 @@ impl ShardedTailSampler {
 
     /// As [`TailSampler::memory_bytes`].
     pub fn memory_bytes(&self) -> usize {
-        self.shards.iter().map(|shard| shard.memory_bytes(&self.config)).sum()
+        self.shards.iter().map(Shard::memory_bytes).sum()
     }
 
     fn since(&self, now: Instant) -> Duration {
@@ -358,14 +352,4 @@ impl ShardedTailSampler {
 struct Taken {
     seen: u64,
     first_span: u64,
-}
-
-/// The shard of a trace, as the Collector computes it: the finalizer of SplitMix64 over both halves of the id.
-fn shard_of(trace_id: [u8; 16], shards: usize) -> usize {
-    let id = u128::from_le_bytes(trace_id);
-    let mut hash = id as u64 ^ (id >> 64) as u64;
-    hash = (hash ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    hash = (hash ^ hash >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^= hash >> 31;
-    (hash % shards.max(1) as u64) as usize
 }

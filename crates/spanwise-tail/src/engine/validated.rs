@@ -37,8 +37,10 @@ pub(crate) struct ShardSettings {
     /// The time between two decisions, and the number of ticks of the longest wait.
     pub(crate) tick: Duration,
     pub(crate) ticks: u16,
-    /// Bytes for spans, resources and scopes; the tables have theirs.
+    /// Bytes for spans, resources and scopes.
     pub(crate) span_bytes: usize,
+    /// Bytes of tables and buffers.
+    pub(crate) fixed_bytes: usize,
 }
 
 impl ShardSettings {
@@ -172,6 +174,7 @@ impl ShardSettings {
             tick,
             ticks,
             span_bytes: bytes - fixed,
+            fixed_bytes: fixed,
         })
     }
 }

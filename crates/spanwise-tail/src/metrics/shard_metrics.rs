@@ -35,6 +35,11 @@ impl ShardMetrics {
         self.late_span_age.record(wrapped_seconds(now).wrapping_sub(decided).into());
     }
 
+    /// Records the time of a tick.
+    pub(crate) fn record_tick(&mut self, time: Duration) {
+        self.tick_latency.record(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    }
+
     /// Retains the counts of policies that are replaced by those with the names `next`, so that sums never go back.
     pub(crate) fn replace<'a>(
         &mut self,
@@ -55,6 +60,14 @@ impl ShardMetrics {
             let earlier = self.replaced.iter().find(|earlier| earlier.name == policy.name);
             earlier.into_iter().for_each(|earlier| policy.add(earlier));
         }
+    }
+
+    /// Becomes a copy of `other`; its memory is reused.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        self.late_span_age.clone_from(&other.late_span_age);
+        self.trace_removal_age.clone_from(&other.trace_removal_age);
+        self.tick_latency.clone_from(&other.tick_latency);
+        self.replaced.clone_from(&other.replaced);
     }
 
     /// Adds the histograms of another shard.

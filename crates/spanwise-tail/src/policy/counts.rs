@@ -103,6 +103,11 @@ impl PolicyCounts {
         self.add_size(own, size.0, size.1);
     }
 
+    /// Takes over the counts of the same policy, without its name.
+    pub(crate) fn set(&mut self, other: &Self) {
+        *self = Self { name: std::mem::take(&mut self.name), ..*other };
+    }
+
     /// Adds the counts of the same policy of another shard.
     pub(crate) fn add(&mut self, other: &Self) {
         self.sampled += other.sampled;

@@ -91,4 +91,6 @@ pub const WITHOUT_SETTINGS: &str = "\
     tail::SamplingStrategy tail::ShardedTailSampler tail::SpanCountPolicy \
     tail::StringAttributePolicy tail::DecisionSums tail::TailCounts tail::TailHistogram tail::TailMetric \
     tail::TailMetricData tail::TailMetricPoint tail::TailDropReason tail::TailSampler \
-    tail::TailSamplingConfig tail::TailSamplingError tail::TraceStatePolicy";
+    tail::TailSamplingConfig tail::TailSamplingError tail::TraceStatePolicy tail::OnFullQueue \
+    tail::TailAppendError tail::TailSamplerThreads tail::TailSamplerThreadsBuilder tail::TailShutdown \
+    tail::TailThreadCounts tail::TailThreadsError";

@@ -5,10 +5,11 @@ use std::cell::OnceCell;
 use spanwise_wire::TraceId;
 use spanwise_wire::read::SpanView;
 
-use super::{Shard, SpanOutcome, chain, outcome};
-use crate::engine::counts::TailDropReason;
+use super::{Shard, chain, outcome};
+use crate::engine::counts::{SpanOutcome, TailDropReason};
 use crate::engine::decided_trace::{DecidedTrace, DecisionCause};
 use crate::engine::group_table::GroupTable;
+use crate::engine::long_traces::LongTrace;
 use crate::engine::output::TailOutput;
 use crate::engine::request_writer::span_len;
 use crate::engine::span_index::Address;
@@ -180,13 +181,18 @@ impl Shard {
             update @ ThresholdUpdate::Compose(_) => update,
             _ => ThresholdUpdate::None,
         });
-        if outcome.decision == Decision::Sampled || self.settings.dry_run {
+        let is_forwarded = outcome.decision == Decision::Sampled || self.settings.dry_run;
+        let update = match self.settings.dry_run {
+            // All traces leave: none is sampled by a probability.
+            true => ThresholdUpdate::None,
+            false => outcome.update,
+        };
+        if self.long_traces.is_long(spans) {
+            let (outcome, listed) = (span_outcome, Vec::new());
+            let trace = LongTrace { trace_id, update, outcome, is_forwarded, spans, last, listed };
+            self.add_long_trace(trace, output);
+        } else if is_forwarded {
             self.leaving_as = span_outcome;
-            let update = match self.settings.dry_run {
-                // All traces leave: none is sampled by a probability.
-                true => ThresholdUpdate::None,
-                false => outcome.update,
-            };
             self.leaving_update = (trace_id, update);
             self.record_leaving(outcome, cause);
             self.leaving.reserve_exact(spans as usize);
@@ -246,12 +252,18 @@ impl Shard {
         }
     }
 
-    fn count_spans(&mut self, outcome: SpanOutcome, spans: u64) {
+    pub(super) fn count_spans(&mut self, outcome: SpanOutcome, spans: u64) {
         match outcome {
             SpanOutcome::Sampled => self.counts.sampled_spans += spans,
             SpanOutcome::NotSampled => self.counts.not_sampled_spans += spans,
             SpanOutcome::Dropped(reason) => self.counts.dropped_spans.add(reason, spans),
         }
+    }
+
+    /// Counts a span that was forwarded, whatever the decision.
+    pub(super) fn count_forwarded(&mut self, outcome: SpanOutcome) {
+        self.count_spans(outcome, 1);
+        self.counts.dry_run_spans += u64::from(outcome != SpanOutcome::Sampled);
     }
 
     /// Passes the spans of the trace that is forwarded to the writer, in the order of their arrival.
@@ -266,8 +278,7 @@ impl Shard {
             self.writer.push(group, span, &mut self.groups, output);
             // Behind the output's call: after its panic, the span is forwarded by the next call.
             self.leaving.pop();
-            self.count_spans(self.leaving_as, 1);
-            self.counts.dry_run_spans += u64::from(self.leaving_as != SpanOutcome::Sampled);
+            self.count_forwarded(self.leaving_as);
             self.store.free(address);
             self.groups.release(group, 1);
         }

@@ -1,7 +1,6 @@
 //! The memory of a shard: what has space, and how space is made.
 
 use super::{GroupFields, Refused, Shard, chain};
-use crate::engine::config::TailSamplingConfig;
 use crate::engine::decided_trace::DecisionCause;
 use crate::engine::group_table::GroupTable;
 use crate::engine::output::TailOutput;
@@ -47,7 +46,7 @@ impl Shard {
 
     /// Moves the spans of a segment that is mostly free; returns false if there is none.
     pub(super) fn compact(&mut self) -> bool {
-        if !self.leaving.is_empty() {
+        if !self.leaving.is_empty() || !self.long_traces.is_empty() {
             return false;
         }
         let spare = self.settings.span_bytes.saturating_sub(self.span_memory());
@@ -69,14 +68,13 @@ impl Shard {
 
     pub(super) fn span_memory(&self) -> usize {
         // A decision needs the addresses of all spans of its trace.
-        let addresses = self.table.spans() as usize * size_of::<Address>();
+        let addresses =
+            (self.table.spans() + self.long_traces.spans) as usize * size_of::<Address>();
         self.store.bytes() + self.groups.bytes() + addresses
     }
 
     /// Bytes of memory, of which the tables' are allocated from the start.
-    pub(crate) fn memory_bytes(&self, config: &TailSamplingConfig) -> usize {
-        config.max_memory_bytes / usize::from(config.num_shards.max(1)) - self.settings.span_bytes
-            + self.span_memory()
-            + self.excess_bytes()
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.settings.fixed_bytes + self.span_memory() + self.excess_bytes()
     }
 }

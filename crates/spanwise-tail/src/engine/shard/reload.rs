@@ -94,6 +94,10 @@ impl Shard {
             if exceeds_memory && (self.store.free_spare() || self.compact()) {
                 continue;
             }
+            if exceeds_memory && self.has_long_traces() {
+                self.forward_long_traces(u64::MAX, output);
+                continue;
+            }
             if exceeds_memory && self.writer.has_spans() {
                 self.writer.flush(&mut self.groups, output);
                 continue;
@@ -114,10 +118,5 @@ impl Shard {
     pub(super) fn excess_bytes(&self) -> usize {
         TraceTable::bytes(self.table.max())
             .saturating_sub(TraceTable::bytes(self.settings.num_traces))
-    }
-
-    /// Whether the changes of thresholds are remembered for late spans.
-    pub(crate) fn remembers_updates(&self) -> bool {
-        self.settings.remembers_updates
     }
 }

@@ -54,8 +54,7 @@ impl ShardedTailSampler {
     /// As [`TailSampler::record_tick`].
     pub fn record_tick(&mut self, time: Duration) {
         if let Some(shard) = self.shards.first_mut() {
-            let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-            shard.metrics_mut().tick_latency.record(millis);
+            shard.metrics_mut().record_tick(time);
         }
     }
 }

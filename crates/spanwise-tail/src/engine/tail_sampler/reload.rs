@@ -2,10 +2,7 @@
 
 use super::{ShardedTailSampler, TailSampler};
 use crate::engine::config::TailSamplingConfig;
-use crate::engine::decider::deciders;
 use crate::engine::error::TailSamplingError;
-use crate::engine::shard::Shard;
-use crate::engine::validated::ShardSettings;
 use crate::policy::Policy;
 use crate::rules::Rule;
 
@@ -25,7 +22,7 @@ impl TailSampler {
     /// # Cost
     /// Tables and caches whose size changes are copied, and some 10 ns a waiting span if `decision_wait` or `num_traces` changes.
     pub fn set_config(&mut self, config: &TailSamplingConfig) -> Result<(), TailSamplingError> {
-        self.inner.reload(config.clone().with_num_shards(1))
+        self.inner.set_config(&config.clone().with_num_shards(1))
     }
 
     /// Replaces the policies for all traces that are not decided yet, as [`set_config`](Self::set_config) does.
@@ -51,7 +48,9 @@ impl ShardedTailSampler {
     /// # Errors
     /// As [`TailSampler::set_config`], and if `num_shards` differs: traces stay in their shards.
     pub fn set_config(&mut self, config: &TailSamplingConfig) -> Result<(), TailSamplingError> {
-        self.reload(config.clone())
+        let updates = self.settings.set_config(config.clone())?;
+        self.update(updates);
+        Ok(())
     }
 
     /// As [`TailSampler::set_policies`].
@@ -59,10 +58,9 @@ impl ShardedTailSampler {
     /// # Errors
     /// As [`TailSampler::set_policies`].
     pub fn set_policies(&mut self, policies: &[Policy]) -> Result<(), TailSamplingError> {
-        if !self.config.rules.is_empty() {
-            return Err(setting("policies", "the sampler has rules instead"));
-        }
-        self.reload(TailSamplingConfig { policies: policies.to_vec(), ..self.config.clone() })
+        let updates = self.settings.set_policies(policies)?;
+        self.update(updates);
+        Ok(())
     }
 
     /// As [`TailSampler::set_rules`].
@@ -70,41 +68,8 @@ impl ShardedTailSampler {
     /// # Errors
     /// As [`TailSampler::set_rules`].
     pub fn set_rules(&mut self, rules: &[Rule]) -> Result<(), TailSamplingError> {
-        if !self.config.policies.is_empty() {
-            return Err(setting("rules", "the sampler has policies instead"));
-        }
-        self.reload(TailSamplingConfig { rules: rules.to_vec(), ..self.config.clone() })
-    }
-
-    fn reload(&mut self, config: TailSamplingConfig) -> Result<(), TailSamplingError> {
-        let (shards, wanted) = (self.config.num_shards, config.num_shards);
-        if wanted != shards {
-            let message = format!("{wanted} differs; accepted is {shards} until a restart");
-            return Err(setting("num_shards", message));
-        }
-        let (strategy, wanted) = (self.config.sampling_strategy, config.sampling_strategy);
-        if wanted != strategy {
-            let message = format!(
-                "`{}` differs; accepted is `{}` until a restart",
-                wanted.name(),
-                strategy.name()
-            );
-            return Err(setting("sampling_strategy", message));
-        }
-        let remembers_updates = self.shards.iter().any(Shard::remembers_updates);
-        let settings = ShardSettings::after(&config, remembers_updates)?;
-        let samplers = self.samplers.after(&config.rules);
-        let (deciders, limiters) = deciders(&config, &samplers, &self.limiters)?;
-        (self.config, self.samplers, self.limiters) = (config, samplers, limiters);
-        for (shard, decider) in self.shards.iter_mut().zip(deciders) {
-            shard.reload(settings, decider);
-        }
-        let explain = self.explain.take();
-        self.set_explain(explain);
+        let updates = self.settings.set_rules(rules)?;
+        self.update(updates);
         Ok(())
     }
-}
-
-fn setting(name: &'static str, message: impl Into<String>) -> TailSamplingError {
-    TailSamplingError::Setting { name, message: message.into() }
 }
