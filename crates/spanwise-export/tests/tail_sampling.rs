@@ -341,3 +341,41 @@ fn the_index_is_charged_to_the_budget() {
     line.shut_down();
     assert_eq!(line.charged_at_end(), 0);
 }
+
+/// A ratio is consistent: by the id alone, and a larger one contains a smaller one.
+#[test]
+fn a_ratio_is_that_of_trace_ids() {
+    let counts = Arc::new(Mutex::new([0u32; 4]));
+    let seen = counts.clone();
+    let mut line = tail(TailSampling::new(move |trace: &LocalTrace<'_>| {
+        let is_in = [0.0, 0.01, 0.25, 1.0].map(|ratio| trace.is_in_ratio(ratio));
+        assert!(is_in.is_sorted());
+        let mut counts = seen.lock().unwrap();
+        counts.iter_mut().zip(is_in).for_each(|(count, is_in)| *count += u32::from(is_in));
+        is_in[1]
+    }));
+    let ids = (1..=10_000u128)
+        .map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
+    ids.for_each(|id| line.push_span(&root(id, 1)));
+    line.shut_down();
+    let [none, few, quarter, all] = *counts.lock().unwrap();
+    assert_eq!((none, all), (0, 10_000));
+    assert!((80..=120).contains(&few) && (2_400..=2_600).contains(&quarter), "{few} {quarter}");
+    assert_eq!(line.ledger().exported, few.into());
+}
+
+/// Settings out of range have the nearest possible value.
+#[test]
+fn impossible_settings_are_limited() {
+    let sampling = errors().with_num_traces(0).with_max_spans_per_trace(0);
+    let mut line = tail(sampling.with_decision_wait(Duration::MAX));
+    (1..=10).for_each(|trace| line.push_span(&child(trace, 2, 1)));
+    line.wait(2 * SECOND);
+    let account = line.ledger();
+    assert_eq!((account.tail_not_sampled, account.in_flight), (10, 0), "one span is the most");
+    let mut line = tail(errors().with_decision_wait_after_root_received(Duration::MAX));
+    line.push_span(&root(1, 1).error());
+    line.wait(SECOND);
+    line.shut_down();
+    assert_eq!(line.ledger().exported, 1);
+}

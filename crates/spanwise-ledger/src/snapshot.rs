@@ -278,6 +278,33 @@ counters
         assert_eq!(since.in_flight, later.in_flight);
     }
 
+    /// The outcomes of tail sampling are no losses, and a ledger without them does not print them.
+    #[test]
+    fn the_outcomes_of_tail_sampling_settle_spans() {
+        let ledger = Ledger::new();
+        (0..9).for_each(|_| ledger.started());
+        assert!(!ledger.snapshot().to_string().contains("tail"));
+        let mut tickets = ledger.tickets(9);
+        tickets.split(3).tail_not_sampled();
+        tickets.split(2).tail_dropped();
+        assert_eq!(ledger.snapshot().in_flight, 4);
+        tickets.exported();
+        let account = ledger.snapshot();
+        account.check().unwrap();
+        let outcomes = (account.exported, account.tail_not_sampled, account.tail_dropped);
+        assert_eq!((outcomes, account.in_flight), ((4, 3, 2), 0));
+        assert!(account.is_idle() && account.dropped_total() == 0);
+        for text in [account.to_string(), format!("{account:?}")] {
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(
+                text.contains("tail_not_sampled 3") && text.contains("tail_dropped 2"),
+                "{text}"
+            );
+        }
+        let since = account.since(&account);
+        assert_eq!((since.tail_not_sampled, since.tail_dropped), (0, 0));
+    }
+
     #[test]
     fn every_name_fits_the_first_column() {
         let names = DropReason::ALL.map(DropReason::name).into_iter();

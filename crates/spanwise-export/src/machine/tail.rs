@@ -246,8 +246,9 @@ impl Tail {
         // Of a trace that was decided in between, too.
         let Some((slot, run_id)) = known.and_then(|_| self.new_run(id, spans.clone(), run, now))
         else {
-            // There is no memory for the index: the spans are exported without a decision.
-            return self.store.chunks.decide(id, spans, TailDecision::Sampled);
+            // Without memory for the index, spans of a trace that has no decision are exported.
+            let decision = self.decisions.get(run.trace_id).unwrap_or(TailDecision::Sampled);
+            return self.store.chunks.decide(id, spans, decision);
         };
         let Some(trace) = self.traces.get_mut(slot) else { return };
         let had_root = trace.facts.has_local_root;
@@ -309,9 +310,15 @@ impl Tail {
             if let Some(id) = self.store.runs.insert(new) {
                 return Some((slot, id));
             }
-            if !self.store.runs.grow(&self.budget, self.usable / 8) && !self.decide_earliest(now) {
+            if self.store.runs.grow(&self.budget, self.usable / 8) {
+                continue;
+            }
+            if self.traces.earliest() == Some(slot) && self.traces.is_empty(slot) {
+                // The trace itself is the only one, and has no spans to decide by.
+                self.traces.remove(slot);
                 return None;
             }
+            self.decide_earliest(now);
         }
     }
 

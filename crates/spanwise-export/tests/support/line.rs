@@ -1,7 +1,7 @@
 //! An exporter in virtual time whose requests the test answers.
 
 use super::ended_span::EndedSpan;
-use spanwise_export::sans_io::{Action, ExportMachine, FlushId, RequestId};
+use spanwise_export::sans_io::{Action, ExportMachine, FlushId, QueueAction, RequestId};
 use spanwise_export::{
     BatchConfig, ExportEvent, Exporter, ExporterBuilder, OnFull, ShedThreshold, SpanQueue,
 };
@@ -151,6 +151,7 @@ impl Line {
         let mut sent = self.turn();
         while !self.is_finished {
             self.answer();
+            self.now = self.now.max(self.wait_until);
             sent.extend(self.turn());
         }
         let account = self.ledger();
@@ -167,6 +168,14 @@ impl Line {
         assert!(self.is_finished, "a shutdown ends by its deadline");
     }
 
+    /// The exporter's thread dies.
+    pub fn die(self) -> Snapshot {
+        let Self { queue, machine, in_flight, .. } = self;
+        drop((machine, in_flight));
+        drop(queue.apply(QueueAction::DrainAll));
+        queue.ledger().snapshot()
+    }
+
     /// Bytes that stay charged when the exporter is freed.
     pub fn charged_at_end(self) -> usize {
         let Self { queue, machine, in_flight, .. } = self;
@@ -177,10 +186,14 @@ impl Line {
 
     /// The receiver accepts all requests in flight.
     pub fn answer(&mut self) {
+        self.answer_with(&Outcome::Accepted { rejected: 0, message: None });
+    }
+
+    /// All requests in flight end with this outcome.
+    pub fn answer_with(&mut self, outcome: &Outcome) {
         for (id, request) in self.in_flight.drain(..) {
             drop(request);
-            let delivery = Delivery::from(Outcome::Accepted { rejected: 0, message: None });
-            self.machine.request_ended(self.now, id, Some(delivery));
+            self.machine.request_ended(self.now, id, Some(Delivery::from(outcome.clone())));
         }
     }
 
@@ -224,9 +237,10 @@ impl Line {
         loop {
             let action = self.machine.poll(self.now, self.queue.level());
             let Action::Queue(action) = action else {
-                let Action::WaitUntil(until) = action else { continue };
-                self.wait_until = until;
-                return until - self.now;
+                if self.act(action, &mut Vec::new()) {
+                    continue;
+                }
+                return self.wait_until - self.now;
             };
             let buffer = self.queue.buffer();
             let held: Vec<_> = (0..64).filter_map(|slot| buffer.hold_slot(slot)).collect();
@@ -256,44 +270,53 @@ impl Line {
     fn turn(&mut self) -> Vec<Sent> {
         let mut sent = Vec::new();
         loop {
-            match self.machine.poll(self.now, self.queue.level()) {
-                Action::Queue(action) => {
-                    if let Some(drained) = self.queue.apply(action) {
-                        self.machine.drained(drained);
-                    }
-                }
-                Action::Send(id, request) => {
-                    let decoded = spanwise_testkit::decode(request.message());
-                    let spans = spanwise_testkit::spans(&decoded).count() as u64;
-                    self.exported.extend(spanwise_testkit::spans(&decoded).map(|span| {
-                        let trace = span.trace_id.as_slice().try_into().unwrap_or_default();
-                        let id = span.span_id.as_slice().try_into().unwrap_or_default();
-                        (u128::from_be_bytes(trace), u64::from_be_bytes(id))
-                    }));
-                    sent.push(Sent { spans, bytes: request.message().len() });
-                    self.in_flight.push((id, request));
-                }
-                Action::Reply(reply) => {
-                    if let Some((id, done)) = &mut self.flush
-                        && *id == reply.id
-                    {
-                        *done = Some(reply.is_done);
-                    }
-                }
-                Action::Report(ExportEvent::Panicked { count, .. }) => self.panics = count,
-                Action::WaitUntil(until) => {
-                    self.wait_until = until;
-                    return sent;
-                }
-                Action::Finish => {
-                    self.is_finished = true;
-                    return sent;
-                }
-                _ => {}
+            let action = self.machine.poll(self.now, self.queue.level());
+            if !self.act(action, &mut sent) {
+                return sent;
             }
             let budget = self.queue.budget();
             assert!(budget.charged() <= budget.limit());
         }
+    }
+
+    /// Carries out an action. Returns whether the turn goes on.
+    fn act(&mut self, action: Action, sent: &mut Vec<Sent>) -> bool {
+        match action {
+            Action::Queue(action) => {
+                if let Some(drained) = self.queue.apply(action) {
+                    self.machine.drained(drained);
+                }
+            }
+            Action::Send(id, request) => {
+                let decoded = spanwise_testkit::decode(request.message());
+                let spans = spanwise_testkit::spans(&decoded).count() as u64;
+                self.exported.extend(spanwise_testkit::spans(&decoded).map(|span| {
+                    let trace = span.trace_id.as_slice().try_into().unwrap_or_default();
+                    let id = span.span_id.as_slice().try_into().unwrap_or_default();
+                    (u128::from_be_bytes(trace), u64::from_be_bytes(id))
+                }));
+                sent.push(Sent { spans, bytes: request.message().len() });
+                self.in_flight.push((id, request));
+            }
+            Action::Reply(reply) => {
+                if let Some((id, done)) = &mut self.flush
+                    && *id == reply.id
+                {
+                    *done = Some(reply.is_done);
+                }
+            }
+            Action::Report(ExportEvent::Panicked { count, .. }) => self.panics = count,
+            Action::WaitUntil(until) => {
+                self.wait_until = until;
+                return false;
+            }
+            Action::Finish => {
+                self.is_finished = true;
+                return false;
+            }
+            _ => {}
+        }
+        true
     }
 }
 

@@ -57,11 +57,11 @@ impl Decisions {
     }
 }
 
-/// Decisions of a set.
-const WAYS: usize = 4;
+/// Decisions of a set: those of a cache line.
+const WAYS: usize = 8;
 /// The bits of an entry that have the decision; 0 is no entry.
 const CODE: u64 = 3 << 62;
-const MAX_SETS: usize = 1 << 17;
+const MAX_SETS: usize = 1 << 16;
 const SAMPLED: u64 = 1 << 62;
 const NOT_SAMPLED: u64 = 2 << 62;
 

@@ -76,6 +76,11 @@ impl Traces {
         self.slots.get_mut(slot as usize)
     }
 
+    /// Whether a trace has no spans yet.
+    pub(super) fn is_empty(&self, slot: u32) -> bool {
+        self.get(slot).is_none_or(|trace| trace.first_run == NONE)
+    }
+
     /// Adds a trace without spans. `None` without capacity.
     pub(super) fn insert(&mut self, trace_id: TraceId, now: Instant) -> Option<u32> {
         let facts = TraceFacts { trace_id, ..TraceFacts::NO_SPANS };
