@@ -1,5 +1,5 @@
 //! Spanwise's set-ups: `spanwise` through the OpenTelemetry API, `spanwise-native` through its own
-//! methods. Spans always go all the way, through shards, worker and requests: to a receiver, or,
+//! methods; with `-tail` behind it, tail sampling exports one trace in a hundred, errors and slow ones. Spans always go all the way, through shards, worker and requests: to a receiver, or,
 //! where the workload has none, to a sink that drops the requests, as the rivals' exporters do.
 
 use crate::compress::Compress;
@@ -13,7 +13,7 @@ use spanwise::sampling::Sampler;
 use spanwise::transport::Outcome;
 use spanwise::wire::read::TraceRequest;
 use spanwise::worker::clock;
-use spanwise::{Counter, DropReason, OnFull, Protocol, Spanwise, Tracer};
+use spanwise::{Counter, DropReason, LocalTrace, OnFull, Protocol, Spanwise, Tracer};
 use spanwise_bench_harness::{
     Arguments, Compression, Export, Mode, Operations, Sampler as Keeps, Subject, Tally,
     Tracer as Held, otel_api,
@@ -88,6 +88,9 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     if workload.name != DEFAULTS && workload.export != Export::Dead {
         builder = builder.with_on_full(OnFull::Wait(PATIENCE));
     }
+    if implementation.ends_with("-tail") {
+        builder = builder.with_tail_sampling(errors_slow_and_one_percent);
+    }
     let spanwise = builder.build().map_err(|error| error.to_string())?;
     wait_for_the_clock();
     let tracer = match (native, workload.tracer) {
@@ -100,6 +103,11 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     };
     let operations = Operations::new(workload);
     Ok(Box::new(Traced { spanwise, tracer, operations, arrived }))
+}
+
+/// The traces that tail sampling exports.
+fn errors_slow_and_one_percent(trace: &LocalTrace<'_>) -> bool {
+    trace.has_error() || trace.duration() > Duration::from_secs(1) || trace.is_in_ratio(0.01)
 }
 
 /// The counter takes over from the monotonic clock after the worker's second
@@ -166,7 +174,7 @@ impl Subject for Traced {
         };
         Tally {
             // If the receiver counted a different number, the sum check fails.
-            exported: arrived,
+            exported: arrived + ledger.tail_not_sampled,
             lost: ledger.dropped_total(),
             sampled_out: ledger.sampled_out,
             nowhere: 0,

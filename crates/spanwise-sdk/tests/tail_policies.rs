@@ -6,7 +6,7 @@ mod support;
 
 use opentelemetry::trace::Span as _;
 use spanwise_config::Document;
-use spanwise_sdk::{SpanKind, Tracer};
+use spanwise_sdk::{Bytes, LocalTrace, Outcome, SpanKind, SpanwiseBuilder, Tracer};
 use spanwise_tail::{
     Policy, PolicyKind, RateLimitingPolicy, Rule, RuleSampler, TailSampler, TailSamplingConfig,
 };
@@ -142,6 +142,41 @@ fn an_invalid_policy_is_an_error_of_the_build() {
         TailSamplingConfig::default().with_rule(Rule::new("all", RuleSampler::AlwaysSample));
     let rules = build(rules);
     assert!(rules.starts_with("with_tail_sampling=") && rules.contains("rules: "), "{rules}");
+}
+
+#[test]
+fn a_variable_names_a_file_of_policies_and_code_precedes_it() {
+    let path = std::env::temp_dir().join(format!("tail-{}.yaml", std::process::id()));
+    let text = "tail_sampling: {policies: [{name: errors, type: \"${TYPE}\", status_code: {status_codes: [ERROR]}}]}";
+    std::fs::write(&path, text).unwrap();
+    let build = |variable: &str, path: &str| {
+        let (variable, path) = (variable.to_owned(), path.to_owned());
+        builder().with_environment(move |name| match name {
+            "SPANWISE_TAIL_SAMPLING_FILE" => Some(path.clone()),
+            "TYPE" => Some(variable.clone()),
+            _ => None,
+        })
+    };
+    let path = path.display().to_string();
+    let spans = |configured: SpanwiseBuilder| {
+        let bench = bench(|it| {
+            let _unused = it;
+            let sink = |_: Bytes| async { Outcome::Accepted { rejected: 0, message: None } };
+            configured.with_sink(sink)
+        });
+        traces(&bench.spanwise.tracer("tail"));
+        let ledger = bench.spanwise.shutdown().unwrap().ledger;
+        (ledger.exported, ledger.tail_not_sampled)
+    };
+    let (exported, not_sampled) = spans(build("status_code", &path));
+    assert!((20..200).contains(&exported) && not_sampled > 5_000, "{exported} {not_sampled}");
+    let in_code = build("status_code", &path).with_tail_sampling(|_: &LocalTrace<'_>| true);
+    assert_eq!(spans(in_code).1, 0);
+    let error = |builder: SpanwiseBuilder| builder.build().map(|_| ()).unwrap_err().to_string();
+    let unknown = error(build("status_cod", &path));
+    assert!(unknown.contains(&path) && unknown.contains("status_code"), "{unknown}");
+    assert!(error(build("", "/no/such/file.yaml")).contains("cannot be read"));
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[test]

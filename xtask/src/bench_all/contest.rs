@@ -140,6 +140,7 @@ const CONTEST: &[(&str, &[&str])] = &[
             OVER_OTHER_ALLOCATORS,
             "floor-prototype",
             "spanwise-plugin otel-sdk-dropping",
+            "spanwise-tail spanwise-native-tail",
         ],
     ),
     ("w3-end", &["spanwise-plugin otel-sdk-bsp"]),
@@ -152,7 +153,13 @@ const CONTEST: &[(&str, &[&str])] = &[
     ("encode", &["spanwise otel-sdk"]),
     ("encode-json", &["spanwise otel-sdk"]),
     ("e2e-grpc", &["spanwise-native spanwise otel-sdk-paced spanwise-plugin"]),
-    ("e2e-http", &["spanwise-native spanwise otel-sdk-paced floor-prototype spanwise-plugin"]),
+    (
+        "e2e-http",
+        &[
+            "spanwise-native spanwise otel-sdk-paced floor-prototype spanwise-plugin",
+            "spanwise-tail spanwise-native-tail",
+        ],
+    ),
     ("e2e-http-gzip", &["spanwise-native spanwise otel-sdk-paced"]),
     ("e2e-http-zstd", &["spanwise-native spanwise otel-sdk-paced"]),
     ("e2e-grpc-zstd", &["spanwise-native spanwise otel-sdk-paced"]),

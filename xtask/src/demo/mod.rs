@@ -14,7 +14,7 @@ use process::{Cpu, peak_rss_bytes, rss_bytes};
 pub(crate) use receiver::{Embedded, RECEIVER};
 use report::{Full, Measured, Paced};
 use service::{Service, Tally, Tracing};
-use spanwise::{OnFull, Snapshot, Spanwise};
+use spanwise::{LocalTrace, OnFull, Snapshot, Spanwise};
 use spanwise_testkit::{CountingAllocator, allocator};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -131,7 +131,16 @@ fn build(options: &Options, endpoint: &str) -> Result<Spanwise, String> {
         .with_on_full(options.on_full)
         // The report lists the lost spans; lines in between would tear the progress line.
         .with_diagnostics(|_| {});
+    let builder = match options.tail {
+        true => builder.with_tail_sampling(errors_slow_and_one_percent),
+        false => builder,
+    };
     builder.build().map_err(|error| error.to_string())
+}
+
+/// The traces that `--tail` exports.
+fn errors_slow_and_one_percent(trace: &LocalTrace<'_>) -> bool {
+    trace.has_error() || trace.duration() > Duration::from_secs(1) || trace.is_in_ratio(0.01)
 }
 
 /// The service at 2,000 requests (10,000 spans) a second, as a service spends its days.

@@ -16,6 +16,8 @@ attributes and four children with four each, one with an event), and prints what
   --on-full MODE       when the byte budget is used up: drop (default) drops and refuses spans, shed
                        drops whole traces before it is, wait makes the caller wait
   --wait               the same as --on-full wait
+  --tail               export one trace in a hundred, errors and slow ones: the others are recorded
+                       and not exported
   --endpoint URL       send there instead; the receiver's count is then not checked
   --json PATH          write the numbers there too
 
@@ -28,6 +30,7 @@ pub(super) struct Options {
     pub(super) protocol: Protocol,
     pub(super) api: Api,
     pub(super) on_full: OnFull,
+    pub(super) tail: bool,
     pub(super) endpoint: Option<String>,
     pub(super) json: Option<PathBuf>,
 }
@@ -47,6 +50,7 @@ impl Options {
             protocol: Protocol::HttpProtobuf,
             api: Api::OpenTelemetry,
             on_full: OnFull::Drop,
+            tail: false,
             endpoint: None,
             json: None,
         };
@@ -54,6 +58,10 @@ impl Options {
         while let Some(name) = arguments.next() {
             if name == "--wait" {
                 options.on_full = WAIT;
+                continue;
+            }
+            if name == "--tail" {
+                options.tail = true;
                 continue;
             }
             let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;

@@ -83,6 +83,12 @@ impl Environment {
         setting.variables.iter().any(|name| self.has(name))
     }
 
+    /// The value of any variable, for references in a file.
+    #[cfg(feature = "tail-sampling")]
+    pub(super) fn referred(&self, name: &str) -> Option<String> {
+        (self.lookup)(name)?.into_string().ok()
+    }
+
     /// The first variable of `setting` that is set, with its name. Reports a value that is not UTF-8.
     pub(crate) fn text(&self, setting: &Setting) -> Option<(&'static str, String)> {
         setting.variables.iter().find_map(|&name| Some((name, self.text_of(name)?)))

@@ -151,6 +151,7 @@ impl SpanwiseBuilder {
         environment: &Environment,
         reporter: &Reporter,
     ) -> Result<Exporting, BuildError> {
+        self.read_tail_sampling_file(environment)?;
         let health = EndpointHealth::new(reporter.clone());
         // This reports an invalid value; the clock of the process reads the variable itself.
         let clock = environment.parsed(

@@ -3,14 +3,22 @@
 use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
+#[cfg(not(feature = "tail-sampling"))]
+use super::redaction::shown_path;
 use super::reload::running::FixedSetting;
 use super::settings;
 use crate::tail::TailSampling;
+#[cfg(feature = "tail-sampling")]
+use spanwise_config::Document;
+#[cfg(feature = "tail-sampling")]
+use spanwise_tail::TailSamplingConfig;
+#[cfg(not(feature = "tail-sampling"))]
+use spanwise_transport::__private::MissingFeature;
 
 impl SpanwiseBuilder {
     /// Decides about whole local traces, after their spans have ended, which of them are exported: by a function over the
-    /// trace, or with the feature `tail-sampling` by a `TailSamplingConfig`, the Collector's policies in code or YAML.
-    /// Default: all spans that the sampler samples are exported.
+    /// trace, or with the feature `tail-sampling` by a `TailSamplingConfig`, the Collector's policies in code or YAML
+    /// (`SPANWISE_TAIL_SAMPLING_FILE` names a file). Default: all spans that the sampler samples are exported.
     ///
     /// All spans are recorded then, sampled or not, and wait for the decision within the byte budget. The sampler's flag and
     /// threshold stay as they are, so that other services are asked for no more spans: what the decision adds is exported
@@ -47,6 +55,24 @@ impl SpanwiseBuilder {
         self
     }
 
+    /// Reads the file that the variable names, unless code has set tail sampling.
+    ///
+    /// # Errors
+    /// The file cannot be read or has a mistake, or the feature is missing.
+    pub(super) fn read_tail_sampling_file(
+        &mut self,
+        environment: &Environment,
+    ) -> Result<(), BuildError> {
+        if self.tail_sampling.is_some() {
+            return Ok(());
+        }
+        if let Some((variable, path)) = environment.required_text(&settings::TAIL_SAMPLING)? {
+            let crate_name = self.recording_sdk.crate_name();
+            self.tail_sampling = Some(read(environment, (variable, &path), crate_name)?);
+        }
+        Ok(())
+    }
+
     /// For the exporter.
     pub(super) fn resolve_tail_sampling(
         &self,
@@ -77,6 +103,35 @@ impl SpanwiseBuilder {
         let identity = tail.map(TailSampling::identity).unwrap_or_default();
         FixedSetting::new(METHOD, identity, &description(tail))
     }
+}
+
+/// The policies of a file. Reports its warnings.
+#[cfg(feature = "tail-sampling")]
+fn read(
+    environment: &Environment,
+    (variable, path): (&'static str, &str),
+    _: &'static str,
+) -> Result<TailSampling, BuildError> {
+    let document = Document::open(path, |name| environment.referred(name))?;
+    let read = TailSamplingConfig::from_document(&document, None)?;
+    for warning in read.warnings {
+        environment.unused(variable, warning.to_string());
+    }
+    Ok(read.value.into())
+}
+
+#[cfg(not(feature = "tail-sampling"))]
+fn read(
+    _: &Environment,
+    (variable, path): (&'static str, &str),
+    crate_name: &'static str,
+) -> Result<TailSampling, BuildError> {
+    let missing = MissingFeature {
+        feature: "tail-sampling",
+        crate_name,
+        instead: "set with_tail_sampling to a function",
+    };
+    Err(BuildError::no_feature(variable, shown_path(path), missing))
 }
 
 fn description(tail: Option<&TailSampling>) -> String {

@@ -147,13 +147,15 @@ rows! {
     )
     .in_code(&["with_on_full"]);
     TAIL_SAMPLING = Setting::new(
-        &[],
-        Type::Code,
+        &["SPANWISE_TAIL_SAMPLING_FILE"],
+        Type::Path,
         "none",
         "Decides about whole local traces which of them are exported; all spans are recorded.",
     )
     .in_code(&["with_tail_sampling"])
-    .remark("policies of the Collector need the feature `tail-sampling`; a function does not");
+    .remark(
+        "a YAML file with the block `tail_sampling` of the Collector, with the feature `tail-sampling`; a function in code needs no feature",
+    );
     SHUTDOWN_TIMEOUT = Setting::new(
         &[],
         Type::Milliseconds { min: 0, max: u64::MAX },
