@@ -4,8 +4,10 @@
 
 mod support;
 
+use spanwise_sampling::Sampler;
 use spanwise_sdk::{
-    Bytes, Counter, Exporter, LocalTrace, Outcome, Span, SpanKind, Spanwise, TailSampling, Tracer,
+    Bytes, CheckStatus, Counter, Exporter, LocalTrace, Outcome, Span, SpanKind, Spanwise,
+    TailSampling, Tracer,
 };
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -204,4 +206,25 @@ fn a_setting_out_of_range_is_an_error_and_an_unused_one_is_reported() {
         .unwrap();
     let lines = log.lines();
     assert!(lines.iter().any(|line| line.contains("with_tail_sampling")), "{lines:?}");
+}
+
+#[test]
+fn the_doctor_counts_what_the_tail_left_out_and_blames_no_sampler() {
+    let sink = |_: Bytes| async { Outcome::Accepted { rejected: 0, message: None } };
+    let spanwise = builder()
+        .with_sink(sink)
+        .with_sampler(Sampler::always_off())
+        .with_tail_sampling(|trace: &LocalTrace<'_>| trace.has_error())
+        .build()
+        .unwrap();
+    let tracer = spanwise.tracer("tail");
+    trace(&tracer, Kind::Usual);
+    trace(&tracer, Kind::Error);
+    spanwise.force_flush_timeout(LONG).unwrap();
+    let report = spanwise.doctor();
+    let check = |name: &str| report.checks().iter().find(|check| check.name() == name).unwrap();
+    let finding =
+        "spans so far: 6 created, 0 sampled out, 3 exported, 0 lost, 3 left out by tail sampling";
+    assert_eq!(check("spans").finding(), finding);
+    assert_eq!(check("sampling").status(), CheckStatus::Passed, "{report}");
 }

@@ -3,7 +3,7 @@
 use super::explain::{EffectiveSetting, Explanation, Origin};
 use super::misspelt;
 use super::reload::reloaded::SettingChange;
-use super::settings::{SAMPLER, Setting};
+use super::settings::{SAMPLER, Setting, TAIL_SAMPLING};
 use crate::diagnostics::LogLevel;
 
 /// The settings of a provider that are no defaults, and the warnings of its build or of its last reload.
@@ -71,6 +71,11 @@ impl EffectiveSettings {
             Some(Origin::File { field, .. }) => Some(field),
             _ => self.is_declarative.then_some("tracer_provider.sampler"),
         }
+    }
+
+    /// Tail sampling decides about all spans, sampled or not.
+    pub(crate) fn has_tail_sampling(&self) -> bool {
+        self.settings.iter().any(|row| row.setting == TAIL_SAMPLING)
     }
 
     pub(crate) fn has_warnings(&self) -> bool {

@@ -84,9 +84,13 @@ fn spans(provider: &Handle) -> DoctorCheck {
         return check(CheckStatus::Warning, finding).with_fix(TWO_VERSIONS);
     }
     let lost: u64 = account.drops().map(|(_, spans)| spans).sum();
-    let finding = format!(
+    let mut finding = format!(
         "spans so far: {created} created, {sampled_out} sampled out, {exported} exported, {lost} lost"
     );
+    let by_tail = account.tail_not_sampled + account.tail_dropped;
+    if by_tail > 0 {
+        finding += &format!(", {by_tail} left out by tail sampling");
+    }
     if lost > 0 {
         let check = check(CheckStatus::Warning, finding);
         return match provider.last_failure() {

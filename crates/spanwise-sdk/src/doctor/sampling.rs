@@ -14,6 +14,8 @@ pub(super) enum By<'k> {
     Variables,
     /// Code and this key of the configuration file.
     File(&'k str),
+    /// The sampler decides only about the flag that other services follow.
+    TailSampling,
 }
 
 impl<'k> By<'k> {
@@ -25,7 +27,7 @@ impl<'k> By<'k> {
     /// The fix of a sampler that samples too little.
     fn more(self) -> String {
         let places = match self {
-            Self::Variables => {
+            Self::Variables | Self::TailSampling => {
                 "with_sampler or OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG".to_owned()
             }
             Self::File(key) => format!("with_sampler or `{key}` of the configuration file"),
@@ -49,6 +51,12 @@ pub(super) fn check(sampler: &Sampler, by: By<'_>) -> DoctorCheck {
         return check(CheckStatus::Failed, format!("the sampler {name} panics"))
             .with_fix("fix the sampler: a root is not sampled when its sampler panics");
     };
+    if let By::TailSampling = by {
+        let finding = format!(
+            "all spans are recorded for tail sampling, which decides; other services follow the sampler {name}"
+        );
+        return check(CheckStatus::Passed, finding);
+    }
     match threshold {
         Some(Threshold::KEEP_ALL) => {
             check(CheckStatus::Passed, format!("the sampler {name} samples new traces"))
@@ -127,6 +135,13 @@ mod tests {
             finding.ends_with("does not sample a new trace whose root is named `spanwise doctor`"),
             "{finding}"
         );
+    }
+
+    #[test]
+    fn beside_tail_sampling_no_sampler_samples_too_little() {
+        let check = check(&Sampler::always_off(), By::TailSampling);
+        assert_eq!(check.status(), CheckStatus::Passed);
+        assert!(check.finding().contains("tail sampling"), "{}", check.finding());
     }
 
     #[test]

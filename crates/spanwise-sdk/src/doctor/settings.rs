@@ -29,11 +29,19 @@ pub(super) fn check(builder: SpanwiseBuilder, progress: &Progress) -> Option<Spa
         }
         Ok(Routed::Sent(route, sampler)) => {
             progress.add(check(CheckStatus::Passed, &destination(&route)));
-            progress.add(sampling::check(&sampler, By::of(effective.sampler_key())));
+            progress.add(sampling::check(&sampler, by(&effective)));
             return Some(*route);
         }
     }
     None
+}
+
+/// The places that decide about spans.
+fn by(effective: &EffectiveSettings) -> By<'_> {
+    match effective.has_tail_sampling() {
+        true => By::TailSampling,
+        false => By::of(effective.sampler_key()),
+    }
 }
 
 /// Adds the checks of the settings of `provider`: those of its build or its last reload. Returns the route of its spans, if
@@ -62,7 +70,7 @@ pub(super) fn of_provider(provider: &Handle, progress: &Progress) -> Option<Span
     if let Some(route) = provider.route().filter(|_| !provider.core.is_forked()) {
         progress.add(check(CheckStatus::Passed, &destination(&route)));
         let sampler = provider.core.sampler.load();
-        progress.add(sampling::check(&sampler, By::of(effective.sampler_key())));
+        progress.add(sampling::check(&sampler, by(&effective)));
         return Some(route);
     }
     match provider.ended_route() {
