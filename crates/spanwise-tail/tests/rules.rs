@@ -244,6 +244,44 @@ fn traffic_is_shared_between_the_kinds_of_traces() {
 }
 
 #[test]
+fn a_dry_run_forwards_every_trace_as_it_came_and_counts_the_decisions_of_rules() {
+    let limit = RateLimitingPolicy::new(1).with_burst_capacity(1);
+    let set = rules(vec![
+        Rule::new("drop", RuleSampler::Drop).with_condition(ERROR),
+        Rule::new("half", percentage(50.0)).with_condition(PAYMENT),
+        Rule::new("limit", limit),
+    ]);
+    let payment = |trace| with(span(trace, 1), "service", "payment");
+    let (first, second) = (HIGH ^ 1 << 120, LOW ^ 1 << 120);
+    let spans = vec![
+        with_status(span(1, 1), 2),
+        payment(HIGH),
+        payment(LOW),
+        span(first, 1),
+        span(second, 1),
+    ];
+    for (dry_run, forwarded, late) in [(true, 5, 5), (false, 2, 2)] {
+        let mut world = World::new(&set.clone().with_dry_run(dry_run));
+        world.append(&request(spans.clone()));
+        world.pass(DECIDED);
+        assert_eq!(world.output.spans().len(), forwarded);
+        let counts = world.sampler.counts();
+        assert_eq!(
+            (counts.sampled_traces, counts.not_sampled_traces, counts.dropped_traces),
+            (2, 2, 1)
+        );
+        let decided: Vec<u64> =
+            world.sampler.policy_counts().iter().map(|counts| counts.decided).collect();
+        assert_eq!(decided, [1, 2, 2]);
+        let late_spans = [1, HIGH, LOW, first, second].map(|trace| span(trace, 2));
+        world.append(&request(late_spans.to_vec()));
+        assert_eq!(world.output.spans().len(), forwarded + late);
+        let thresholds = states(&world.output).iter().filter(|state| !state.is_empty()).count();
+        assert_eq!(thresholds, if dry_run { 0 } else { 4 });
+    }
+}
+
+#[test]
 fn rules_are_replaced_for_undecided_traces() {
     let mut world = World::new(&rules(vec![Rule::new("all", RuleSampler::AlwaysSample)]));
     world.append(&request(vec![span(LOW, 1)]));
