@@ -224,7 +224,8 @@ fn thresholds_of_an_unchanged_rule_go_on() {
 fn late_spans_follow_decisions_that_were_made_before() {
     let half = config(vec![]).with_rule(Rule::new("half", percentage(50.0)));
     let high = 7 << 100 | 0xff_ffff_ffff_ffff;
-    for (decided, th) in [(half.clone(), "ot=th:8"), (config(vec![always()]), "")] {
+    let dry = half.clone().with_dry_run(true);
+    for (decided, th) in [(half.clone(), "ot=th:8"), (config(vec![always()]), ""), (dry, "")] {
         let mut world = World::new(&decided);
         world.append(&request(vec![span(high, 1)]));
         world.pass(DECIDED);

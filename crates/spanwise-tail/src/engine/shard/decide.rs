@@ -178,7 +178,8 @@ impl Shard {
         cache.set_decided(wrapped_seconds(self.now));
         // Late spans of a trace that policies sampled bypass the change, as in the Collector.
         cache.set_update(match outcome.update {
-            update @ ThresholdUpdate::Compose(_) => update,
+            // Those of a dry run follow its other spans.
+            update @ ThresholdUpdate::Compose(_) if !self.settings.dry_run => update,
             _ => ThresholdUpdate::None,
         });
         let is_forwarded = outcome.decision == Decision::Sampled || self.settings.dry_run;
