@@ -20,7 +20,7 @@ pub(super) enum Contestant {
     Rules,
 }
 
-/// What a sampler did with a load.
+/// The decisions of a sampler about a load.
 pub(super) struct Outcome {
     /// For each trace that was sampled, the number of traces that it stands for; 0 if that is unknown.
     pub(super) sampled: Vec<Option<f64>>,

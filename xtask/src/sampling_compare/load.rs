@@ -32,7 +32,7 @@ pub(super) struct Trace {
     pub(super) spans: u64,
 }
 
-/// A kind of traces by the name of its root: its share of all, of which so many are errors, and so many are slow.
+/// A kind of traces by the name of its root: its share of all, the share of errors among them, and that of slow ones.
 pub(super) struct Route {
     pub(super) name: &'static str,
     share: f64,

@@ -76,7 +76,7 @@ mod tests {
     fn the_page_has_the_numbers_of_the_comparison() {
         let comparison = Comparison::run().unwrap();
         assert_eq!(update(&comparison, &root().join("docs"), false), Ok(()));
-        // What the page states in words.
+        // The page states this in words.
         for judged in &comparison.judged {
             let [all, errors, slow, _] = judged.shares;
             let is_tail = judged.contestant.yaml().is_some();
