@@ -101,6 +101,24 @@ fn a_root_that_has_arrived_keeps_its_deadline_unless_the_wait_is_shorter() {
 }
 
 #[test]
+fn a_span_finds_its_trace_after_the_table_became_smaller() {
+    let mut world = World::new(&config(vec![always()]));
+    world.append(&request((0..51).map(|trace| span(trace, 1)).collect()));
+    let fewer = config(vec![always()])
+        .with_num_traces(50)
+        .with_block_on_overflow(true)
+        .with_max_spans_per_trace(3);
+    world.sampler.set_config(&fewer).unwrap();
+    // The first call decides a trace, and the second one moves the others to a smaller table.
+    world.append(&request(vec![span(0, 2), span(0, 3), span(40, 2)]));
+    world.append(&request(vec![span(40, 3)]));
+    let counts = world.sampler.counts();
+    assert_eq!((counts.sampled_traces, counts.sampled_spans), (2, 6));
+    assert_eq!((counts.pending_traces, counts.pending_spans), (49, 49));
+    assert!(counts.is_balanced());
+}
+
+#[test]
 fn traces_beyond_lower_limits_are_decided_by_the_next_call() {
     let traces =
         |traces: std::ops::Range<u128>| request(traces.map(|trace| span(trace, 1)).collect());
