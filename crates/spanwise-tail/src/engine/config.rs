@@ -59,7 +59,8 @@ pub struct TailSamplingConfig {
     pub max_memory_bytes: usize,
     /// A trace with this many spans is decided at once. Default, and at most, 2²⁴ − 1.
     pub max_spans_per_trace: u32,
-    /// The largest request of sampled spans in bytes; a larger span is a request of its own. Default 3,932,160.
+    /// The largest request of sampled spans in bytes; a larger span is a request of its own, whose copies on the way out count against
+    /// `max_memory_bytes` beside the span. Default 3,932,160.
     pub max_request_bytes: usize,
 }
 

@@ -206,8 +206,14 @@ fn place<T>(all: &mut Vec<T>, vacant: &mut Vec<u32>, value: T) -> u32 {
 }
 
 fn part_bytes(fields: PartFields<'_>) -> usize {
-    fields.message.len() + fields.schema_url.len() + PART_OVERHEAD
+    let len = fields.message.len() + fields.schema_url.len();
+    // A request of one span copies a large part beyond its usual size.
+    let copies = if len > MAX_USUAL { 1 } else { 0 };
+    len * (1 + copies) + PART_OVERHEAD
 }
+
+/// A larger resource or scope may exceed a request.
+const MAX_USUAL: usize = 16 << 10;
 
 /// An entry in a list that grows by doubling, in its hash table and in the list of vacant indexes.
 const PART_OVERHEAD: usize = 2 * size_of::<Part>() + 32;

@@ -18,6 +18,7 @@ mod output;
 mod owned_shard;
 mod policy_record;
 mod request_writer;
+mod segment_cost;
 mod shard;
 mod span_index;
 mod span_store;

@@ -50,7 +50,7 @@ impl RequestWriter {
         }
     }
 
-    /// The most bytes of memory, except for a span that is larger than a request.
+    /// The most bytes of memory, except for a span or a resource that is larger than a request: its segment or part is charged for its copies.
     pub(crate) fn bytes(max_bytes: usize) -> usize {
         // Spans, their copy in the request, the resources that only they have, and a run for the smallest ones.
         max_bytes.saturating_mul(3).saturating_add(MAX_RUNS * size_of::<Run>())

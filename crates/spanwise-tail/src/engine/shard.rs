@@ -108,7 +108,7 @@ impl Shard {
             policies,
             explainer: None,
             table: TraceTable::new(settings.num_traces, TimerWheel::new(settings.ticks)),
-            store: SpanStore::new(settings.span_bytes),
+            store: SpanStore::new(settings.span_bytes, settings.max_request_bytes),
             groups: GroupTable::new(),
             sampled,
             not_sampled: DecisionCache::new(not_sampled),
@@ -176,13 +176,15 @@ impl Shard {
                 Err(reason) => return self.drop_span(reason),
             };
             // A late span passes through: only its group is stored.
+            let len = span.bytes().len();
+            let passing = self.store.cost.is_large(len).then_some(len);
             let stored = match destination {
-                Destination::New | Destination::Pending(_) => Some(span.bytes().len()),
-                Destination::Sampled | Destination::NotSampled => None,
+                Destination::New | Destination::Pending(_) => Some(len),
+                Destination::Sampled | Destination::NotSampled => passing,
             };
             match destination {
                 // No trace is decided early for a span that has no place in any case.
-                _ if !self.ever_has_memory(span.bytes().len(), fields) => {
+                _ if !self.ever_has_memory(len, fields) => {
                     return self.drop_span(TailDropReason::SpanTooLarge);
                 }
                 Destination::Sampled | Destination::NotSampled
@@ -213,6 +215,7 @@ impl Shard {
                 }
                 Destination::New
                     if self.stress.is_some()
+                        && self.has_memory(passing, fields)
                         && let Some(threshold) = self.stress() =>
                 {
                     let span = (span.bytes(), trace_id);

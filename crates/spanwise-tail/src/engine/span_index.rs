@@ -38,6 +38,12 @@ pub(crate) struct Header {
 /// Bytes of an encoded entry.
 pub(super) const ENTRY: usize = 20;
 
+/// Bytes of a span with its entry; `None` beyond 4 GiB.
+pub(super) fn record_size(len: usize) -> Option<usize> {
+    u32::try_from(len).ok()?;
+    Some(len + ENTRY)
+}
+
 /// The index entry of a span, with the place of its bytes in the segment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {

@@ -1,6 +1,8 @@
 //! Encoded spans in segments of memory.
 
-use super::span_index::{Address, ENTRY, Entry, FREED, Header, MAX_SEGMENTS, MAX_SPANS};
+use super::segment_cost::SegmentCost;
+use super::span_index::{Address, ENTRY, Entry, FREED, Header};
+use super::span_index::{MAX_SEGMENTS, MAX_SPANS, record_size};
 
 /// Segments of 64 KiB, filled one after the other; a larger span has a segment of its own. A segment is freed with its last
 /// span, or when most of it is free: the rest then moves to another segment.
@@ -20,6 +22,7 @@ pub(crate) struct SpanStore {
     /// The most segments whose memory is retained, and how many of them no span needed since the last look.
     max_spare: usize,
     idle: usize,
+    pub(super) cost: SegmentCost,
     bytes: usize,
 }
 
@@ -76,7 +79,7 @@ impl Segment {
 impl SpanStore {
     /// A store that retains the memory of freed segments up to one eighth of `max_bytes`, at least 1 MiB: memory that is used again
     /// needs no filling with zeros and no pages of the system.
-    pub(crate) fn new(max_bytes: usize) -> Self {
+    pub(crate) fn new(max_bytes: usize, max_request_bytes: usize) -> Self {
         Self {
             max_spare: MIN_SPARE.max(max_bytes / 8 / SEGMENT_BYTES),
             idle: 0,
@@ -85,6 +88,7 @@ impl SpanStore {
             current: None,
             sparse: Vec::new(),
             spare: Vec::new(),
+            cost: SegmentCost::new(SEGMENT_BYTES, SEGMENT_OVERHEAD, max_request_bytes),
             bytes: 0,
         }
     }
@@ -102,12 +106,12 @@ impl SpanStore {
             return Some(0);
         }
         let has_index = !self.vacant.is_empty() || self.segments.len() < MAX_SEGMENTS;
-        has_index.then_some(size.max(SEGMENT_BYTES) + SEGMENT_OVERHEAD)
+        has_index.then_some(self.cost.of(size.max(SEGMENT_BYTES)))
     }
 
     /// The most bytes of memory that a span of `len` bytes can need, as the only one; `None` if it cannot be stored.
-    pub(crate) fn largest_cost(len: usize) -> Option<usize> {
-        Some(record_size(len)?.max(SEGMENT_BYTES) + SEGMENT_OVERHEAD)
+    pub(crate) fn largest_cost(&self, len: usize) -> Option<usize> {
+        Some(self.cost.of(record_size(len)?.max(SEGMENT_BYTES)))
     }
 
     fn fits(&self, size: usize) -> bool {
@@ -144,7 +148,7 @@ impl SpanStore {
         let spare = if size <= SEGMENT_BYTES { self.spare.pop() } else { None };
         self.idle = self.idle.min(self.spare.len());
         let buffer = spare.unwrap_or_else(|| {
-            self.bytes += capacity + SEGMENT_OVERHEAD;
+            self.bytes += self.cost.of(capacity);
             vec![0; capacity]
         });
         let segment = Segment { buffer, ..Segment::default() };
@@ -267,7 +271,7 @@ impl SpanStore {
             if freed.buffer.len() == SEGMENT_BYTES && self.spare.len() < self.max_spare {
                 self.spare.push(freed.buffer);
             } else {
-                self.bytes -= freed.buffer.len() + SEGMENT_OVERHEAD;
+                self.bytes -= self.cost.of(freed.buffer.len());
             }
             self.vacant.push(index as u32);
         } else if segment.live * SPARSE < segment.buffer.len() && !segment.is_sparse {
@@ -328,12 +332,6 @@ impl SpanStore {
     }
 }
 
-/// Bytes of a span with its entry; `None` beyond 4 GiB.
-fn record_size(len: usize) -> Option<usize> {
-    u32::try_from(len).ok()?;
-    Some(len + ENTRY)
-}
-
 pub(crate) const SEGMENT_BYTES: usize = 64 << 10;
 /// The entry in the list of segments, the lists of indexes included.
 const SEGMENT_OVERHEAD: usize = size_of::<Segment>() * 2 + 64;
@@ -353,7 +351,7 @@ mod tests {
 
     #[test]
     fn spans_are_read_as_they_were_stored() {
-        let mut store = SpanStore::new(0);
+        let mut store = SpanStore::new(0, usize::MAX);
         let lens = [0, 1, 7, 8, 9, 300, SEGMENT_BYTES - ENTRY, SEGMENT_BYTES, 200_000, 5];
         let mut addresses = Vec::new();
         let mut previous = Address::NONE;
@@ -384,7 +382,7 @@ mod tests {
     fn sparse_segments_are_compacted_and_their_chains_stay_whole() {
         // 200 traces of long life, one span in each of 20 segments; the other spans are freed. Segments of moved spans,
         // in which older ones are behind newer ones, become sparse, too.
-        let mut store = SpanStore::new(0);
+        let mut store = SpanStore::new(0, usize::MAX);
         let mut last = vec![Address::NONE; 200];
         let mut short = Vec::new();
         for round in 0..20u32 {
@@ -432,7 +430,7 @@ mod tests {
 
     #[test]
     fn without_memory_nothing_is_compacted() {
-        let mut store = SpanStore::new(0);
+        let mut store = SpanStore::new(0, usize::MAX);
         let spans: Vec<Address> =
             (0..2_000).map(|trace| store_one(&mut store, trace, Address::NONE, 100)).collect();
         for address in spans.iter().skip(1).take(1_000) {

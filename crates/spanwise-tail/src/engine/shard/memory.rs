@@ -5,7 +5,7 @@ use crate::engine::decided_trace::DecisionCause;
 use crate::engine::group_table::GroupTable;
 use crate::engine::output::TailOutput;
 use crate::engine::span_index::Address;
-use crate::engine::span_store::{Moved, SpanStore};
+use crate::engine::span_store::Moved;
 #[cfg(feature = "planted-bugs")]
 use crate::planted::{TailBug, planted};
 
@@ -29,7 +29,7 @@ impl Shard {
     /// Whether a span of `len` bytes can be stored when no other is.
     pub(super) fn ever_has_memory(&self, len: usize, fields: GroupFields<'_>) -> bool {
         let group = GroupTable::cost(fields.resource, fields.scope);
-        let span = SpanStore::largest_cost(len).map(|cost| cost + size_of::<Address>());
+        let span = self.store.largest_cost(len).map(|cost| cost + size_of::<Address>());
         span.is_some_and(|span| span.saturating_add(group) <= self.settings.span_bytes)
     }
 
