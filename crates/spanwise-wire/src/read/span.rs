@@ -343,7 +343,7 @@ impl<'a> SpanView<'a> {
     }
 }
 
-/// What follows the attributes of the usual form at the start of `rest`.
+/// The bytes behind the attributes of the usual form at the start of `rest`.
 #[inline]
 fn skip_attributes(mut rest: &[u8]) -> &[u8] {
     while let [ATTRIBUTES_KEY, len @ ..0x80, behind @ ..] = rest
