@@ -11,6 +11,7 @@ pub struct Account {
     created: u64,
     sampled_out: u64,
     exported: u64,
+    tail_not_sampled: u64,
     dropped: BTreeMap<DropReason, u64>,
     /// Of each span of the world.
     entries: Vec<Entry>,
@@ -108,6 +109,17 @@ impl Account {
         self.unseen_losses += spans;
     }
 
+    /// Tail sampling did not sample waiting spans, and no request states which.
+    pub fn leave_out_unseen(&mut self, spans: u64) {
+        self.tail_not_sampled += spans;
+        self.unseen_losses += spans;
+    }
+
+    /// Spans that tail sampling did not sample.
+    pub fn tail_not_sampled(&self) -> u64 {
+        self.tail_not_sampled
+    }
+
     /// Spans that were lost unseen, and are in the list as waiting ones.
     pub fn unseen_losses(&self) -> u64 {
         self.unseen_losses
@@ -132,7 +144,8 @@ impl Account {
 
     /// Spans without an outcome.
     pub fn unsettled(&self) -> u64 {
-        self.created - self.exported - self.dropped.values().sum::<u64>()
+        let settled = self.exported + self.tail_not_sampled;
+        self.created - settled - self.dropped.values().sum::<u64>()
     }
 
     /// Spans that were lost for `reason`.
@@ -159,6 +172,8 @@ impl Account {
         same("created", ledger.created, self.created + self.sampled_out)?;
         same("sampled_out", ledger.sampled_out, self.sampled_out)?;
         same("exported", ledger.exported, self.exported)?;
+        same("tail_not_sampled", ledger.tail_not_sampled, self.tail_not_sampled)?;
+        same("tail_dropped", ledger.tail_dropped, 0)?;
         if ledger.dropped_total() > 0 || !self.dropped.is_empty() {
             for reason in DropReason::ALL {
                 same(reason.name(), ledger.dropped(reason), self.dropped(reason))?;

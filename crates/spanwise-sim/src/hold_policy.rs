@@ -1,4 +1,4 @@
-//! A policy that holds drained chunks back, as a tail sampler or a disk buffer does: it also drops chunks,
+//! A policy that holds drained chunks back, as a disk buffer does: it also drops chunks,
 //! and panics now and then.
 
 use crate::random::Random;

@@ -35,6 +35,8 @@ pub struct Scenario {
     pub lag: Duration,
     /// Whether a policy decides how long chunks are held back.
     pub has_policy: bool,
+    /// Whether tail sampling decides which traces are exported.
+    pub has_tail: bool,
     /// Whether turns of the exporter's thread panic now and then.
     pub panics: bool,
     /// The number of operations before the end.
@@ -75,6 +77,8 @@ impl Scenario {
             span_bytes: random.pick(&[(4, 100), (3, 2_000), (2, 10_000), (1, 100_000)]),
             pause_millis: random.pick(&[(3, 20), (3, 400), (1, 5_000)]),
             sampler: Threshold::nearest(random.pick(&[(4, 1.0), (1, 0.4), (1, 0.01)])),
+            // Last, so that the other settings of a seed stay as they are.
+            has_tail: random.one_in(6),
         }
     }
 
@@ -113,13 +117,21 @@ impl Scenario {
 
     /// Whether drained chunks are held back.
     pub fn holds_back(&self) -> bool {
-        self.has_policy || !self.batch.hold_back.is_zero()
+        self.has_policy || self.has_tail || !self.batch.hold_back.is_zero()
     }
 
     /// The longest time from the end of a span to its request, while one may be sent.
     pub fn longest_wait(&self) -> Duration {
         let hold = if self.has_policy { LONGEST_HOLD } else { self.batch.hold_back };
-        self.batch.scheduled_delay + hold
+        // A trace waits for a drain of every slot after its root, for two delays at most.
+        let tail =
+            if self.has_tail { self.batch.scheduled_delay * 2 + TICK } else { Duration::ZERO };
+        self.batch.scheduled_delay + hold + tail
+    }
+
+    /// Whether tail sampling exports the trace with this index.
+    pub fn is_tail_sampled(&self, trace: u64) -> bool {
+        !self.has_tail || trace.is_multiple_of(3)
     }
 
     /// The endpoints of all destinations, in the order in which the exporter counts them.
@@ -127,6 +139,9 @@ impl Scenario {
         self.destinations.iter().flat_map(|it| &it.endpoints)
     }
 }
+
+/// The interval at which the exporter looks at its queue.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Draws settings of batching.
 pub fn batch_config(random: &mut Random) -> BatchConfig {

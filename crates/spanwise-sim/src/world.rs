@@ -14,6 +14,7 @@ mod splits;
 mod turn;
 
 use crate::hold_policy::{DroppedSpans, HoldPolicy};
+use crate::otlp::trace_id;
 use crate::random::Random;
 use crate::scenario::Scenario;
 use crate::sender_event::SenderEvent;
@@ -23,10 +24,12 @@ use crate::violation::{Checked, Violation};
 use call_list::Calls;
 use endpoints::{Destination, Endpoint};
 use spanwise_export::sans_io::ExportMachine;
-use spanwise_export::{DynamicTransport, SpanQueue};
+use spanwise_export::{DynamicTransport, LocalTrace, SpanQueue, TailSampling};
 use spanwise_ledger::Ledger;
+use spanwise_wire::TraceId;
 use spanwise_wire::write::encode_scope;
 use spanwise_worker::{Notified, notify};
+use std::collections::HashSet;
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -77,6 +80,8 @@ pub struct World {
     is_quiet: bool,
     /// Spans that the policy has dropped and the list does not know yet.
     by_policy: DroppedSpans,
+    /// Bytes that the exporter is charged for from its start on.
+    retained: usize,
     /// Memory for the next span.
     buffer: Vec<u8>,
     counts: Counts,
@@ -142,6 +147,14 @@ impl World {
             let policy = HoldPolicy::new(Random::new(seed, "policy"), by_policy.clone());
             builder = builder.with_hold_policy(policy);
         }
+        if scenario.has_tail {
+            let sampled: HashSet<TraceId> = (0..scenario.traces)
+                .filter(|trace| scenario.is_tail_sampled(*trace))
+                .map(|trace| TraceId::from_bytes(trace_id(trace)))
+                .collect();
+            let is_sampled = move |trace: &LocalTrace<'_>| sampled.contains(&trace.trace_id());
+            builder = builder.with_tail_sampling(TailSampling::new(is_sampled));
+        }
         let (queue, prepared) = builder.prepare().map_err(|error| refused(error.to_string()))?;
         let scope = |index| {
             let header = encode_scope(&scope_name(index), "1.0", [("", 0); 0], "");
@@ -182,6 +195,7 @@ impl World {
             now,
             wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
             start: now,
+            retained: queue.budget().charged(),
             queue: Rc::new(queue),
             open: Vec::new(),
             scopes,

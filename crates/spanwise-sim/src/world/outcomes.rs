@@ -170,6 +170,16 @@ impl World {
         self.spans.drop_everywhere(&ids, POLICY_REASON);
     }
 
+    /// Tail sampling has decided about spans: no request states which.
+    pub(super) fn book_tail(&mut self) {
+        for (index, destination) in self.destinations.iter().enumerate() {
+            let ledger = destination.ledger.snapshot();
+            let account = self.spans.account_mut(index);
+            let left_out = ledger.tail_not_sampled.saturating_sub(account.tail_not_sampled());
+            account.leave_out_unseen(left_out);
+        }
+    }
+
     /// The spans that the machine holds are lost when the transport is closed.
     pub(super) fn book_closed(&mut self) {
         let (lost, ambiguous) = (DropReason::Transport, DropReason::AmbiguousTimeout);
@@ -201,6 +211,7 @@ impl World {
 
     /// All spans are lost: for `ambiguous` those that a receiver may have.
     fn lose_all(&mut self, reason: DropReason, ambiguous: DropReason) {
+        self.book_tail();
         for destination in 0..self.destinations.len() {
             let sent: Vec<u64> = self.requests(destination).concat();
             let waiting = self.spans.waiting(destination);

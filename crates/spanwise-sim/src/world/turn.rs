@@ -194,6 +194,9 @@ impl World {
                 () if !is_waiting => Err(format!("span {} does not wait", span.id)),
                 () if !is_whole => Err(format!("span {} is not the one that ended", span.id)),
                 () if !is_scope => Err(format!("span {} is in another scope", span.id)),
+                () if !self.scenario.is_tail_sampled(sent.trace) => {
+                    Err(format!("span {} is of a trace that is not sampled", span.id))
+                }
                 () if !self.is_for(endpoint, span.id) => {
                     Err(format!("span {} is for another endpoint", span.id))
                 }
