@@ -49,6 +49,9 @@ fn rate_limiting_is_a_token_bucket() {
     // Twice the rate by default.
     assert_eq!(at(RateLimitingPolicy::new(3), &[(0.0, 6), (0.0, 1)]), [S, N]);
     assert_eq!(at(RateLimitingPolicy::new(3), &[(0.0, 7)]), [N]);
+    // One trace each 50 ms: the eleventh gets the token of half a second.
+    let eleven = at(RateLimitingPolicy::new(2), &[(0.0, 1); 11]);
+    assert_eq!(eleven, [[S; 4].as_slice(), &[N; 6], &[S]].concat());
 }
 
 #[test]
@@ -62,35 +65,32 @@ fn rate_limiting_counted_seconds_before_v0_153() {
 
 #[test]
 fn bytes_limiting_measures_the_encoded_trace() {
-    let size = |trace: u128| request(vec![span(trace, 1)]).len() as i64;
-    let decisions = |burst: i64, times: &[f64]| {
-        let policy = BytesLimitingPolicy::new(size(1) * 2).with_burst_capacity(burst);
-        let traces: Vec<_> = times.iter().map(|seconds| (*seconds, 1)).collect();
-        decisions_at(policy, Compat::LATEST, &traces)
-    };
+    let size = request(vec![span(1, 1)]).len() as i64;
     // The size is exact up to the framing of the groups.
     let slack = 12;
-    assert_eq!(decisions(size(1) + slack, &[0.0]), [S]);
-    assert_eq!(decisions(size(1) - slack, &[0.0]), [N]);
-    assert_eq!(decisions(0, &[0.0, 0.0, 0.0, 0.0, 0.0, 0.0])[..4], [S, S, S, S]);
-    assert_eq!(decisions(size(1) * 2 + 2 * slack, &[0.0, 0.0, 0.0, 0.6]), [S, S, N, S]);
+    for (per_second, burst, times, expected) in [
+        (size, size * 2, &[0.0][..], &[S][..]),
+        (size, size + slack, &[0.0], &[S]),
+        (size, size - slack, &[0.0], &[N]),
+        (size, size * 3, &[0.0, 0.0], &[S, S]),
+        (size, size + 2 * slack, &[0.0, 0.0], &[S, N]),
+        // Twice the rate by default.
+        (size + slack, 0, &[0.0, 0.0, 0.0], &[S, S, N]),
+        (size * 2, size * 2 + 2 * slack, &[0.0, 0.0, 0.0, 0.6], &[S, S, N, S]),
+    ] {
+        let policy = BytesLimitingPolicy::new(per_second).with_burst_capacity(burst);
+        let traces: Vec<_> = times.iter().map(|seconds| (*seconds, 1)).collect();
+        let decisions = decisions_at(policy, Compat::LATEST, &traces);
+        assert_eq!(decisions, expected, "{per_second} {burst} {times:?}");
+    }
 }
 
 #[test]
 fn probabilistic_samples_its_percentage() {
-    // SplitMix64: two numbers for each id.
-    let mut state = 123u64;
-    let mut random = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
+    let mut state = 123;
     let requests: Vec<Vec<u8>> = (0..100)
         .map(|_| {
-            let ids: Vec<u128> =
-                (0..1_000).map(|_| u128::from(random()) << 64 | u128::from(random())).collect();
+            let ids: Vec<u128> = (0..1_000).map(|_| random_trace(&mut state)).collect();
             request(ids.into_iter().map(|id| span(id, 1)).collect())
         })
         .collect();
@@ -176,7 +176,26 @@ fn probabilistic_by_trace_state_compares_randomness() {
     }
 }
 
-/// A composite policy of `[tag >= 10, always]` with these allocations in percent.
+#[test]
+fn probabilistic_by_trace_state_samples_its_percentage() {
+    let policy = policy(ProbabilisticPolicy::new(25.0));
+    let mut world = World::new(&config(vec![policy]).with_use_trace_state(true));
+    let mut state = 7;
+    for request_number in 0..50u128 {
+        // The ids count up, so that only the explicit randomness decides.
+        let spans = (1..=1_000).map(|trace| Span {
+            trace_state: format!("ot=rv:{:014x}", random(&mut state) >> 8),
+            ..span(request_number * 1_000 + trace, 1)
+        });
+        let spans = spans.collect();
+        world.append(&request(spans));
+        world.pass(DECIDED);
+    }
+    let sampled = world.sampler.counts().sampled_traces as f64 / 500.0;
+    assert!((sampled - 25.0).abs() <= 0.5, "{sampled}");
+}
+
+/// A composite policy of `[tag 0 to 100, tag 200 to 1,000]` with these allocations in percent.
 fn composite(total: i64, first: i64, second: i64) -> CompositePolicy {
     let tag = Policy::new("first", NumericAttributePolicy::new("tag", 0, 100));
     let all = Policy::new("second", NumericAttributePolicy::new("tag", 200, 1_000));
@@ -220,6 +239,11 @@ fn composite_asks_in_order_and_limits_each_second() {
         tagged(composite(2, 100, 100), latest, &[(0.0, 50), (0.0, 50), (0.0, 300)]),
         [S, S, S]
     );
+    let ten = |decision| [decision; 10];
+    let bursts = [[(0.0, 50); 20].as_slice(), &[(1.0, 50); 10]].concat();
+    assert_eq!(tagged(composite(10, 100, 0), latest, &bursts), [ten(S), ten(N), ten(S)].concat());
+    let quiet = [(0.0, 50), (0.0, 300), (1.0, 150)];
+    assert_eq!(tagged(composite(2, 50, 50), latest, &quiet), [S, S, N]);
     // A share without a percentage is an equal one.
     assert_eq!(tagged(composite(2, 0, 0), latest, &[(0.0, 50), (0.0, 50)]), [S, N]);
 }

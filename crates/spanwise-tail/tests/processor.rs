@@ -43,6 +43,38 @@ fn a_trace_is_decided_when_its_wait_is_over() {
 }
 
 #[test]
+fn a_wait_below_a_second_is_as_exact() {
+    let mut world = World::new(&all().with_decision_wait(Duration::from_millis(500)));
+    world.append(&request(vec![span(1, 1)]));
+    world.pass(Duration::from_millis(499));
+    assert!(world.output.decisions.is_empty());
+    world.pass(Duration::from_millis(51));
+    assert_eq!(world.output.traces(), [1]);
+}
+
+#[test]
+fn the_parts_of_a_trace_leave_together() {
+    let mut world = World::new(&all());
+    // One, two and three requests for the traces.
+    for part in 1..=3u64 {
+        let traces = u128::from(part)..=3;
+        world.append(&request(traces.map(|trace| span(trace, part)).collect()));
+        world.pass(Duration::from_secs(1));
+    }
+    assert!(world.output.requests.is_empty());
+    world.pass(DECIDED);
+    let [request] = world.output.requests.as_slice() else { panic!("one request") };
+    let mut spans: Vec<(u8, u8)> = Vec::new();
+    for resource in decode(request).resource_spans {
+        for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+            spans.push((span.trace_id[15], span.span_id[7]));
+        }
+    }
+    // Each trace is whole before the next one begins.
+    assert_eq!(spans, [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3)]);
+}
+
+#[test]
 fn the_root_shortens_the_wait_and_never_extends_it() {
     let config = all().with_decision_wait_after_root_received(Duration::from_secs(2));
     let mut world = World::new(&config);
