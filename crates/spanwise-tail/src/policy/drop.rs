@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::decision::PolicyDecision;
-use super::evaluate::{Evaluate, EvaluationError, vote};
+use super::evaluate::{Evaluate, EvaluationError, all_sample};
 use crate::trace_view::TraceView;
 
 /// Drops a trace if every sub-policy matches it.
@@ -15,11 +15,9 @@ impl Evaluate for Drop {
         trace: &TraceView<'_>,
         now: Duration,
     ) -> Result<PolicyDecision, EvaluationError> {
-        for policy in &mut self.0 {
-            if vote(policy.as_mut(), trace, now)?.is_not_sampled() {
-                return Ok(PolicyDecision::NotSampled);
-            }
-        }
-        Ok(PolicyDecision::Dropped)
+        Ok(match all_sample(&mut self.0, trace, now)? {
+            true => PolicyDecision::Dropped,
+            false => PolicyDecision::NotSampled,
+        })
     }
 }

@@ -44,6 +44,21 @@ pub(crate) fn vote(
     }
 }
 
+/// Whether every policy samples the trace. A policy behind the first that does not is not evaluated.
+#[inline]
+pub(super) fn all_sample(
+    policies: &mut [Box<dyn Evaluate>],
+    trace: &TraceView<'_>,
+    now: Duration,
+) -> Result<bool, EvaluationError> {
+    for policy in policies {
+        if vote(policy.as_mut(), trace, now)?.is_not_sampled() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// A policy could not be evaluated for a trace; the other policies decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvaluationError {
