@@ -8,12 +8,15 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use spanwise_config::Document;
 use spanwise_tail::{
-    CompositePolicy, LatencyPolicy, Policy, PolicyKind, Rule, RuleSampler, SamplingStrategy,
-    StringAttributePolicy, TailSamplingConfig,
+    CompositePolicy, LatencyPolicy, Policy, PolicyKind, Rule, RuleSampler, SampledRequest,
+    SamplingStrategy, StringAttributePolicy, TailOutput, TailSamplerThreads, TailSamplingConfig,
 };
 use support::*;
 
@@ -173,6 +176,35 @@ fn attributes_of_an_earlier_sampler_are_replaced() {
     world.pass(DECIDED);
     let cached = format!("{CACHED} policy=all");
     expect(&world.output, &[(1, 1, &cached), (2, 1, "policy=all")]);
+}
+
+/// An output whose content outlives its thread.
+struct Shared(Arc<Mutex<Collected>>);
+
+impl TailOutput for Shared {
+    fn request(&mut self, request: SampledRequest<'_>) {
+        self.0.lock().unwrap().request(request);
+    }
+}
+
+#[test]
+fn a_long_trace_that_leaves_in_portions_has_its_own_policy() {
+    // No trace is due before the shutdown, which decides them in the order of their arrival.
+    let set = records(vec![named("a", "x"), named("b", "y")]);
+    let set = set.with_decision_wait(Duration::from_secs(3_600));
+    let output = Arc::new(Mutex::new(Collected::default()));
+    let sampler = TailSamplerThreads::builder(set).build(|_| Shared(Arc::clone(&output))).unwrap();
+    let long = |trace, value| (1..=3_000).map(move |id| valued(trace, id, value));
+    let spans = [valued(1, 1, "x")].into_iter().chain(long(2, "y"));
+    let spans = spans.chain(long(3, "x")).chain([valued(4, 1, "y")]);
+    sampler.append(request(spans.collect())).unwrap();
+    assert!(sampler.shutdown(Duration::from_secs(60)).is_complete);
+    let recorded = recorded(&output.lock().unwrap());
+    assert_eq!(recorded.len(), 6_002);
+    for (trace, id, record) in recorded {
+        let expected = if trace % 2 == 1 { "policy=a" } else { "policy=b" };
+        assert_eq!(record, expected, "span {id} of trace {trace}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::counts::SpanOutcome;
+use super::policy_record::PolicyRecord;
 use super::span_index::Address;
 use crate::outgoing_trace_state::ThresholdUpdate;
 
@@ -22,6 +23,8 @@ pub(crate) struct LongTrace {
     pub(crate) update: ThresholdUpdate,
     pub(crate) outcome: SpanOutcome,
     pub(crate) is_forwarded: bool,
+    /// The record of its spans, and the number of those with it, which arrived last.
+    pub(crate) record: (PolicyRecord, usize),
     /// Number of spans.
     pub(crate) spans: u64,
     /// The last span that is not listed.

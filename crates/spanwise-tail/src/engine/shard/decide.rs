@@ -189,8 +189,17 @@ impl Shard {
             false => outcome.update,
         };
         if self.long_traces.is_long(spans) {
-            let (outcome, listed) = (span_outcome, Vec::new());
-            let trace = LongTrace { trace_id, update, outcome, is_forwarded, spans, last, listed };
+            self.record_leaving(outcome, cause);
+            let trace = LongTrace {
+                trace_id,
+                update,
+                outcome: span_outcome,
+                is_forwarded,
+                record: self.leaving_record.clone(),
+                spans,
+                last,
+                listed: Vec::new(),
+            };
             self.add_long_trace(trace, output);
         } else if is_forwarded {
             self.leaving_as = span_outcome;

@@ -53,6 +53,12 @@ impl Shard {
                 let group = self.store.header(address).group;
                 let span = self.store.span(address);
                 let span = self.trace_states.update(span, trace.trace_id, trace.update);
+                if self.settings.record_policy {
+                    let (record, recorded) = &trace.record;
+                    self.passing_record.clear();
+                    let has_record = trace.listed.len() <= *recorded;
+                    self.writer.set_record(if has_record { record } else { &self.passing_record });
+                }
                 self.writer.push(group, span, &mut self.groups, output);
                 // Behind the output's call: after its panic, the span is forwarded by the next call.
                 trace.listed.pop();
