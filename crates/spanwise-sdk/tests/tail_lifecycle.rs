@@ -192,12 +192,28 @@ fn a_forked_child_counts_its_spans_as_lost() {
 #[test]
 fn a_setting_out_of_range_is_an_error_and_an_unused_one_is_reported() {
     let tail = TailSampling::new(|_: &LocalTrace<'_>| true);
-    let error = builder().with_tail_sampling(tail.clone().with_num_traces(0)).build();
-    let error = error.map(|_| ()).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "with_tail_sampling=`a function, decision_wait 30s, num_traces 0`: num_traces: 0 is out of range; accepted is 1 or more"
-    );
+    let long = Duration::from_secs(90_000);
+    for (tail, expected) in [
+        (
+            tail.clone().with_num_traces(0),
+            "with_tail_sampling=`a function, decision_wait 30s, num_traces 0`: num_traces: 0 is out of range; accepted is 1 or more",
+        ),
+        (
+            tail.clone().with_max_spans_per_trace(0),
+            ": max_spans_per_trace: 0 is out of range; accepted is 1 or more",
+        ),
+        (
+            tail.clone().with_decision_wait(long),
+            ": decision_wait: 90000s is too long; accepted is up to 24 h",
+        ),
+        (
+            tail.clone().with_decision_wait_after_root_received(long),
+            ": decision_wait_after_root_received: 90000s is too long; accepted is up to 24 h",
+        ),
+    ] {
+        let error = builder().with_tail_sampling(tail).build().map(|_| ()).unwrap_err().to_string();
+        assert!(error.ends_with(expected), "{error} instead of {expected}");
+    }
     let log = DiagnosticLog::default();
     let builder = log.attach(builder()).with_tail_sampling(tail).with_exporter(Exporter::None);
     builder

@@ -183,10 +183,12 @@ fn a_variable_names_a_file_of_policies_and_code_precedes_it() {
 fn settings_of_a_processor_alone_are_reported() {
     let log = DiagnosticLog::default();
     let config = config(POLICIES).with_num_shards(4).with_block_on_overflow(true);
+    let config = config.with_record_policy(true);
     let bench = bench(|builder| log.attach(builder).with_tail_sampling(config));
     bench.finish();
     let lines = log.lines();
-    let is_reported = |line: &String| line.contains("block_on_overflow, num_shards: of no effect");
+    let names = "block_on_overflow, num_shards, record_policy: of no effect";
+    let is_reported = |line: &String| line.contains(names);
     assert!(lines.iter().any(is_reported), "{lines:?}");
 }
 

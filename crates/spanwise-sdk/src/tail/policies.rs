@@ -84,6 +84,7 @@ pub(super) fn without_effect(config: &TailSamplingConfig) -> Vec<&'static str> {
         ("decision_cache", config.decision_cache != default.decision_cache),
         ("num_shards", config.num_shards != 1),
         ("sampling_strategy", config.sampling_strategy == SamplingStrategy::SpanIngest),
+        ("record_policy", config.record_policy),
         ("stress_relief", config.stress_relief.is_some()),
         ("max_memory_bytes", config.max_memory_bytes != default.max_memory_bytes),
         ("max_request_bytes", config.max_request_bytes != default.max_request_bytes),

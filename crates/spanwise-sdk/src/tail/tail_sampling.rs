@@ -60,19 +60,19 @@ impl TailSampling {
         Self { decision_wait, ..self }
     }
 
-    /// The time from the end of the local root until the decision, for spans that end after it. Default 0.
+    /// The time from the end of the local root until the decision, for spans that end after it. Default 0, at most 24 h.
     #[must_use]
     pub fn with_decision_wait_after_root_received(self, wait_after_root: Duration) -> Self {
         Self { wait_after_root, ..self }
     }
 
-    /// The most undecided traces: beyond them the earliest one is decided. Default 50,000.
+    /// The most undecided traces: beyond them the earliest one is decided. Default 50,000, at least 1.
     #[must_use]
     pub fn with_num_traces(self, num_traces: usize) -> Self {
         Self { num_traces, ..self }
     }
 
-    /// A trace with this many spans is decided at once. Default no bound.
+    /// A trace with this many spans is decided at once. Default no bound, at least 1.
     #[must_use]
     pub fn with_max_spans_per_trace(self, max_spans_per_trace: u32) -> Self {
         Self { max_spans_per_trace, ..self }
@@ -95,8 +95,16 @@ impl TailSampling {
         if self.num_traces == 0 {
             return Err("num_traces: 0 is out of range; accepted is 1 or more".to_owned());
         }
-        if self.decision_wait > MAX_WAIT || self.wait_after_root > MAX_WAIT {
-            return Err("decision_wait: accepted is up to 24 h".to_owned());
+        if self.max_spans_per_trace == 0 {
+            return Err("max_spans_per_trace: 0 is out of range; accepted is 1 or more".to_owned());
+        }
+        for (name, wait) in [
+            ("decision_wait", self.decision_wait),
+            ("decision_wait_after_root_received", self.wait_after_root),
+        ] {
+            if wait > MAX_WAIT {
+                return Err(format!("{name}: {wait:?} is too long; accepted is up to 24 h"));
+            }
         }
         let tail = match &self.decider {
             Decider::Function(function) => {
