@@ -81,6 +81,7 @@ impl DecisionCache {
     }
 
     /// The time of the decision that was used last, as it was set; 0 if the cache remembers none.
+    #[inline]
     pub(crate) fn decided(&self) -> u16 {
         self.entries.get(self.newest as usize).map_or(0, |entry| entry.decided)
     }
@@ -99,11 +100,16 @@ impl DecisionCache {
     }
 
     /// The policy of a decided trace; `Some(None)` if no policy decided. The decision counts as used.
+    #[inline]
     pub(crate) fn get(&mut self, trace_id: [u8; 16]) -> Option<Option<u16>> {
+        if self.entries.is_empty() {
+            return None;
+        }
         let key = key_of(trace_id);
         self.find(key, hash(&self.hasher, key))
     }
 
+    #[inline]
     fn find(&mut self, key: [u32; 2], hash: u64) -> Option<Option<u16>> {
         let entries = &self.entries;
         let is_same =

@@ -13,12 +13,10 @@ pub(crate) struct IncomingSpan<'a> {
 impl<'a> IncomingSpan<'a> {
     #[inline]
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        if let [TRACE_ID, 16, rest @ ..] = bytes
-            && let Some(trace_id) = rest.first_chunk()
-        {
-            return Self { bytes, trace_id: Ok(*trace_id), summary: None };
+        match first_trace_id(bytes) {
+            Some(trace_id) => Self { bytes, trace_id: Ok(*trace_id), summary: None },
+            None => Self::read(bytes),
         }
-        Self::read(bytes)
     }
 
     #[inline(never)]
@@ -54,6 +52,15 @@ impl<'a> IncomingSpan<'a> {
             return Err(TailDropReason::Malformed);
         }
         Ok(*self.summary.insert(summary))
+    }
+}
+
+/// The trace id with which most senders begin a span.
+#[inline]
+pub(crate) fn first_trace_id(span: &[u8]) -> Option<&[u8; 16]> {
+    match span {
+        [TRACE_ID, 16, rest @ ..] => rest.first_chunk(),
+        _ => None,
     }
 }
 

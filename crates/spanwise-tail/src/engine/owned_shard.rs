@@ -41,8 +41,9 @@ impl OwnedShard {
                     self.shard.end_resource(output);
                 }
             }
-            let taken = self.shard.take_span(request.span(place), request.fields(place), output);
-            if taken.is_err() {
+            let span = request.span(place);
+            let is_late = span.trace_id().is_ok_and(|trace_id| self.shard.drops_late(trace_id));
+            if !is_late && self.shard.take_span(span, request.fields(place), output).is_err() {
                 is_taken = false;
                 break;
             }

@@ -262,6 +262,12 @@ impl ShardedTailSampler {
         for field in ScopeFields::new(scope_spans) {
             let Ok(ScopeField::Span(bytes)) = field else { continue };
             if taken.seen >= taken.first_span {
+                if let [shard] = self.shards.as_mut_slice()
+                    && shard.drops_late_span(bytes)
+                {
+                    taken.seen += 1;
+                    continue;
+                }
                 let span = IncomingSpan::new(bytes);
                 let shards = self.shards.len();
                 let index = match span.trace_id() {

@@ -163,7 +163,11 @@ impl TraceTable {
         self.spans
     }
 
+    #[inline]
     pub(crate) fn find(&self, trace_id: [u8; 16]) -> Option<u32> {
+        if self.index.is_empty() {
+            return None;
+        }
         let entries = &self.entries;
         let is_same = |slot: &u32| {
             entries.get(*slot as usize).is_some_and(|entry| entry.trace_id == trace_id)

@@ -3,17 +3,19 @@
 use std::fmt;
 
 /// A histogram with explicit bounds, cumulative since the sampler was built.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct TailHistogram {
     bounds: &'static [u64],
     counts: [u64; MAX_BUCKETS],
     sum: u64,
+    /// The value that was recorded last, and its bucket: neighbouring values are mostly equal.
+    last: (u64, usize),
 }
 
 impl TailHistogram {
     /// An empty histogram of at most 23 bounds, in ascending order.
     pub(crate) const fn new(bounds: &'static [u64]) -> Self {
-        Self { bounds, counts: [0; MAX_BUCKETS], sum: 0 }
+        Self { bounds, counts: [0; MAX_BUCKETS], sum: 0, last: (0, 0) }
     }
 
     /// The upper bounds of all buckets but the last; a value that equals a bound is in its bucket.
@@ -38,8 +40,11 @@ impl TailHistogram {
 
     #[inline]
     pub(crate) fn record(&mut self, value: u64) {
-        let bucket = self.bounds.iter().take_while(|bound| **bound < value).count();
-        if let Some(count) = self.counts.get_mut(bucket) {
+        if value != self.last.0 {
+            let bucket = self.bounds.iter().take_while(|bound| **bound < value).count();
+            self.last = (value, bucket);
+        }
+        if let Some(count) = self.counts.get_mut(self.last.1) {
             *count += 1;
         }
         self.sum = self.sum.saturating_add(value);
@@ -51,6 +56,14 @@ impl TailHistogram {
         self.sum = self.sum.saturating_add(other.sum);
     }
 }
+
+impl PartialEq for TailHistogram {
+    fn eq(&self, other: &Self) -> bool {
+        (self.bounds, self.counts, self.sum) == (other.bounds, other.counts, other.sum)
+    }
+}
+
+impl Eq for TailHistogram {}
 
 impl fmt::Debug for TailHistogram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,6 +90,14 @@ mod tests {
         }
         assert_eq!(histogram.bucket_counts(), [1, 2, 2, 2]);
         assert_eq!((histogram.count(), histogram.sum()), (7, u64::MAX));
+        // Equal ones have the same values, in whatever order they came.
+        let histogram_of = |values: [u64; 2]| {
+            let mut histogram = TailHistogram::new(&[0, 5, 10]);
+            values.iter().for_each(|value| histogram.record(*value));
+            histogram
+        };
+        assert_eq!(histogram_of([1, 7]), histogram_of([7, 1]));
+        assert_ne!(histogram_of([1, 7]), histogram_of([1, 8]));
         let mut sum = TailHistogram::new(&[0, 5, 10]);
         sum.record(7);
         sum.add(&histogram);

@@ -1,6 +1,7 @@
 //! The way of a span: to its waiting trace, to a new one, or by the decision of its trace.
 
 use super::{Destination, Shard};
+use crate::engine::incoming_span::first_trace_id;
 
 impl Shard {
     /// The way of a span of the trace.
@@ -23,16 +24,19 @@ impl Shard {
         } else {
             Destination::New
         };
-        self.recent = match destination {
-            Destination::New => None,
-            known => Some((trace_id, known)),
-        };
+        self.recent = Some((trace_id, destination));
         destination
+    }
+
+    /// As [`drops_late`](Self::drops_late), of an encoded span, of which nothing is read but an id at its start.
+    #[inline]
+    pub(crate) fn drops_late_span(&mut self, span: &[u8]) -> bool {
+        first_trace_id(span).is_some_and(|trace_id| self.drops_late(*trace_id))
     }
 
     /// Counts a span of a trace that was decided and not sampled, unless such spans are forwarded.
     #[inline]
-    pub(super) fn drops_late(&mut self, trace_id: [u8; 16]) -> bool {
+    pub(crate) fn drops_late(&mut self, trace_id: [u8; 16]) -> bool {
         if self.settings.dry_run || !matches!(self.destination(trace_id), Destination::NotSampled) {
             return false;
         }
