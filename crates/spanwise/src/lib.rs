@@ -222,12 +222,19 @@ pub mod sdk {
 pub mod tail {
     #[doc(no_inline)]
     pub use spanwise_tail::{
-        BooleanAttributePolicy, BytesLimitingPolicy, Compat, CompatError, CompositePolicy,
-        Decision, DecisionCacheConfig, ErrorMode, EvaluationError, LatencyPolicy,
-        NumericAttributePolicy, OttlConditionPolicy, Policy, PolicyCounts, PolicyDecision,
-        PolicyError, PolicyKind, ProbabilisticPolicy, RateLimitingPolicy, Rule, RuleMatch,
-        RuleSampler, SamplingStrategy, SpanCountPolicy, SpanSource, StressRelief,
-        StringAttributePolicy, TailPolicies, TailSampler, TailSamplingConfig, TailSamplingError,
+        AdaptiveThroughput, Appended, BooleanAttributePolicy, BytesLimitingPolicy, Compat,
+        CompatError, CompositePolicy, DecidedTrace, Decision, DecisionCacheConfig, DecisionCause,
+        DecisionSums, DroppedSpans, ErrorMode, EvaluationError, Evidence, EvidenceSpan,
+        ExplainError, ExplainFilter, Explanation, LatencyPolicy, NumericAttributePolicy,
+        OnFullQueue, OttlConditionPolicy, Policy, PolicyCounts, PolicyDecision, PolicyError,
+        PolicyExplanation, PolicyKind, PolicyVote, ProbabilisticPolicy, ProbabilisticSampler,
+        ProbabilisticSamplerConfig, ProbabilisticSamplerCounts, ProbabilisticSamplerError,
+        RateLimitingPolicy, Rule, RuleMatch, RuleSampler, SampledCounts, SampledRequest,
+        SamplerMode, SamplingStrategy, ShardedTailSampler, SpanCountPolicy, SpanSource,
+        StressRelief, StringAttributePolicy, TailAppendError, TailCounts, TailDropReason,
+        TailHistogram, TailMetric, TailMetricData, TailMetricPoint, TailOutput, TailPolicies,
+        TailSampler, TailSamplerThreads, TailSamplerThreadsBuilder, TailSamplingConfig,
+        TailSamplingError, TailShutdown, TailThreadCounts, TailThreadsError, ThroughputState,
         TraceStatePolicy, TraceSummary,
     };
 }

@@ -73,7 +73,7 @@ fn no_readme_has_hidden_lines() {
 }
 
 /// Modules of this crate, each with the crate whose items it re-exports.
-const LAYERS: [(&str, &str); 12] = [
+const LAYERS: [(&str, &str); 13] = [
     ("batch", "spanwise-batch"),
     ("config", "spanwise-config"),
     ("export", "spanwise-export"),
@@ -81,6 +81,7 @@ const LAYERS: [(&str, &str); 12] = [
     ("pool", "spanwise-pool"),
     ("sampling", "spanwise-sampling"),
     ("sdk", "spanwise-sdk"),
+    ("tail", "spanwise-tail"),
     ("transport", "spanwise-transport"),
     ("wire", "spanwise-wire"),
     ("worker", "spanwise-worker"),
