@@ -87,8 +87,8 @@ impl TailSampler {
         }
     }
 
-    /// Decides the traces that are due, and takes the spans of an `ExportTraceServiceRequest`. Spans of sampled traces and, when a limit is reached, of traces that are
-    /// decided early leave through `output`.
+    /// Decides the traces that are due, and takes the spans of an `ExportTraceServiceRequest`. Late spans of sampled traces and, when a
+    /// limit is reached, the spans of sampled traces that are decided early leave through `output`.
     ///
     /// # Errors
     /// The framing of groups and spans is malformed: no span is taken. A span that is malformed inside is counted as dropped.
