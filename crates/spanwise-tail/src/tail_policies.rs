@@ -63,13 +63,7 @@ impl TailPolicies {
             return Err(TailSamplingError::Setting { name: "rules", message: message.to_owned() });
         }
         let (keys, limiters) = (KeyPool::default(), LimiterPool::default());
-        let options = PolicyOptions {
-            compat: config.compat,
-            use_trace_state: config.use_trace_state,
-            shards: 1,
-            limiters: &limiters,
-            keys: &keys,
-        };
+        let options = PolicyOptions { shards: 1, ..config.policy_options(&limiters, &keys) };
         let asks = (config.sample_on_first_match, config.dry_run);
         Ok(Self { policies: PolicySet::new(&config.policies, options, asks)? })
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::policy::{Compat, Policy};
+use crate::keys::KeyPool;
+use crate::policy::{Compat, LimiterPool, Policy, PolicyOptions};
 use crate::rules::Rule;
 use crate::stress::StressRelief;
 
@@ -48,11 +49,11 @@ pub struct TailSamplingConfig {
     /// of `composite`, and `tailsampling.cached_decision` with true for spans that arrived after the decision. Default false.
     pub record_policy: bool,
     /// Whether every trace is forwarded, also those that are not sampled or dropped. Decisions and counts are those that the
-    /// sampler would make, and the policies behind a final decision are evaluated, too; but `rate_limiting`, `bytes_limiting` and
-    /// `composite`, whose later decisions that would change. Default false.
+    /// sampler would make. The policies behind a final decision are evaluated, too, except `rate_limiting`, `bytes_limiting` and
+    /// `composite`: an evaluation would change their later decisions. Default false.
     pub dry_run: bool,
-    /// Decisions by a ratio while the sampler is short of space. Default `None`: traces are decided early or refused. Not with
-    /// `dry_run`.
+    /// Decisions by a ratio while the sampler is short of space. Default `None`: traces are decided early or refused. Together
+    /// with `dry_run` it is an error.
     pub stress_relief: Option<StressRelief>,
     /// The most bytes of memory for undecided traces, tables and buffers. Default 256 MiB. When it is reached, the trace whose
     /// decision is due first is decided.
@@ -249,6 +250,16 @@ impl TailSamplingConfig {
     #[must_use]
     pub fn with_max_request_bytes(self, max_request_bytes: usize) -> Self {
         Self { max_request_bytes, ..self }
+    }
+
+    /// The settings that all policies share, with the states of their limits and the keys that they look for.
+    pub(crate) fn policy_options<'a>(
+        &self,
+        limiters: &'a LimiterPool,
+        keys: &'a KeyPool,
+    ) -> PolicyOptions<'a> {
+        let Self { compat, use_trace_state, num_shards, .. } = *self;
+        PolicyOptions { compat, use_trace_state, shards: num_shards, limiters, keys }
     }
 
     /// The sizes of both caches.

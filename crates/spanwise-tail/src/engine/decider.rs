@@ -5,9 +5,7 @@ use std::time::Duration;
 use super::config::TailSamplingConfig;
 use super::error::TailSamplingError;
 use crate::keys::KeyPool;
-use crate::policy::{
-    LimiterPool, Limiters, Outcome, PolicyCounts, PolicyOptions, PolicySet, Votes,
-};
+use crate::policy::{LimiterPool, Limiters, Outcome, PolicyCounts, PolicySet, Votes};
 use crate::rules::{Candidate, RuleDecision, RuleSet, SharedSamplers, build_rules};
 use crate::trace_view::{SpanSource, Summary};
 
@@ -105,13 +103,7 @@ pub(crate) fn deciders(
     let limiters = LimiterPool::after(previous);
     // Each set has keys of its own instead of these.
     let keys = KeyPool::default();
-    let options = PolicyOptions {
-        compat: config.compat,
-        use_trace_state: config.use_trace_state,
-        shards: config.num_shards,
-        limiters: &limiters,
-        keys: &keys,
-    };
+    let options = config.policy_options(&limiters, &keys);
     let decider = |_| {
         if !config.rules.is_empty() {
             return Ok(Decider::Rules(build_rules(&config.rules, samplers)?));

@@ -28,13 +28,7 @@ impl Explainer {
     /// Explains the traces that `filter` chooses by the policies of `config`, which a sampler has accepted.
     pub(crate) fn new(config: &TailSamplingConfig, filter: ExplainFilter) -> Self {
         let (keys, limiters) = (KeyPool::default(), LimiterPool::default());
-        let options = PolicyOptions {
-            compat: config.compat,
-            use_trace_state: config.use_trace_state,
-            shards: config.num_shards,
-            limiters: &limiters,
-            keys: &keys,
-        };
+        let options = config.policy_options(&limiters, &keys);
         let is_drop = |policy: &&Policy| matches!(policy.kind, PolicyKind::Drop(_));
         let (drops, others): (Vec<&Policy>, Vec<&Policy>) =
             config.policies.iter().partition(is_drop);
