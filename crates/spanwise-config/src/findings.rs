@@ -63,7 +63,11 @@ impl Findings {
 }
 
 impl Bounded {
+    /// A value that a schema reads twice is one problem.
     fn push(&mut self, problem: Problem) {
+        if self.list.contains(&problem) {
+            return;
+        }
         match self.list.len() < MAX_FINDINGS {
             true => self.list.push(problem),
             false => self.more += 1,

@@ -122,6 +122,18 @@ s.yaml:3:3: batch.color: unknown key; accepted is `max_queue_size` or `exporter`
 }
 
 #[test]
+fn a_value_that_a_schema_reads_twice_is_one_error() {
+    let error = read("key: text\nother: text\n", |root| {
+        let root = root.mapping(&["key", "other"]);
+        for key in ["key", "other", "key"] {
+            root.get(key).integer(0..=9);
+        }
+    });
+    let error = error.unwrap_err();
+    assert_eq!(error.lines().count(), 2, "{error}");
+}
+
+#[test]
 fn no_message_shows_the_value_of_a_variable_or_a_secret() {
     let of_variable = message("${TOKEN}", |key| _ = key.integer(0..=9));
     assert!(of_variable.ends_with("is expected, not the value of `${TOKEN}`"), "{of_variable}");
