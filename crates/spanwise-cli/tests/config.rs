@@ -76,6 +76,22 @@ fn features_that_a_program_needs_are_named() {
 }
 
 #[test]
+fn a_file_of_tail_sampling_policies_is_read() {
+    let policies = "tail_sampling: {policies: [{name: errors, type: trace_flags}]}";
+    let file = TemporaryFile::new("tail.yaml", policies);
+    let variables = [
+        ("SPANWISE_TAIL_SAMPLING_FILE", file.text()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9".to_owned()),
+    ];
+    let (status, text) = spanwise(&["config", "explain"], &variables);
+    assert_eq!(status, 0, "{text}");
+    assert!(text.contains("1 policy, decision_wait 30s"), "{text}");
+    let (_, text) = spanwise(&["doctor"], &variables);
+    let line = "needs the feature `tail-sampling` of spanwise in the program";
+    assert!(text.contains(line), "{text}");
+}
+
+#[test]
 fn a_variable_without_a_value_is_a_warning_that_names_the_nearest_one() {
     let text = GOOD.replace("http://collector:4318/v1/traces", "${COLECTOR_URL}");
     let file = TemporaryFile::new("otel.yaml", &text);

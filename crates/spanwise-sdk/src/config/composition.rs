@@ -117,6 +117,8 @@ impl SpanwiseBuilder {
             remote,
             limits,
             records_all,
+            // For explanations.
+            tail_feature: _,
             health,
             others,
             running,

@@ -13,6 +13,7 @@ use super::{propagators, settings, unused};
 use crate::diagnostics::{EndpointHealth, Reporter};
 use crate::propagation::Propagator;
 use crate::remote_sampling::RemoteSampling;
+use crate::tail::TailSampling;
 use spanwise_export::{PreparedExporter, SpanQueue};
 use spanwise_sampling::Sampler;
 use spanwise_transport::FailedAttempt;
@@ -61,6 +62,8 @@ pub(super) struct Exporting {
     pub(super) limits: SpanLimits,
     /// Tail sampling is on.
     pub(super) records_all: bool,
+    /// The feature that tail sampling needs.
+    pub(super) tail_feature: Option<&'static str>,
     pub(super) health: EndpointHealth,
     /// The health of the further destinations.
     pub(super) others: Vec<EndpointHealth>,
@@ -185,6 +188,7 @@ impl SpanwiseBuilder {
         };
         let tail = self.resolve_tail_sampling(environment)?;
         let records_all = tail.is_some();
+        let tail_feature = self.tail_sampling.as_ref().and_then(TailSampling::feature);
         let exporter = match tail {
             Some(tail) => exporter.with_tail_sampling(tail),
             None => exporter,
@@ -212,6 +216,7 @@ impl SpanwiseBuilder {
             remote,
             limits,
             records_all,
+            tail_feature,
             health,
             others,
             running,

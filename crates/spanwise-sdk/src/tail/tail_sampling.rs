@@ -126,6 +126,15 @@ impl TailSampling {
             .with_drop_pending_traces_on_shutdown(self.drops_pending))
     }
 
+    /// The feature of the program that this takes.
+    pub(crate) fn feature(&self) -> Option<&'static str> {
+        match &self.decider {
+            Decider::Function(_) => None,
+            #[cfg(feature = "tail-sampling")]
+            Decider::Policies(_) => Some("tail-sampling"),
+        }
+    }
+
     /// The names of settings of a Collector that have a value and no effect here.
     pub(crate) fn without_effect(&self) -> Vec<&'static str> {
         match &self.decider {
