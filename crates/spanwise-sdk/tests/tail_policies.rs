@@ -187,9 +187,34 @@ fn settings_of_a_processor_alone_are_reported() {
     let bench = bench(|builder| log.attach(builder).with_tail_sampling(config));
     bench.finish();
     let lines = log.lines();
-    let names = "block_on_overflow, num_shards, record_policy: of no effect";
-    let is_reported = |line: &String| line.contains(names);
-    assert!(lines.iter().any(is_reported), "{lines:?}");
+    for name in ["block_on_overflow", "num_shards", "record_policy"] {
+        let report =
+            format!("{name} has no effect: tail sampling in the application does not use it");
+        assert!(lines.iter().any(|line| line.contains(&report)), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_warning_of_the_file_is_reported_with_its_place() {
+    let path = std::env::temp_dir().join(format!("tail-warning-{}.yaml", std::process::id()));
+    std::fs::write(&path, "tail_sampling: {policies: [{name: slow, type: latency}]}").unwrap();
+    let file = path.display().to_string();
+    let log = DiagnosticLog::default();
+    let named = file.clone();
+    let built = log
+        .attach(builder())
+        .with_environment(move |name| {
+            (name == "SPANWISE_TAIL_SAMPLING_FILE").then(|| named.clone())
+        })
+        .with_sink(|_: Bytes| async { Outcome::Accepted { rejected: 0, message: None } })
+        .build();
+    built.unwrap().shutdown().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let lines = log.lines();
+    let report = format!(
+        "{file}:1:28: tail_sampling.policies[0]: the block `latency` is missing: its options have their zero values"
+    );
+    assert!(lines.contains(&report), "{lines:?}");
 }
 
 #[test]

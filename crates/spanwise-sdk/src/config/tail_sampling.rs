@@ -7,6 +7,8 @@ use super::error::BuildError;
 use super::redaction::shown_path;
 use super::reload::running::FixedSetting;
 use super::settings;
+#[cfg(feature = "tail-sampling")]
+use crate::diagnostics::{Diagnostic, sanitize};
 use crate::tail::TailSampling;
 #[cfg(feature = "tail-sampling")]
 use spanwise_config::Document;
@@ -81,10 +83,8 @@ impl SpanwiseBuilder {
         let tail = self.tail_sampling.as_ref();
         environment.effective(&settings::TAIL_SAMPLING, || description(tail));
         let Some(tail) = tail else { return Ok(None) };
-        let without_effect = tail.without_effect();
-        if !without_effect.is_empty() {
-            let names = without_effect.join(", ");
-            environment.unused(METHOD, format!("{names}: of no effect in the application"));
+        for name in tail.without_effect() {
+            environment.unused(name, "tail sampling in the application does not use it");
         }
         let error = |problem| BuildError::setting(METHOD, tail.description(), problem);
         tail.build().map(Some).map_err(error)
@@ -109,13 +109,14 @@ impl SpanwiseBuilder {
 #[cfg(feature = "tail-sampling")]
 fn read(
     environment: &Environment,
-    (variable, path): (&'static str, &str),
+    (_variable, path): (&'static str, &str),
     _: &'static str,
 ) -> Result<TailSampling, BuildError> {
     let document = Document::open(path, |name| environment.referred(name))?;
     let read = TailSamplingConfig::from_document(&document, None)?;
     for warning in read.warnings {
-        environment.unused(variable, warning.to_string());
+        let warning = sanitize(&warning.to_string());
+        environment.reporter().report(Diagnostic::ConfigFileWarning { warning });
     }
     Ok(read.value.into())
 }
