@@ -430,4 +430,17 @@ fn settings_out_of_range_are_errors_with_their_name() {
         config(vec![nested(PolicyKind::StatusCode(vec![]))]),
         "policy \"p\": policy \"inner\": expected at least one status code to filter on",
     );
+    let limit = spanwise_tail::RateLimitingPolicy::new;
+    check(
+        config(vec![policy(limit(-1))]),
+        "policy \"p\": `spans_per_second` is -1; accepted is 0 or more",
+    );
+    check(
+        config(vec![policy(limit(1).with_burst_capacity(-1))]),
+        "policy \"p\": `burst_capacity` is -1; accepted is 0 or more",
+    );
+    check(
+        config(vec![policy(spanwise_tail::BytesLimitingPolicy::new(-1))]),
+        "policy \"p\": `bytes_per_second` is -1; accepted is 0 or more",
+    );
 }

@@ -95,9 +95,13 @@ fn evaluator(
             Box::new(evaluator.map_err(|error| PolicyError::new(error.to_string()))?)
         }
         PolicyKind::RateLimiting(policy) => {
+            accept_limit("spans_per_second", policy.spans_per_second)?;
+            accept_limit("burst_capacity", policy.burst_capacity)?;
             Box::new(RateLimiting::new(*policy, compat, options.limiters))
         }
         PolicyKind::BytesLimiting(policy) => {
+            accept_limit("bytes_per_second", policy.bytes_per_second)?;
+            accept_limit("burst_capacity", policy.burst_capacity)?;
             Box::new(BytesLimiting::new(*policy, options.limiters))
         }
         PolicyKind::SpanCount(policy) => Box::new(SpanCount(*policy)),
@@ -114,6 +118,13 @@ fn evaluator(
         PolicyKind::Not(policy) => Box::new(Not(build(policy, Parent::Not, options)?)),
         PolicyKind::Composite(policy) => Box::new(composite(policy, options)?),
     })
+}
+
+fn accept_limit(key: &str, limit: i64) -> Result<(), PolicyError> {
+    if limit < 0 {
+        return Err(PolicyError::new(format!("`{key}` is {limit}; accepted is 0 or more")));
+    }
+    Ok(())
 }
 
 fn build_all(
