@@ -34,38 +34,35 @@ fn settings_that_do_not_fit_are_errors() {
             rules(vec![always()]).with_sampling_strategy(SamplingStrategy::SpanIngest),
             "sampling_strategy: `span-ingest` is not supported with `rules`",
         ),
-        (rules(vec![always(), always()]), "rules: [1].name: duplicate rule name \"all\""),
-        (
-            rules(vec![Rule::new("", RuleSampler::Drop)]),
-            "rules: [0].name: rule name cannot be empty",
-        ),
+        (rules(vec![always(), always()]), "rules[1].name: duplicate rule name \"all\""),
+        (rules(vec![Rule::new("", RuleSampler::Drop)]), "rules[0].name: rule name cannot be empty"),
         (
             rules(vec![always().with_condition("true").with_condition("name == ")]),
-            "rules: [0].conditions[1]: condition \"name == \": 1:6: ",
+            "rules[0].conditions[1]: condition \"name == \": 1:6: ",
         ),
         (
             rules(vec![Rule::new("a", percentage(0.0))]),
-            "rules: [0].sampling_percentage: 0.0 is out of range; accepted is above 0 to 100",
+            "rules[0].sampling_percentage: 0.0 is out of range; accepted is above 0 to 100",
         ),
         (
             rules(vec![Rule::new("a", AdaptiveThroughput::new(0))]),
-            "rules: [0].goal_throughput: 0 is too small; accepted is 1 or more",
+            "rules[0].goal_throughput: 0 is too small; accepted is 1 or more",
         ),
         (
             rules(vec![Rule::new("a", throughput.clone().with_max_keys(0))]),
-            "rules: [0].max_keys: 0 is out of range; accepted is 1 to 10000",
+            "rules[0].max_keys: 0 is out of range; accepted is 1 to 10000",
         ),
         (
             rules(vec![Rule::new("a", throughput.with_adjustment_interval(Duration::ZERO))]),
-            "rules: [0].adjustment_interval: 0ns is out of range; accepted is 100 ms to 1 h",
+            "rules[0].adjustment_interval: 0ns is out of range; accepted is 100 ms to 1 h",
         ),
         (
             rules(vec![Rule::new("a", selector)]),
-            "rules: [0].fingerprint_attributes: \"span.name\" is no selector; accepted is `root.name`, ",
+            "rules[0].fingerprint_attributes: \"span.name\" is no selector; accepted is `root.name`, ",
         ),
         (
             rules(vec![Rule::new("a", RateLimitingPolicy::new(0))]),
-            "rules: [0].spans_per_second: 0 is too small; accepted is 1 or more",
+            "rules[0].spans_per_second: 0 is too small; accepted is 1 or more",
         ),
         (config(vec![]), "at least one policy is required"),
     ] {

@@ -286,7 +286,7 @@ fn rules_are_replaced_for_undecided_traces() {
     let mut world = World::new(&rules(vec![Rule::new("all", RuleSampler::AlwaysSample)]));
     world.append(&request(vec![span(LOW, 1)]));
     let error = world.sampler.set_rules(&[Rule::new("", RuleSampler::Drop)]).unwrap_err();
-    assert!(error.to_string().starts_with("rules: [0].name"), "{error}");
+    assert!(error.to_string().starts_with("rules[0].name"), "{error}");
     assert!(world.sampler.set_policies(&[policy(PolicyKind::AlwaysSample)]).is_err());
     let limit = RateLimitingPolicy::new(1);
     world.sampler.set_rules(&[Rule::new("none", percentage(50.0)), Rule::new("l", limit)]).unwrap();

@@ -42,6 +42,10 @@ impl fmt::Display for TailSamplingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Policy(error) => error.fmt(f),
+            // The index of an element follows the name of its list.
+            Self::Setting { name, message } if message.starts_with('[') => {
+                write!(f, "{name}{message}")
+            }
             Self::Setting { name, message } => write!(f, "{name}: {message}"),
         }
     }
