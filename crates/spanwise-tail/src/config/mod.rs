@@ -23,7 +23,7 @@ impl TailSamplingConfig {
     ///
     /// A file with several processors of the type needs their name in `processor`: `Some("tail_sampling/name")`.
     /// Beside the Collector's keys, the block may have `compat`, `dry_run`, `max_memory_bytes`, `max_spans_per_trace`,
-    /// `max_request_bytes`, `use_trace_state` and `record_policy`.
+    /// `max_request_bytes`, `use_trace_state`, `record_policy` and `stress_relief`, and `rules` instead of `policies`.
     ///
     /// # Errors
     /// Every mistake of the block with its line, its path and, for an unknown key or value, the nearest known one.
@@ -54,8 +54,9 @@ impl TailSamplingConfig {
         processor: Option<&str>,
     ) -> Result<Read<Self>, Problems> {
         document.read(|root| {
-            let block = find(&root, TYPE, processor).unwrap_or_else(|| root.clone());
-            read(&block)
+            let block = find(&root, TYPE, processor);
+            // Without a block, the error about it is the only one.
+            block.map_or_else(Self::default, |block| read(&block))
         })
     }
 }

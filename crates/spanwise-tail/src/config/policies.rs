@@ -99,7 +99,8 @@ fn read_policy(field: &Field<'_>, parent: Parent, options: PolicyOptions<'_>) ->
             if place.exists() {
                 place.error(error.message())
             } else {
-                field.error(error.message())
+                let kind = policy.kind.type_name();
+                field.error(format!("{}; the block `{kind}` is missing", error.message()))
             }
             None
         }
@@ -182,8 +183,14 @@ fn warn_of_unknown_names(mapping: &Mapping<'_>, policy: &CompositePolicy) {
 fn latency(field: &Field<'_>) -> LatencyPolicy {
     let mapping = field.mapping(&["threshold_ms", "upper_threshold_ms"]);
     let number = |key: &str| integer(&mapping.get(key), i64::MIN..=i64::MAX).unwrap_or_default();
-    LatencyPolicy::above(number("threshold_ms"))
-        .with_upper_threshold_ms(number("upper_threshold_ms"))
+    let (lower, upper) = (number("threshold_ms"), number("upper_threshold_ms"));
+    // 0 means no upper threshold.
+    if upper != 0 && upper < lower {
+        field.warning(format!(
+            "no duration matches: `threshold_ms` {lower} is greater than `upper_threshold_ms` {upper}"
+        ));
+    }
+    LatencyPolicy::above(lower).with_upper_threshold_ms(upper)
 }
 
 fn numeric_attribute(field: &Field<'_>) -> NumericAttributePolicy {

@@ -32,8 +32,9 @@ impl ProbabilisticSamplerConfig {
         processor: Option<&str>,
     ) -> Result<Read<Self>, Problems> {
         document.read(|root| {
-            let block = find(&root, TYPE, processor).unwrap_or_else(|| root.clone());
-            read(&block)
+            let block = find(&root, TYPE, processor);
+            // Without a block, the error about it is the only one.
+            block.map_or_else(Self::default, |block| read(&block))
         })
     }
 }

@@ -64,7 +64,7 @@ impl fmt::Display for CompatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:?} is no release of the Collector: accepted is `v0.161` or `v0.161.0`",
+            "{:?} is no release of the Collector: accepted is one such as `v0.161` or `v0.150.0`",
             self.text
         )
     }
