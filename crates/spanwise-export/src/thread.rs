@@ -146,14 +146,14 @@ impl ExportThread {
         }
         self.transports.take_next(machine, now);
         let mut events = Vec::new();
+        let mut last_drains = 0;
         let mut turn = loop {
             match machine.poll(now, queue.level()) {
                 Action::Queue(action) => {
                     if let Some(drained) = queue.apply(action) {
                         if drained.missed > 0 && machine.is_closing() {
-                            // The queue is closed: a thread in its slot is a few stores from
-                            // leaving it.
-                            std::thread::yield_now();
+                            wait_for_slots(last_drains);
+                            last_drains += 1;
                         }
                         machine.drained(drained);
                     }
@@ -228,10 +228,10 @@ impl ExportThread {
         }
         let queue = (*self.queue).as_ref();
         queue.abandon();
-        for _ in 0..LAST_DRAINS {
+        for tries in 0..LAST_DRAINS {
             // Dropping the chunks books their spans.
             match queue.apply(QueueAction::DrainAll) {
-                Some(drained) if drained.missed > 0 => std::thread::yield_now(),
+                Some(drained) if drained.missed > 0 => wait_for_slots(tries),
                 _ => break,
             }
         }
@@ -259,12 +259,24 @@ impl Drop for ExportThread {
     }
 }
 
+/// Waits for the threads that are in a slot of the closed queue, before the next of [`LAST_DRAINS`] tries. A thread is a few stores from
+/// leaving it, unless the system has preempted it: then it needs a CPU, which yielding alone need not give it.
+fn wait_for_slots(tries: u32) {
+    match tries {
+        0..LAST_YIELDS => std::thread::yield_now(),
+        _ => std::thread::sleep(LAST_PAUSE),
+    }
+}
+
 /// Between two turns that only the observer asks for.
 const MIN_WAIT: Duration = Duration::from_millis(1);
 /// Turns in a row that may panic before the thread ends.
 const MAX_FAILED_TURNS: u32 = 3;
 /// Tries to drain every slot at the end.
 const LAST_DRAINS: u32 = 1000;
+/// The first of them, which only yield. The others wait for a second together.
+const LAST_YIELDS: u32 = 100;
+const LAST_PAUSE: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests;

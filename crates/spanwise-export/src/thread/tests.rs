@@ -121,3 +121,31 @@ async fn a_thread_that_dies_books_every_span_and_reports_it() {
     }
     assert_eq!(queue.budget().charged(), 0, "its memory is freed");
 }
+
+#[tokio::test]
+async fn a_shutdown_waits_for_a_thread_that_was_preempted_in_its_slot() {
+    for dies in [false, true] {
+        let accepted = || Some(Outcome::Accepted { rejected: 0, message: None });
+        let Bench { queue, mut thread, lines: _lines } = bench(accepted);
+        // The slot of this thread, with its spans.
+        push(&queue, 5);
+        let (is_held, held) = std::sync::mpsc::channel();
+        let other = queue.clone();
+        let holder = std::thread::spawn(move || {
+            let slots: Vec<_> = (0..64).filter_map(|slot| other.buffer().hold_slot(slot)).collect();
+            is_held.send(slots.len()).unwrap();
+            std::thread::sleep(Duration::from_millis(30));
+        });
+        assert!(held.recv().unwrap() > 0);
+        // It is due at once.
+        let (done, _answer) = oneshot::channel();
+        let deadline = Instant::now();
+        assert!(thread.inbox.0.send(Command { kind: CommandKind::Shutdown, deadline, done }));
+        queue.close();
+        thread.turns_to_fail = if dies { u32::MAX } else { 0 };
+        let (_notifier, notified) = notify();
+        thread.run(notified).await;
+        queue.ledger().snapshot().check().unwrap();
+        holder.join().unwrap();
+    }
+}
