@@ -18,7 +18,8 @@ pub enum OnFullQueue {
     /// The request is refused at once and counted, so that a receiver can answer its sender to retry later.
     #[default]
     Refuse,
-    /// The caller is blocked until there is space or this time has passed; only then the request is refused and counted.
+    /// The caller is blocked until there is space or this time has passed; only then the request is refused and counted. An output of the
+    /// sampler is refused at once: its own thread makes the space.
     Wait(Duration),
 }
 

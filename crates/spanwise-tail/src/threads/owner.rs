@@ -46,6 +46,7 @@ impl<O: TailOutput, C: FnMut() -> Instant> Owner<O, C> {
 
     /// Runs until the queue is closed and empty, and decides the rest.
     pub(crate) fn run(mut self, queue: &Receiver<ShardSpans>) {
+        self.shared.set_owner();
         loop {
             let now = (self.clock)();
             let wait = self.shard.next_tick().map(|at| at.saturating_duration_since(now));

@@ -1,5 +1,7 @@
 //! The state that callers and the owners of shards share.
 
+use std::cell::Cell;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,6 +11,11 @@ use super::running::Running;
 use crate::engine::{Shard, ShardUpdate, TailCounts};
 use crate::metrics::{Counted, ShardMetrics, TailMetric, snapshot};
 use crate::policy::PolicyCounts;
+
+thread_local! {
+    /// The address of the [`Shared`] that this thread is an owner of, or 0.
+    static OWNED: Cell<usize> = const { Cell::new(0) };
+}
 
 pub(crate) struct Shared {
     pub(crate) memory: Arc<QueueMemory>,
@@ -67,6 +74,16 @@ impl Shared {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::SeqCst)
+    }
+
+    /// This thread is an owner of the sampler from now on.
+    pub(crate) fn set_owner(&self) {
+        OWNED.set(ptr::from_ref(self).addr());
+    }
+
+    /// Whether this thread is an owner, in a call of its output: one that waits for the owners would wait for itself.
+    pub(crate) fn is_owner(&self) -> bool {
+        OWNED.try_with(Cell::get) == Ok(ptr::from_ref(self).addr())
     }
 
     /// Ends the waits of callers and owners.

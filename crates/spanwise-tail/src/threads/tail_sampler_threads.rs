@@ -28,7 +28,7 @@ use crate::rules::{Rule, ThroughputState};
 /// takes one for up to 1,024 of them, to publish the account of its shard, and for a decision that takes tokens which shards share.
 ///
 /// An output that blocks delays its own shard, and in the end fills the queue. An output that panics is called again with the next
-/// request or decision, and the panic is counted.
+/// request or decision, and the panic is counted. An output may call the sampler: no call waits for the thread that makes it.
 ///
 /// # Fork
 /// The threads stay in the parent. In the child, [`append`](Self::append) returns [`TailAppendError::Forked`],
@@ -150,7 +150,7 @@ impl TailSamplerThreads {
             return Err(TailAppendError::TooLarge);
         }
         let charge = match (memory.try_charge(bytes), self.on_full) {
-            (None, OnFullQueue::Wait(wait)) => {
+            (None, OnFullQueue::Wait(wait)) if !self.shared.is_owner() => {
                 let until = Instant::now().checked_add(wait);
                 memory.charge(bytes, until, || self.shared.is_closed())
             }
@@ -293,11 +293,13 @@ impl TailSamplerThreads {
     }
 
     /// Accepts no further request, takes what is queued, decides all traces, or drops them with `drop_pending_traces_on_shutdown`, and
-    /// waits up to `timeout` for the threads to end. Dropping the sampler does the same without waiting.
+    /// waits up to `timeout` for the threads to end. Dropping the sampler does the same without waiting, and so does a call from an output,
+    /// whose own thread cannot end before.
     pub fn shutdown(&self, timeout: Duration) -> TailShutdown {
         if self.is_forked() {
             return TailShutdown { is_complete: false, counts: TailThreadCounts::default() };
         }
+        let timeout = if self.shared.is_owner() { Duration::ZERO } else { timeout };
         let until = Instant::now().checked_add(timeout);
         self.shared.close();
         drop(self.queues.write().unwrap_or_else(PoisonError::into_inner).take());
