@@ -19,6 +19,10 @@ pub struct TailMetric {
 /// The values of a metric.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few short-lived values for each call of `metrics`"
+)]
 pub enum TailMetricData {
     /// A monotonic sum since the sampler was built.
     Sum(Vec<TailMetricPoint>),
