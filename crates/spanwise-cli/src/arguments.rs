@@ -4,7 +4,7 @@ use crate::command::{Arguments, Command, FileArgument, Output};
 use crate::{config_check, config_explain, doctor, explain, slip};
 use lexopt::prelude::{Long, Short, Value};
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 const COMMANDS: &[Command] =
@@ -15,13 +15,9 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     match parse(arguments) {
         Ok(Parsed::Run(command, arguments)) => {
             let Output { text, is_well } = (command.run)(&arguments);
-            print(&text);
-            ExitCode::from(u8::from(!is_well))
+            ExitCode::from(u8::from(!print(&text) || !is_well))
         }
-        Ok(Parsed::Text(text)) => {
-            print(&text);
-            ExitCode::SUCCESS
-        }
+        Ok(Parsed::Text(text)) => ExitCode::from(u8::from(!print(&text))),
         Err(problem) => {
             eprintln!("spanwise: {}\n\n{}", printable(&problem), overview());
             ExitCode::from(USAGE)
@@ -138,9 +134,17 @@ fn printable(problem: &str) -> String {
     text
 }
 
-/// A closed pipe is no error: the reader has what it wants.
-fn print(text: &str) {
-    let _closed = writeln!(std::io::stdout(), "{}", text.trim_end());
+/// Whether the text is written. A closed pipe is no error: the reader has what it wants. A full disk is one.
+fn print(text: &str) -> bool {
+    let mut output = std::io::stdout().lock();
+    match writeln!(output, "{}", text.trim_end()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let _also_closed =
+                writeln!(std::io::stderr(), "spanwise: the output cannot be written: {error}");
+            false
+        }
+        _ => true,
+    }
 }
 
 const EACH: &str = "\n`spanwise <command> --help` explains one of them. The exit status is 0 if all is well, 1 if not, and 2 for \

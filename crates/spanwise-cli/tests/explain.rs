@@ -137,6 +137,18 @@ fn one_of_several_processors_is_chosen_by_its_name() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn an_output_that_cannot_be_written_is_a_failure() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_spanwise"));
+    command.args(["explain", "collector.yaml", "traces.json"]).current_dir(files());
+    let output = command.stdout(full).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.starts_with("spanwise: the output cannot be written: "), "{error}");
+}
+
+#[test]
 fn errors_have_the_path_and_the_place() {
     let file =
         TemporaryFile::new("collector.yaml", &POLICIES.replace("threshold_ms", "treshold_ms"));
