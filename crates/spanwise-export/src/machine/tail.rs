@@ -11,7 +11,9 @@ mod runs;
 mod settle;
 mod store;
 mod trace_id_hasher;
+mod trace_index;
 mod traces;
+mod waits;
 
 use crate::drained::DrainedChunk;
 use crate::local_trace::{LocalTrace, TraceFacts};
@@ -25,6 +27,7 @@ use runs::{NONE, Run};
 use spanwise_batch::{Budget, ChargedChunk};
 use spanwise_ledger::{DropReason, Ledger};
 use spanwise_worker::{CaughtPanic, catch_panic};
+use std::hint::black_box;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,6 +47,7 @@ pub(super) struct Tail {
     store: Store,
     traces: Traces,
     decisions: Decisions,
+    hasher: TraceIdHasher,
     /// Chunks with spans to book, to export or to free.
     touched: Vec<u32>,
     /// The chunk that takes the last undecided spans of others.
@@ -83,17 +87,17 @@ impl Tail {
         (resource, scopes): (SharedResource, ScopeTable),
         now: Instant,
     ) -> Self {
-        let hasher = TraceIdHasher::new();
         let budget = queue.budget().clone();
         Self {
             settings,
-            decisions: Decisions::new(&budget, hasher),
+            decisions: Decisions::new(&budget),
+            hasher: TraceIdHasher::new(),
             usable: budget.limit().saturating_sub(reserve),
             budget,
             ledger: queue.ledger().clone(),
             chunk_bytes: queue.chunk_bytes(),
             store: Store::default(),
-            traces: Traces::new(hasher),
+            traces: Traces::new(),
             touched: Vec::new(),
             filling: None,
             sampled: Vec::new(),
@@ -163,56 +167,6 @@ impl Tail {
         std::mem::take(&mut self.free)
     }
 
-    /// A drain of every slot ended at `now`, which `missed` this number of them. Without one, the spans that had ended
-    /// before `now` have been accepted.
-    pub(super) fn drained_all(&mut self, now: Instant, missed: usize) {
-        if missed == 0 {
-            self.drained_all = Some(now);
-        }
-        self.next_drain = now + if missed == 0 { DRAIN_AGAIN_AFTER } else { RETRY_DRAIN };
-    }
-
-    /// Whether a trace waits for nothing but a drain of every slot. `is_draining`: the full chunks are due.
-    pub(super) fn needs_drain(&self, now: Instant, is_draining: bool) -> bool {
-        // Full chunks come faster than that when there is little time to decide before memory is used up.
-        let is_pressed = is_draining && self.charged() > self.share() / 2;
-        self.drain_due()
-            .is_some_and(|due| due <= now || is_pressed && due < now + DRAIN_AGAIN_AFTER)
-    }
-
-    /// The next time at which a trace is due, or a drain of every slot that is possible.
-    pub(super) fn next_due(&self, can_drain: bool) -> Option<Instant> {
-        let after_first = self.traces.first(Due::AfterFirst);
-        let after_first =
-            after_first.and_then(|(_, it)| it.since.checked_add(self.settings.decision_wait));
-        let after_root =
-            self.traces.first(Due::AfterRoot).and_then(|(_, it)| self.root_due(it.since));
-        let drain = if can_drain { self.drain_due() } else { None };
-        after_first.into_iter().chain(after_root).chain(drain).min()
-    }
-
-    /// The time of the drain that the earliest trace with a local root waits for.
-    fn drain_due(&self) -> Option<Instant> {
-        let (_, trace) = self.traces.first(Due::AfterRoot)?;
-        let due = trace.since.checked_add(self.settings.wait_after_root)?;
-        (!self.is_drained(trace.since, due)).then(|| due.max(self.next_drain))
-    }
-
-    /// The time at which a trace is due whose local root arrived at `since`.
-    fn root_due(&self, since: Instant) -> Option<Instant> {
-        let due = since.checked_add(self.settings.wait_after_root)?;
-        match self.is_drained(since, due) {
-            true => Some(due),
-            false => due.checked_add(self.patience),
-        }
-    }
-
-    /// Whether every slot was drained after a root's arrival at `since` and not before `due`. A drain takes one slot
-    /// after the other: the one that had the root may have missed a span that ended before, on another thread.
-    fn is_drained(&self, since: Instant, due: Instant) -> bool {
-        self.drained_all.is_some_and(|drained| drained > since && drained >= due)
-    }
-
     /// Takes a chunk that was drained at `now`.
     pub(super) fn accept(&mut self, chunk: DrainedChunk, now: Instant) {
         let spans = chunk.chunk().metas().len();
@@ -226,28 +180,49 @@ impl Tail {
         let id = self.store.chunks.insert(HeldChunk::new(chunk));
         self.touch(id);
         let mut start = 0;
-        while let Some(run) = self.store.run_at(id, start) {
-            let end = start + run.spans;
-            self.accept_run(id, start..end, &run, now);
-            start = end;
+        let mut runs = [(TraceFacts::NO_SPANS, 0); RUNS_AT_ONCE];
+        loop {
+            let mut count = 0;
+            for (place, run) in runs.iter_mut().zip(self.store.runs_from(id, start)) {
+                let hash = self.hasher.hash(run.trace_id);
+                // The places of all of them are read first: one after the other, each would wait for memory.
+                black_box((self.traces.warm(hash), self.decisions.warm(hash)));
+                *place = (run, hash);
+                count += 1;
+            }
+            for (run, hash) in &runs[..count] {
+                let end = start + run.spans;
+                self.accept_run(id, start..end, (run, *hash), now);
+                start = end;
+            }
+            if count < RUNS_AT_ONCE {
+                return;
+            }
         }
     }
 
-    fn accept_run(&mut self, id: u32, spans: Range<u32>, run: &TraceFacts, now: Instant) {
-        let known = match self.traces.find(run.trace_id) {
+    fn accept_run(
+        &mut self,
+        id: u32,
+        spans: Range<u32>,
+        (run, hash): (&TraceFacts, u64),
+        now: Instant,
+    ) {
+        let known = match self.traces.find(run.trace_id, hash) {
             Some(slot) => Some(slot),
             None => {
-                if let Some(decision) = self.decisions.get(run.trace_id) {
+                if let Some(decision) = self.decisions.get(hash) {
                     return self.store.chunks.decide(id, spans, decision);
                 }
-                self.new_trace(run, now)
+                self.new_trace((run, hash), now)
             }
         };
         // Of a trace that was decided in between, too.
-        let Some((slot, run_id)) = known.and_then(|_| self.new_run(id, spans.clone(), run, now))
+        let new = Run { chunk: id, start: spans.start, end: spans.end, next: NONE };
+        let Some((slot, run_id)) = known.and_then(|slot| self.new_run(new, (slot, run, hash), now))
         else {
             // Without memory for the index, spans of a trace that has no decision are exported.
-            let decision = self.decisions.get(run.trace_id).unwrap_or(TailDecision::Sampled);
+            let decision = self.decisions.get(hash).unwrap_or(TailDecision::Sampled);
             return self.store.chunks.decide(id, spans, decision);
         };
         let Some(trace) = self.traces.get_mut(slot) else { return };
@@ -279,11 +254,11 @@ impl Tail {
     }
 
     /// A slot for a new trace.
-    fn new_trace(&mut self, run: &TraceFacts, now: Instant) -> Option<u32> {
+    fn new_trace(&mut self, (run, hash): (&TraceFacts, u64), now: Instant) -> Option<u32> {
         loop {
             let is_full = self.traces.len() >= self.settings.num_traces;
             if !is_full {
-                if let Some(slot) = self.traces.insert(run.trace_id, now) {
+                if let Some(slot) = self.traces.insert(run.trace_id, hash, now) {
                     return Some(slot);
                 }
                 if self.traces.grow(&self.budget, self.usable / 4) {
@@ -296,17 +271,14 @@ impl Tail {
         }
     }
 
-    /// Stores a run of a trace. Returns the slots of both.
+    /// Stores a run of the trace in `slot`. Returns the slots of both.
     fn new_run(
         &mut self,
-        chunk: u32,
-        spans: Range<u32>,
-        run: &TraceFacts,
+        new: Run,
+        (mut slot, run, hash): (u32, &TraceFacts, u64),
         now: Instant,
     ) -> Option<(u32, u32)> {
-        let new = Run { chunk, start: spans.start, end: spans.end, next: NONE };
         loop {
-            let slot = self.traces.find(run.trace_id)?;
             if let Some(id) = self.store.runs.insert(new) {
                 return Some((slot, id));
             }
@@ -319,6 +291,7 @@ impl Tail {
                 return None;
             }
             self.decide_earliest(now);
+            slot = self.traces.find(run.trace_id, hash)?;
         }
     }
 
@@ -412,9 +385,9 @@ impl Tail {
 
     fn finish(&mut self, slot: u32, decision: TailDecision) {
         let Some(trace) = self.traces.get(slot) else { return };
-        let (trace_id, mut next) = (trace.facts.trace_id, trace.first_run);
+        let (hash, mut next) = (trace.hash, trace.first_run);
         self.traces.remove(slot);
-        self.decisions.put(trace_id, decision);
+        self.decisions.put(hash, decision);
         while let Some(run) = self.store.runs.remove(next) {
             self.store.chunks.decide(run.chunk, run.start..run.end, decision);
             self.touch(run.chunk);
@@ -432,9 +405,7 @@ impl Tail {
     }
 }
 
+/// Runs whose traces are looked up together.
+const RUNS_AT_ONCE: usize = 16;
 /// Traces that are decided between two looks at the memory.
 const DECIDED_AT_ONCE: usize = 64;
-/// The wait between two drains of every slot that traces need.
-const DRAIN_AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// The wait before slots are drained again that a thread was writing to.
-const RETRY_DRAIN: Duration = Duration::from_millis(1);

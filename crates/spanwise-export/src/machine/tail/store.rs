@@ -12,10 +12,15 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// The facts of the run that begins at span `start` of a chunk.
-    pub(super) fn run_at(&self, id: u32, start: u32) -> Option<TraceFacts> {
-        let held = self.chunks.get(id)?;
-        TraceFacts::of_run(held.metas(start..held.chunk().metas().len() as u32))
+    /// The facts of the runs of a chunk, from the one that begins at span `start` on.
+    pub(super) fn runs_from(&self, id: u32, start: u32) -> impl Iterator<Item = TraceFacts> {
+        let metas = self.chunks.get(id).map_or(&[][..], |held| held.chunk().metas());
+        let mut metas = metas.get(start as usize..).unwrap_or_default();
+        std::iter::from_fn(move || {
+            let run = TraceFacts::of_run(metas)?;
+            metas = metas.get(run.spans as usize..)?;
+            Some(run)
+        })
     }
 }
 

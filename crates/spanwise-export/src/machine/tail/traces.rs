@@ -1,18 +1,17 @@
 //! The traces that wait for their decision, by id and in the order in which they are due.
 
 use super::runs::NONE;
-use super::trace_id_hasher::TraceIdHasher;
+use super::trace_index::TraceIndex;
 use crate::local_trace::TraceFacts;
 use spanwise_batch::{Budget, Charge};
 use spanwise_wire::TraceId;
-use std::collections::HashMap;
 use std::time::Instant;
 
 /// A table of traces, charged to the budget as it grows. Each trace is in one of two lists.
 pub(super) struct Traces {
     // Before `charge`: memory is freed first.
     slots: Vec<Trace>,
-    index: HashMap<TraceId, u32, TraceIdHasher>,
+    index: TraceIndex,
     charge: Option<Charge>,
     /// The first free slot; its `next` is the second.
     free: u32,
@@ -23,6 +22,7 @@ pub(super) struct Traces {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trace {
     pub(super) facts: TraceFacts,
+    pub(super) hash: u64,
     /// The arrival of the first span; in the list [`Due::AfterRoot`] of the local root.
     pub(super) since: Instant,
     pub(super) first_run: u32,
@@ -49,10 +49,10 @@ struct List {
 }
 
 impl Traces {
-    pub(super) fn new(hasher: TraceIdHasher) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             slots: Vec::new(),
-            index: HashMap::with_hasher(hasher),
+            index: TraceIndex::default(),
             charge: None,
             free: NONE,
             lists: [List { first: NONE, last: NONE }; 2],
@@ -63,9 +63,16 @@ impl Traces {
         self.index.len()
     }
 
-    /// The slot of a trace.
-    pub(super) fn find(&self, trace_id: TraceId) -> Option<u32> {
-        self.index.get(&trace_id).copied()
+    /// The slot of a trace with this hash.
+    pub(super) fn find(&self, trace_id: TraceId, hash: u64) -> Option<u32> {
+        self.index.find(hash, |slot| {
+            self.slots.get(slot as usize).is_some_and(|it| it.facts.trace_id == trace_id)
+        })
+    }
+
+    /// Reads where [`Self::find`] begins, which waits for memory here, beside other reads, and not there.
+    pub(super) fn warm(&self, hash: u64) -> u32 {
+        self.index.warm(hash)
     }
 
     pub(super) fn get(&self, slot: u32) -> Option<&Trace> {
@@ -82,10 +89,11 @@ impl Traces {
     }
 
     /// Adds a trace without spans. `None` without capacity.
-    pub(super) fn insert(&mut self, trace_id: TraceId, now: Instant) -> Option<u32> {
+    pub(super) fn insert(&mut self, trace_id: TraceId, hash: u64, now: Instant) -> Option<u32> {
         let facts = TraceFacts { trace_id, ..TraceFacts::NO_SPANS };
         let trace = Trace {
             facts,
+            hash,
             since: now,
             first_run: NONE,
             last_run: NONE,
@@ -103,7 +111,7 @@ impl Traces {
         } else {
             return None;
         };
-        self.index.insert(trace_id, slot);
+        self.index.insert(hash, slot);
         self.append(slot, Due::AfterFirst);
         Some(slot)
     }
@@ -120,7 +128,7 @@ impl Traces {
             return false;
         };
         self.slots.reserve_exact(capacity - self.slots.len());
-        self.index.reserve(capacity - self.index.len());
+        self.index.rebuild(capacity);
         self.charge = Some(charge);
         true
     }
@@ -149,14 +157,14 @@ impl Traces {
     pub(super) fn remove(&mut self, slot: u32) {
         self.unlink(slot);
         let Some(trace) = self.slots.get_mut(slot as usize) else { return };
-        self.index.remove(&trace.facts.trace_id);
+        self.index.remove(trace.hash, slot);
         trace.next = std::mem::replace(&mut self.free, slot);
     }
 
     /// Frees the memory, if no trace waits.
     pub(super) fn trim(&mut self) {
-        if self.index.is_empty() && self.charge.is_some() {
-            *self = Self::new(*self.index.hasher());
+        if self.len() == 0 && self.charge.is_some() {
+            *self = Self::new();
         }
     }
 
@@ -193,5 +201,5 @@ impl Traces {
 }
 
 const MIN_CAPACITY: usize = 32;
-/// A slot, and the most that the index takes for a trace: its table is filled to 7 of 16 places or more.
-const BYTES_PER_TRACE: usize = size_of::<Trace>() + (size_of::<(TraceId, u32)>() + 1) * 16 / 7;
+/// A slot, and its part of the index.
+const BYTES_PER_TRACE: usize = size_of::<Trace>() + TraceIndex::BYTES_PER_TRACE;
