@@ -114,7 +114,7 @@ mod tests {
         for step in 0..200_000_u32 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             // Few hashes: many slots share one, and the places wrap around.
-            let hash = (random >> 33) % 97 | 0xffff_ffc0;
+            let hash = ((random >> 33) % 97) | 0xffff_ffc0;
             let slot = (random >> 50) as u32 % 300;
             match map.get(&slot).copied() {
                 Some(hash) => {
