@@ -54,6 +54,7 @@ const SHARED: &[&str] = &[
     "clippy.toml",
     "docs/DIAGNOSTICS.md",
     "docs/configuration.md",
+    "docs/tail-sampling.md",
     "docs/troubleshooting.md",
 ];
 
