@@ -7,8 +7,8 @@ use spanwise_batch::{Budget, Charge};
 pub(super) struct Decisions {
     // Before `charge`: memory is freed first.
     sets: Vec<[u64; WAYS]>,
-    /// A byte of the hash of each entry. Nearly all traces that begin are in no set, and the bytes alone, which stay in
-    /// the cache, say so.
+    /// A byte of the hash of each entry. Nearly all traces that begin are in no set, and these bytes alone, which stay in
+    /// the cache, show it.
     tags: Vec<u64>,
     /// The way of each set that is written next.
     next: Vec<u8>,
