@@ -15,6 +15,7 @@ pub mod planted;
 mod policy;
 mod probabilistic_sampler;
 mod rules;
+mod span_facts;
 mod stress;
 mod tail_policies;
 mod threads;

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use spanwise_wire::read::SpanView;
 use spanwise_wire::{StatusCode, TraceId};
 
 use crate::engine::{TailSampler, TailSamplingConfig, TailSamplingError};
 use crate::keys::KeyPool;
 use crate::policy::{Decision, LimiterPool, PolicyCounts, PolicyOptions, PolicySet};
-use crate::trace_view::{Flags, SpanSource, Summary};
+use crate::trace_view::{Flags, SpanSource, Summary, TraceSpans};
 
 /// The policies of a [`TailSamplingConfig`], for a program that holds the spans itself: it passes each trace at the time of
 /// its decision.
@@ -80,12 +81,25 @@ impl TailPolicies {
         now: Duration,
     ) -> Decision {
         let (trace_id, summary) = (summary.trace_id.to_bytes(), summary.summary());
-        self.policies.decide(trace_id, summary, source, (now, None)).decision
+        self.policies.decide(trace_id, summary, &Views(source), (now, None)).decision
     }
 
     /// The counts of each policy, those of type `drop` first.
     pub fn counts(&self) -> impl Iterator<Item = &PolicyCounts> {
         self.policies.counts()
+    }
+}
+
+/// The spans of the program.
+struct Views<'a>(&'a dyn SpanSource<'a>);
+
+impl<'s, 'a: 's> TraceSpans<'s> for Views<'a> {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn span(&self, index: usize) -> Option<SpanView<'s>> {
+        self.0.span(index)
     }
 }
 

@@ -1,12 +1,11 @@
 //! A trace as policies read it: a summary, and the spans in place.
 
 use std::cell::OnceCell;
-use std::ops::Deref;
 
-use spanwise_wire::read::{SpanView, ValueView};
+use spanwise_wire::read::SpanView;
 
-use crate::keys::KeyIndex;
 use crate::policy::Votes;
+use crate::span_facts::{EncodedSpan, SpanFacts};
 
 /// The spans of a trace in the order of their arrival, for [`TailPolicies`](crate::TailPolicies).
 pub trait SpanSource<'a> {
@@ -22,11 +21,25 @@ pub trait SpanSource<'a> {
     fn span(&self, index: usize) -> Option<SpanView<'a>>;
 }
 
+/// The spans of a trace in the order of their arrival: stored ones, or those of a program.
+pub(crate) trait TraceSpans<'a> {
+    /// Number of spans.
+    fn len(&self) -> usize;
+
+    /// The span at `index`, if it can be read.
+    fn span(&self, index: usize) -> Option<SpanView<'a>>;
+
+    /// The bytes of the span at `index`, if it can be read.
+    fn encoded(&self, index: usize) -> Option<EncodedSpan<'a>> {
+        self.span(index).map(EncodedSpan::from)
+    }
+}
+
 /// One trace, borrowed from its encoded spans.
 pub(crate) struct TraceView<'a> {
     trace_id: [u8; 16],
     summary: Summary,
-    source: &'a dyn SpanSource<'a>,
+    source: &'a dyn TraceSpans<'a>,
     keys: &'a [Box<str>],
     /// Where the votes of an explained trace are noted.
     votes: Option<&'a Votes>,
@@ -34,58 +47,12 @@ pub(crate) struct TraceView<'a> {
     spans: OnceCell<Vec<SpanFacts<'a>>>,
 }
 
-/// A span with the values of the keys that policies look for.
-pub(crate) struct SpanFacts<'a> {
-    view: SpanView<'a>,
-    keys: &'a [Box<str>],
-    /// The values of up to [`FEW_KEYS`] keys.
-    few: [Option<ValueView<'a>>; FEW_KEYS],
-    /// The values of more keys.
-    many: Vec<Option<ValueView<'a>>>,
-}
-
-impl<'a> SpanFacts<'a> {
-    fn new(view: SpanView<'a>, keys: &'a [Box<str>]) -> Self {
-        let (few, many) = ([None; FEW_KEYS], Vec::new());
-        let mut facts = Self { view, keys, few, many };
-        match keys.len() {
-            0 => {}
-            1..=FEW_KEYS => view.select_attributes(keys, &mut facts.few),
-            more => {
-                facts.many = vec![None; more];
-                view.select_attributes(keys, &mut facts.many);
-            }
-        }
-        facts
-    }
-
-    /// The value of an attribute of the span.
-    #[inline]
-    pub(crate) fn value(&self, key: KeyIndex) -> Option<ValueView<'a>> {
-        let values = if self.many.is_empty() { &self.few[..] } else { &self.many };
-        values.get(key.get()).copied().flatten()
-    }
-
-    /// The value of an attribute of the span's resource.
-    pub(crate) fn resource_value(&self, key: KeyIndex) -> Option<ValueView<'a>> {
-        self.keys.get(key.get()).and_then(|key| self.view.resource_attribute(key))
-    }
-}
-
-impl<'a> Deref for SpanFacts<'a> {
-    type Target = SpanView<'a>;
-
-    fn deref(&self) -> &SpanView<'a> {
-        &self.view
-    }
-}
-
 impl<'a> TraceView<'a> {
     /// A trace whose spans are read from `source` when they are needed.
     pub(crate) fn new(
         trace_id: [u8; 16],
         summary: Summary,
-        source: &'a dyn SpanSource<'a>,
+        source: &'a dyn TraceSpans<'a>,
         keys: &'a [Box<str>],
     ) -> Self {
         Self { trace_id, summary, source, keys, votes: None, spans: OnceCell::new() }
@@ -123,8 +90,8 @@ impl<'a> TraceView<'a> {
         let spans = self.spans.get_or_init(|| {
             let mut spans = Vec::with_capacity(self.source.len());
             for index in 0..self.source.len() {
-                if let Some(view) = self.source.span(index) {
-                    spans.push(SpanFacts::new(view, self.keys));
+                if let Some(encoded) = self.source.encoded(index) {
+                    spans.push(SpanFacts::new(encoded, self.keys));
                 }
             }
             spans
@@ -134,13 +101,11 @@ impl<'a> TraceView<'a> {
 
     fn parsed(&self) -> impl Iterator<Item = SpanFacts<'a>> {
         let keys = self.keys;
-        let views = (0..self.source.len()).filter_map(|index| self.source.span(index));
-        views.map(move |view| SpanFacts::new(view, keys))
+        let encoded = (0..self.source.len()).filter_map(|index| self.source.encoded(index));
+        encoded.map(move |span| SpanFacts::new(span, keys))
     }
 }
 
-/// The values of up to this many keys need no allocation for each span.
-const FEW_KEYS: usize = 6;
 /// The most spans that are parsed once for all policies.
 const MAX_CACHED_SPANS: usize = 64;
 

@@ -7,7 +7,7 @@ use super::error::TailSamplingError;
 use crate::keys::KeyPool;
 use crate::policy::{LimiterPool, Limiters, Outcome, PolicyCounts, PolicySet, Votes};
 use crate::rules::{Candidate, RuleDecision, RuleSet, SharedSamplers, build_rules};
-use crate::trace_view::{SpanSource, Summary};
+use crate::trace_view::{Summary, TraceSpans};
 
 /// Decides by all policies together, or by the first rule that matches.
 pub(crate) enum Decider {
@@ -21,7 +21,7 @@ impl Decider {
         &'a mut self,
         trace_id: [u8; 16],
         summary: Summary,
-        source: &'a dyn SpanSource<'a>,
+        source: &'a dyn TraceSpans<'a>,
         (now, votes): (Duration, Option<&'a Votes>),
     ) -> RuleDecision {
         match self {

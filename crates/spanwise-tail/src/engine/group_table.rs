@@ -126,6 +126,16 @@ impl GroupTable {
         self.groups.get(index as usize).map_or((0, 0), |group| (group.resource, group.scope))
     }
 
+    /// The messages of the resource and of the scope.
+    #[inline]
+    pub(crate) fn messages(&self, index: u32) -> (&[u8], &[u8]) {
+        let Some(group) = self.groups.get(index as usize) else { return (&[], &[]) };
+        let message = |part: u32| {
+            self.parts.get(part as usize).map(|part| &*part.message).unwrap_or_default()
+        };
+        (message(group.resource), message(group.scope))
+    }
+
     pub(crate) fn resource(&self, index: u32) -> PartFields<'_> {
         self.fields(self.order(index).0)
     }

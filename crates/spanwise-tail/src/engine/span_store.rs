@@ -65,12 +65,6 @@ impl Segment {
         bytes.map_or(Entry::NONE, Entry::read)
     }
 
-    fn span(&self, number: usize) -> &[u8] {
-        let Entry { start, len, .. } = self.entry(number);
-        let start = start as usize;
-        self.buffer.get(start..start + len as usize).unwrap_or_default()
-    }
-
     fn clear(&mut self) {
         (self.filled, self.spans, self.live) = (0, 0, 0);
     }
@@ -178,8 +172,17 @@ impl SpanStore {
 
     /// The `Span` message at `address`, which must not be freed.
     pub(crate) fn span(&self, address: Address) -> &[u8] {
-        let segment = self.segments.get(address.segment());
-        segment.map(|segment| segment.span(address.number())).unwrap_or_default()
+        self.stored(address).1
+    }
+
+    /// The group and the `Span` message at `address`, which must not be freed.
+    #[inline]
+    pub(crate) fn stored(&self, address: Address) -> (u32, &[u8]) {
+        let Some(segment) = self.segments.get(address.segment()) else { return (0, &[]) };
+        let Entry { start, len, header } = segment.entry(address.number());
+        let start = start as usize;
+        let span = segment.buffer.get(start..start + len as usize);
+        (header.group, span.unwrap_or_default())
     }
 
     /// Frees the span at `address`.
@@ -204,20 +207,20 @@ impl SpanStore {
             let index = next.segment();
             let Some(segment) = self.segments.get_mut(index) else { break };
             let mut freed = 0;
-            while next != Address::NONE && next.segment() == index {
+            // `NONE` is in no segment.
+            while next.segment() == index {
                 let Some(place) = segment.entry_mut(next.number()) else { return };
                 let entry = Entry::read(place);
                 Entry::set_freed(place);
                 freed += entry.size();
                 let Header { group, previous, .. } = entry.header;
-                if group == run.0 {
-                    run.1 += 1;
-                } else {
+                if group != run.0 {
                     if run.1 > 0 {
                         released(run.0, run.1);
                     }
-                    run = (group, 1);
+                    run = (group, 0);
                 }
+                run.1 += 1;
                 next = previous;
             }
             segment.live -= freed.min(segment.live);
@@ -256,7 +259,7 @@ impl SpanStore {
     }
 
     /// Frees a segment without spans, and notes one that is mostly free.
-    #[inline]
+    #[inline(always)]
     fn settle(&mut self, index: usize) {
         let Some(segment) = self.segments.get_mut(index) else { return };
         if self.current == Some(index) {

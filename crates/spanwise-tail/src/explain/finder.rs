@@ -13,7 +13,7 @@ use crate::policy::{
     Evaluate, LatencyPolicy, Parent, Policy, PolicyDecision, PolicyKind, PolicyOptions,
     SpanCountPolicy, build,
 };
-use crate::trace_view::{SpanSource, Summary, TraceView};
+use crate::trace_view::{Summary, TraceSpans, TraceView};
 
 /// Finds the value that the votes of one policy depend on.
 pub(crate) struct Finder {
@@ -47,13 +47,13 @@ enum Reader {
 pub(crate) struct ExplainedTrace<'a> {
     pub(crate) trace_id: [u8; 16],
     pub(crate) summary: Summary,
-    pub(crate) source: &'a dyn SpanSource<'a>,
+    pub(crate) source: &'a dyn TraceSpans<'a>,
 }
 
 /// One span as a trace.
 struct OneSpan<'a>(SpanView<'a>);
 
-impl<'a> SpanSource<'a> for OneSpan<'a> {
+impl<'a> TraceSpans<'a> for OneSpan<'a> {
     fn len(&self) -> usize {
         1
     }

@@ -9,9 +9,10 @@ use super::function::Function;
 use super::lexer::{Comparison, MathOp};
 use super::parser::parse;
 use super::value::{Scalar, Value};
-use crate::keys::KeyPool;
+use crate::keys::{KeyIndex, KeyPool};
 use crate::pattern::Pattern;
 use crate::policy::EvaluationError;
+use crate::span_facts::SpanFacts;
 
 /// The meaning of the names of a condition.
 #[derive(Clone, Copy)]
@@ -29,6 +30,19 @@ pub(crate) enum Compiled {
     Constant(bool),
     Value(Expression),
     Compare(Comparison, Expression, Expression),
+    /// Whether a field of the span is, or is not, a text: most conditions. The field is compared as it is encoded.
+    Text {
+        field: TextField,
+        text: Box<str>,
+        is_equal: bool,
+    },
+}
+
+/// A field that is compared with a text.
+#[derive(Debug)]
+pub(crate) enum TextField {
+    Name,
+    Attribute(KeyIndex),
 }
 
 #[derive(Debug)]
@@ -62,12 +76,31 @@ impl Compiled {
     /// A function gets a value of a type that it does not take, or arithmetic fails.
     #[inline]
     pub(crate) fn holds(&self, subject: &Subject<'_, '_>) -> Result<bool, EvaluationError> {
+        if let Some(holds) = self.text_holds(subject.span) {
+            return Ok(holds);
+        }
         if let Self::Compare(comparison, left, right) = self
             && let (Some(left), Some(right)) = (left.scalar(subject), right.scalar(subject))
         {
             return Ok(left.compare(*comparison, &right));
         }
         self.holds_any(subject)
+    }
+
+    /// Whether [`text_holds`](Self::text_holds) has the result.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self, Self::Text { .. })
+    }
+
+    /// The result of a comparison of the span with a text; `None` for another condition.
+    #[inline(always)]
+    pub(crate) fn text_holds(&self, span: &SpanFacts<'_>) -> Option<bool> {
+        let Self::Text { field, text, is_equal } = self else { return None };
+        let found = match field {
+            TextField::Name => span.is_named(text),
+            TextField::Attribute(key) => span.has_text(*key, text),
+        };
+        Some(found == *is_equal)
     }
 
     fn holds_any(&self, subject: &Subject<'_, '_>) -> Result<bool, EvaluationError> {
@@ -90,6 +123,7 @@ impl Compiled {
             }
             Self::Not(inner) => Ok(!inner.holds(subject)?),
             Self::Constant(value) => Ok(*value),
+            Self::Text { .. } => Ok(self.text_holds(subject.span).unwrap_or_default()),
             Self::Value(expression) => match expression.value(subject)? {
                 Value::Bool(value) => Ok(value),
                 other => Err(EvaluationError::new(format!(
@@ -107,7 +141,7 @@ impl Compiled {
 impl Expression {
     /// The value without a copy and without an allocation, where it has a type that needs none.
     #[inline(always)]
-    fn scalar<'a>(&'a self, subject: &Subject<'_, 'a>) -> Option<Scalar<'a>> {
+    fn scalar<'a, 'b: 'a>(&'a self, subject: &Subject<'_, 'b>) -> Option<Scalar<'a>> {
         Some(match self {
             Self::Nil => Scalar::Nil,
             Self::Bool(value) => Scalar::Bool(*value),
@@ -119,7 +153,10 @@ impl Expression {
         })
     }
 
-    fn value<'a>(&'a self, subject: &Subject<'_, 'a>) -> Result<Value<'a>, EvaluationError> {
+    fn value<'a, 'b: 'a>(
+        &'a self,
+        subject: &Subject<'_, 'b>,
+    ) -> Result<Value<'a>, EvaluationError> {
         Ok(match self {
             Self::Nil => Value::Nil,
             Self::Bool(value) => Value::Bool(*value),
@@ -142,9 +179,9 @@ impl Expression {
     }
 }
 
-fn values<'a>(
+fn values<'a, 'b: 'a>(
     expressions: &'a [Expression],
-    subject: &Subject<'_, 'a>,
+    subject: &Subject<'_, 'b>,
 ) -> Result<Vec<Value<'a>>, EvaluationError> {
     expressions.iter().map(|expression| expression.value(subject)).collect()
 }
@@ -212,9 +249,29 @@ fn condition(tree: Condition, scope: Scope<'_>) -> Result<Compiled, OttlError> {
         Condition::Constant(value) => Compiled::Constant(value),
         Condition::Call(call_) => Compiled::Value(call(call_, scope)?),
         Condition::Compare(comparison, left, right) => {
-            Compiled::Compare(comparison, expression(left, scope)?, expression(right, scope)?)
+            compare(comparison, expression(left, scope)?, expression(right, scope)?)
         }
     })
+}
+
+/// A comparison of values. One of a text that is not UTF-8, or of another type, with a text holds if it is `!=`.
+fn compare(comparison: Comparison, left: Expression, right: Expression) -> Compiled {
+    let is_equal = comparison == Comparison::Equal;
+    match (left, right) {
+        (Expression::Field(Field::Name), Expression::Str(text))
+        | (Expression::Str(text), Expression::Field(Field::Name))
+            if is_equal || comparison == Comparison::NotEqual =>
+        {
+            Compiled::Text { field: TextField::Name, text, is_equal }
+        }
+        (Expression::Field(Field::SpanAttribute(key)), Expression::Str(text))
+        | (Expression::Str(text), Expression::Field(Field::SpanAttribute(key)))
+            if is_equal || comparison == Comparison::NotEqual =>
+        {
+            Compiled::Text { field: TextField::Attribute(key), text, is_equal }
+        }
+        (left, right) => Compiled::Compare(comparison, left, right),
+    }
 }
 
 fn expression(node: Node, scope: Scope<'_>) -> Result<Expression, OttlError> {

@@ -8,7 +8,8 @@ use super::error::OttlError;
 use super::field::{Context, Subject};
 use crate::keys::KeyPool;
 use crate::policy::{Evaluate, EvaluationError, PolicyDecision};
-use crate::trace_view::{SpanFacts, TraceView};
+use crate::span_facts::SpanFacts;
+use crate::trace_view::TraceView;
 
 /// Samples traces in which any condition holds for any span or span event, in the
 /// [OpenTelemetry Transformation Language](https://github.com/open-telemetry/opentelemetry-collector-contrib/blob/main/pkg/ottl/LANGUAGE.md).
@@ -166,6 +167,14 @@ impl Evaluate for OttlCondition {
         trace: &TraceView<'_>,
         _: Duration,
     ) -> Result<PolicyDecision, EvaluationError> {
+        if let [condition] = self.span.as_slice()
+            && self.span_event.is_empty()
+            && condition.is_text()
+        {
+            // Cannot fail.
+            let found = trace.any(|span| condition.text_holds(span) == Some(true));
+            return Ok(PolicyDecision::of(found));
+        }
         let found = trace.find(|span| match self.matches(span) {
             Ok(None) => None,
             Ok(Some(())) => Some(Ok(())),

@@ -8,8 +8,8 @@ use spanwise_wire::read::{Attributes, EventView, FieldValue, Fields, ValueView};
 use super::ast::{Key, Path};
 use super::value::{Scalar, Value};
 use crate::keys::{KeyIndex, KeyPool};
+use crate::span_facts::SpanFacts;
 use crate::trace_state::member;
-use crate::trace_view::SpanFacts;
 
 /// The span, and in conditions of `spanevent` the event, that a condition is evaluated for.
 #[derive(Clone, Copy)]

@@ -72,9 +72,9 @@ impl Function {
     ///
     /// # Errors
     /// An argument has a type that the function does not take.
-    pub(crate) fn call<'a>(
+    pub(crate) fn call<'a, 'b: 'a>(
         &self,
-        subject: &Subject<'_, 'a>,
+        subject: &Subject<'_, 'b>,
         arguments: &[Value<'a>],
     ) -> Evaluated<'a> {
         let argument = |index: usize| arguments.get(index).unwrap_or(&Value::Nil);

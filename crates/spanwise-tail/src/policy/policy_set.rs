@@ -13,7 +13,7 @@ use super::vote::Votes;
 use super::vote_probability::VoteProbability;
 use crate::keys::KeyPool;
 use crate::outgoing_trace_state::ThresholdUpdate;
-use crate::trace_view::{SpanSource, Summary, TraceView};
+use crate::trace_view::{Summary, TraceSpans, TraceView};
 
 /// Evaluates every policy for a trace and combines their decisions in the Collector's order of precedence.
 pub(crate) struct PolicySet {
@@ -113,7 +113,7 @@ impl PolicySet {
         &'a mut self,
         trace_id: [u8; 16],
         summary: Summary,
-        source: &'a dyn SpanSource<'a>,
+        source: &'a dyn TraceSpans<'a>,
         (now, votes): (Duration, Option<&'a Votes>),
     ) -> Outcome {
         let trace = TraceView::new(trace_id, summary, source, &self.keys);

@@ -3,7 +3,8 @@
 use spanwise_wire::read::ValueView;
 
 use crate::keys::{KeyIndex, KeyPool};
-use crate::trace_view::{SpanFacts, TraceView};
+use crate::span_facts::SpanFacts;
+use crate::trace_view::TraceView;
 
 /// The selectors of a sampler, and memory for the text of a trace.
 pub(crate) struct Fingerprint {

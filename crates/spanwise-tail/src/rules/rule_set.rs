@@ -13,7 +13,8 @@ use super::rule::RuleMatch;
 use crate::ottl::SpanCondition;
 use crate::outgoing_trace_state::ThresholdUpdate;
 use crate::policy::{Decision, Outcome, PolicyCounts};
-use crate::trace_view::{SpanFacts, SpanSource, Summary, TraceView};
+use crate::span_facts::SpanFacts;
+use crate::trace_view::{Summary, TraceSpans, TraceView};
 
 /// Asks the rules in their order; the first that matches a trace decides.
 pub(crate) struct RuleSet {
@@ -63,7 +64,7 @@ impl RuleSet {
         &'a mut self,
         trace_id: [u8; 16],
         summary: Summary,
-        source: &'a dyn SpanSource<'a>,
+        source: &'a dyn TraceSpans<'a>,
         now: Duration,
     ) -> RuleDecision {
         let trace = &TraceView::new(trace_id, summary, source, &self.keys);

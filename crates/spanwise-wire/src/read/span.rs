@@ -8,7 +8,7 @@ use super::value::{self, Attributes, ValueView};
 ///
 /// Of a field that occurs twice the last occurrence counts, as in protobuf. Attributes, events and
 /// links are parsed by the methods that return them.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct SpanView<'a> {
     bytes: &'a [u8],
     /// From the first attribute to the last.

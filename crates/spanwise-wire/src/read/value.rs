@@ -35,7 +35,7 @@ impl<'a> ValueView<'a> {
     /// # Errors
     /// [`WireError`] if the message is malformed or its string is not UTF-8.
     pub fn parse(message: &'a [u8]) -> Result<Self, WireError> {
-        Self::Empty.merge(message, 0)
+        value_of(message, 0)
     }
 
     /// The string, if it is one.
@@ -253,6 +253,9 @@ fn value_of(message: &[u8], depth: u8) -> Result<ValueView<'_>, WireError> {
             Ok(ValueView::Str(text(bytes)?))
         }
         [0x18, number @ ..0x80] => Ok(ValueView::I64((*number).into())),
+        [0x18, low @ 0x80..=0xff, high @ ..0x80] => {
+            Ok(ValueView::I64(i64::from(low & 0x7f) | i64::from(*high) << 7))
+        }
         _ => ValueView::Empty.merge(message, depth),
     }
 }

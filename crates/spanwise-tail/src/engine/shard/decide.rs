@@ -21,7 +21,8 @@ use crate::outgoing_trace_state::ThresholdUpdate;
 use crate::planted::{TailBug, planted};
 use crate::policy::{Decision, Outcome};
 use crate::rules::RuleDecision;
-use crate::trace_view::{SpanSource, Summary};
+use crate::span_facts::EncodedSpan;
+use crate::trace_view::{Summary, TraceSpans};
 
 /// Up to `len` spans that end with the one at `last`. Their addresses are listed when the first of them is read.
 struct StoredSpans<'a> {
@@ -32,22 +33,36 @@ struct StoredSpans<'a> {
     groups: &'a GroupTable,
 }
 
-impl<'a> SpanSource<'a> for StoredSpans<'a> {
+impl<'a> TraceSpans<'a> for StoredSpans<'a> {
     fn len(&self) -> usize {
         self.len
     }
 
     fn span(&self, index: usize) -> Option<SpanView<'a>> {
-        let addresses = self.addresses.get_or_init(|| {
-            let mut addresses = Vec::with_capacity(self.len);
-            addresses.extend(chain(self.store, self.last).take(self.len));
-            addresses.reverse();
-            addresses
-        });
-        let address = *addresses.get(index)?;
-        let group = self.store.header(address).group;
-        let (resource, scope) = (self.groups.resource(group), self.groups.scope(group));
-        SpanView::of(self.store.span(address), resource.message, scope.message).ok()
+        let EncodedSpan { span, resource, scope } = self.encoded(index)?;
+        SpanView::of(span, resource, scope).ok()
+    }
+
+    fn encoded(&self, index: usize) -> Option<EncodedSpan<'a>> {
+        let address = *self.addresses.get_or_init(|| self.list()).get(index)?;
+        // Every stored span was read when it arrived.
+        let (group, span) = self.store.stored(address);
+        let (resource, scope) = self.groups.messages(group);
+        Some(EncodedSpan { span, resource, scope })
+    }
+}
+
+impl StoredSpans<'_> {
+    fn list(&self) -> Vec<Address> {
+        let mut addresses = vec![Address::NONE; self.len];
+        let mut last = self.last;
+        for address in addresses.iter_mut().rev() {
+            *address = last;
+            if last != Address::NONE {
+                last = self.store.header(last).previous;
+            }
+        }
+        addresses
     }
 }
 
@@ -277,7 +292,14 @@ impl Shard {
     }
 
     /// Passes the spans of the trace that is forwarded to the writer, in the order of their arrival.
+    #[inline]
     pub(super) fn forward_leaving(&mut self, output: &mut dyn TailOutput) {
+        if !self.leaving.is_empty() {
+            self.forward_all(output);
+        }
+    }
+
+    fn forward_all(&mut self, output: &mut dyn TailOutput) {
         while let Some(address) = self.leaving.last().copied() {
             let group = self.store.header(address).group;
             let (trace_id, update) = self.leaving_update;
