@@ -3,7 +3,6 @@
 use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
-#[cfg(not(feature = "tail-sampling"))]
 use super::redaction::shown_path;
 use super::reload::running::FixedSetting;
 use super::settings;
@@ -109,10 +108,16 @@ impl SpanwiseBuilder {
 #[cfg(feature = "tail-sampling")]
 fn read(
     environment: &Environment,
-    (_variable, path): (&'static str, &str),
+    (variable, path): (&'static str, &str),
     _: &'static str,
 ) -> Result<TailSampling, BuildError> {
-    let document = Document::open(path, |name| environment.referred(name))?;
+    let shown = shown_path(path);
+    let document = Document::open(path, |name| environment.referred(name));
+    let document = document.map_err(|problems| match shown == path {
+        true => problems.into(),
+        // Credentials in the place of a path, which the problems show.
+        false => BuildError::setting(variable, &shown, "the file cannot be used"),
+    })?;
     let read = TailSamplingConfig::from_document(&document, None)?;
     for warning in read.warnings {
         let warning = sanitize(&warning.to_string());
