@@ -93,4 +93,4 @@ pub const WITHOUT_SETTINGS: &str = "\
     tail::TailMetricData tail::TailMetricPoint tail::TailDropReason tail::TailSampler \
     tail::TailSamplingConfig tail::TailSamplingError tail::TraceStatePolicy tail::OnFullQueue \
     tail::TailAppendError tail::TailSamplerThreads tail::TailSamplerThreadsBuilder tail::TailShutdown \
-    tail::TailThreadCounts tail::TailThreadsError";
+    tail::TailThreadCounts tail::TailThreadsError tail::TailBug";
