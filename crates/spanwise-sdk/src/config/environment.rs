@@ -57,7 +57,7 @@ impl Environment {
     }
 
     /// Receives the reports about the settings.
-    #[cfg(feature = "config-file")]
+    #[cfg(any(feature = "config-file", feature = "tail-sampling"))]
     pub(super) fn reporter(&self) -> &Reporter {
         &self.reporter
     }
