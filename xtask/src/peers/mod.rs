@@ -6,7 +6,6 @@ mod certificates;
 mod corpus;
 mod counted;
 mod normal;
-mod page;
 mod report;
 pub(crate) mod route;
 mod running;

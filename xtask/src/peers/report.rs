@@ -1,8 +1,9 @@
 //! The cases of a run: their names, their outcomes, the pages about them.
 
 use super::case::{Case, Outcome};
-use super::page::write_between;
+
 use super::table;
+use crate::markers::{self, Stale};
 use crate::{date, step};
 use std::time::{Duration, Instant};
 
@@ -123,7 +124,7 @@ impl Report {
         }
         if self.options.write {
             let page = step::root().join("docs/interop.md");
-            write_between(&page, name, &self.markdown(&date::today()))?;
+            markers::update(&page, name, &self.markdown(&date::today()), Stale::Written)?;
         }
         self.finish()
     }
