@@ -1,7 +1,6 @@
 //! The cases of a run: their names, their outcomes, the pages about them.
 
 use super::case::{Case, Outcome};
-
 use super::table;
 use crate::markers::{self, Stale};
 use crate::{date, step};
