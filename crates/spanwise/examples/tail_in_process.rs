@@ -7,7 +7,7 @@
 use spanwise::config::Document;
 use spanwise::tail::TailSamplingConfig;
 use spanwise::wire::read::TraceRequest;
-use spanwise::{SpanKind, Spanwise, Tracer};
+use spanwise::{OnFull, SpanKind, Spanwise, Tracer};
 use spanwise_receiver::Receiver;
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -32,6 +32,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // Other services follow this decision alone: they send one trace in a hundred.
         .with_sampling_ratio(0.01)
         .with_tail_sampling(policies)
+        // This loop makes spans faster than a service: it waits where one would lose them.
+        .with_on_full(OnFull::Wait(Duration::from_secs(20)))
         .build()?;
 
     let tracer = spanwise.tracer("shop");
