@@ -138,7 +138,7 @@ impl World {
     /// The settings are refused.
     pub fn new(seed: u64, is_traced: bool) -> Checked<Self> {
         let mut random = Random::new(seed, "scenario");
-        let scenario = Scenario::draw(&mut random);
+        let scenario = Scenario::draw(seed, &mut random);
         let now = Instant::now();
         let refused = |details: String| Violation { rule: "settings are accepted", details };
         let mut builder = scenario.builder(Ledger::new()).map_err(refused)?;
