@@ -30,6 +30,15 @@ fn the_first_seeds_of_the_tail_sampler_break_no_rule() {
     assert!(output.contains("500 seeds, 0 of which break a rule"), "{output}");
 }
 
+/// In these worlds a panic of the output once left a trace of a budget undecided for ever.
+#[test]
+fn worlds_that_once_lost_a_trace_break_no_rule() {
+    for seed in [51_553, 59_651] {
+        let (is_success, output) = sim(&format!("--tail --first {seed} --seeds 1"));
+        assert!(is_success && output.contains("1 seeds, 0 of which break a rule"), "{output}");
+    }
+}
+
 #[test]
 fn every_bug_planted_in_the_tail_sampler_is_found() {
     let (is_success, output) = sim("--tail --planted --seeds 1000");

@@ -11,6 +11,7 @@ use crate::trace::Trace;
 use crate::violation::{Checked, Violation, require};
 use crate::world::Counts;
 use spanwise_tail::{Appended, ShardedTailSampler};
+use spanwise_wire::read::SpanView;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
@@ -371,9 +372,8 @@ impl World {
         let split = split_threshold(&span);
         let (span, threshold) =
             split.map_err(|details| Violation { rule: "a threshold is valid", details })?;
-        let id = span.windows(18).find(|bytes| bytes.starts_with(&[0x0a, 16]));
-        let randomness = id.and_then(|id| id.get(11..)).unwrap_or_default();
-        let randomness = randomness.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        let id = SpanView::parse(&span).ok().and_then(|span| span.trace_id()).unwrap_or_default();
+        let randomness = id.iter().skip(9).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
         let is_honest = threshold.is_none_or(|threshold| threshold <= randomness);
         require(is_honest, "a threshold samples the trace of its span", || {
             format!("{threshold:x?} above {randomness:x}")

@@ -333,7 +333,9 @@ impl Shard {
     /// The next span has another resource: `span-ingest` decides by the spans of one resource, as the Collector does.
     pub(crate) fn end_resource(&mut self, output: &mut dyn TailOutput) {
         self.touched.start();
-        while let Some((slot, spans)) = self.touched.next() {
+        loop {
+            self.forward_leaving(output);
+            let Some((slot, spans)) = self.touched.next() else { break };
             self.decide_by_ingest(slot, spans, output);
         }
     }

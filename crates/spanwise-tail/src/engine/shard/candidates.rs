@@ -35,8 +35,11 @@ impl Shard {
             |waiting, outcome| decided.push((waiting.place, outcome)),
         );
         waiting.clear();
-        // The last one first: it is removed before the output is called, which may panic.
-        while let Some((place, outcome)) = self.candidates.decided.pop() {
+        loop {
+            // The output may panic: the next one is removed behind the spans that such a panic left behind, and
+            // before the output is called for its own.
+            self.forward_leaving(output);
+            let Some((place, outcome)) = self.candidates.decided.pop() else { break };
             let Place { slot, trace_id, cause } = place;
             if self.table.get(slot).is_some_and(|entry| entry.trace_id() == trace_id) {
                 self.finish(slot, outcome, cause, output);

@@ -215,7 +215,7 @@ impl Shard {
                 last,
                 listed: Vec::new(),
             };
-            self.add_long_trace(trace, output);
+            self.add_long_trace(trace);
         } else if is_forwarded {
             self.leaving_as = span_outcome;
             self.leaving_update = (trace_id, update);
@@ -291,12 +291,14 @@ impl Shard {
         self.counts.dry_run_spans += u64::from(outcome != SpanOutcome::Sampled);
     }
 
-    /// Passes the spans of the trace that is forwarded to the writer, in the order of their arrival.
+    /// Passes the spans of the trace that is forwarded to the writer, in the order of their arrival, and has space for the next trace.
+    /// The output may panic: callers remove what they decide next from their lists behind this.
     #[inline]
     pub(super) fn forward_leaving(&mut self, output: &mut dyn TailOutput) {
         if !self.leaving.is_empty() {
             self.forward_all(output);
         }
+        self.make_space_for_long_trace(output);
     }
 
     fn forward_all(&mut self, output: &mut dyn TailOutput) {

@@ -16,11 +16,14 @@ impl Shard {
         !self.long_traces.is_empty()
     }
 
-    pub(super) fn add_long_trace(&mut self, mut trace: LongTrace, output: &mut dyn TailOutput) {
-        // Their number is bounded, and with it the memory of the list.
+    /// Their number is bounded, and with it the memory of the list.
+    pub(super) fn make_space_for_long_trace(&mut self, output: &mut dyn TailOutput) {
         if self.long_traces.traces.len() >= MAX_LONG_TRACES {
             self.forward_long_traces(u64::MAX, output);
         }
+    }
+
+    pub(super) fn add_long_trace(&mut self, mut trace: LongTrace) {
         if trace.is_forwarded {
             // Charged to the spans until the last of them has left.
             trace.listed.reserve_exact(usize::try_from(trace.spans).unwrap_or_default());
