@@ -122,6 +122,7 @@ const RANKS: &[(Rank, &[&str])] = &[
         Rank::Published(1),
         &[
             "spanwise-batch",
+            "spanwise-metrics",
             "spanwise-pool",
             "spanwise-receiver",
             "spanwise-redact",

@@ -37,4 +37,4 @@ pub use span::SpanWriter;
 pub use trace_state_field::TraceStateField;
 pub use truncate::truncate;
 pub(crate) use varint::bytes_len;
-pub use varint::{put_varint, varint_len};
+pub use varint::{put_bytes, put_message, put_varint, varint_len};

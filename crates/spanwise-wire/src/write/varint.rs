@@ -23,7 +23,7 @@ pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 /// Appends a length-delimited field: tag, length, bytes. `tag` is the one-byte key
 /// (`number << 3 | 2`) of a field numbered below 16.
 #[inline]
-pub(crate) fn put_bytes(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
+pub fn put_bytes(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     out.reserve(1 + varint_len(bytes.len() as u64) + bytes.len());
     out.push(tag);
     put_varint(out, bytes.len() as u64);
@@ -42,11 +42,7 @@ pub(crate) const fn bytes_len(len: usize) -> usize {
 /// longer one: a short `memmove` instead of two passes over the contents. If `body` panics, the message
 /// is removed. If `body` removes bytes in front of the message, no message is written.
 #[inline]
-pub(crate) fn put_message<R>(
-    out: &mut Vec<u8>,
-    tag: u8,
-    body: impl FnOnce(&mut Vec<u8>) -> R,
-) -> R {
+pub fn put_message<R>(out: &mut Vec<u8>, tag: u8, body: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     let mut unfinished = Unfinished::new(out);
     let out = unfinished.buf();
     out.extend_from_slice(&[tag, 0]);

@@ -93,4 +93,6 @@ pub const WITHOUT_SETTINGS: &str = "\
     tail::TailMetricData tail::TailMetricPoint tail::TailDropReason tail::TailSampler \
     tail::TailSamplingConfig tail::TailSamplingError tail::TraceStatePolicy tail::OnFullQueue \
     tail::TailAppendError tail::TailSamplerThreads tail::TailSamplerThreadsBuilder tail::TailShutdown \
-    tail::TailThreadCounts tail::TailThreadsError tail::TailBug";
+    tail::TailThreadCounts tail::TailThreadsError tail::TailBug metrics::Exemplar metrics::ExponentialBuckets \
+    metrics::ExponentialHistogramPoint metrics::HistogramPoint metrics::Metric metrics::MetricData \
+    metrics::MetricError metrics::MetricsSnapshot metrics::Number metrics::NumberPoint";

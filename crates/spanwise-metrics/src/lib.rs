@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+#![doc(test(attr(deny(warnings))))]
+#![forbid(unsafe_code)]
+
+mod model;
+mod otlp;
+
+pub use model::{
+    Exemplar, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, Metric, MetricData,
+    MetricError, MetricsSnapshot, Number, NumberPoint,
+};
+pub use otlp::encode_request;
+pub use spanwise_wire::{Attribute, OwnedValue, SpanId, StringValue, TraceId};
