@@ -4,6 +4,7 @@
 
 mod model;
 mod otlp;
+mod text;
 
 pub use model::{
     Exemplar, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, Metric, MetricData,
@@ -11,3 +12,4 @@ pub use model::{
 };
 pub use otlp::encode_request;
 pub use spanwise_wire::{Attribute, OwnedValue, SpanId, StringValue, TraceId};
+pub use text::{TextEncoder, TextFormat};

@@ -95,4 +95,5 @@ pub const WITHOUT_SETTINGS: &str = "\
     tail::TailAppendError tail::TailSamplerThreads tail::TailSamplerThreadsBuilder tail::TailShutdown \
     tail::TailThreadCounts tail::TailThreadsError tail::TailBug metrics::Exemplar metrics::ExponentialBuckets \
     metrics::ExponentialHistogramPoint metrics::HistogramPoint metrics::Metric metrics::MetricData \
-    metrics::MetricError metrics::MetricsSnapshot metrics::Number metrics::NumberPoint";
+    metrics::MetricError metrics::MetricsSnapshot metrics::Number metrics::NumberPoint \
+    metrics::TextEncoder metrics::TextFormat";
