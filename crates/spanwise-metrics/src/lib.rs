@@ -4,6 +4,7 @@
 
 mod model;
 mod otlp;
+mod recorder;
 mod text;
 
 pub use model::{
@@ -11,5 +12,9 @@ pub use model::{
     MetricError, MetricsSnapshot, Number, NumberPoint,
 };
 pub use otlp::encode_request;
+pub use recorder::{
+    CounterRecorder, ExponentialHistogramRecorder, ExponentialHistogramRecorderBuilder,
+    HistogramRecorder, HistogramRecorderBuilder, RecorderError, UpDownCounterRecorder,
+};
 pub use spanwise_wire::{Attribute, OwnedValue, SpanId, StringValue, TraceId};
 pub use text::{TextEncoder, TextFormat};

@@ -96,4 +96,6 @@ pub const WITHOUT_SETTINGS: &str = "\
     tail::TailThreadCounts tail::TailThreadsError tail::TailBug metrics::Exemplar metrics::ExponentialBuckets \
     metrics::ExponentialHistogramPoint metrics::HistogramPoint metrics::Metric metrics::MetricData \
     metrics::MetricError metrics::MetricsSnapshot metrics::Number metrics::NumberPoint \
-    metrics::TextEncoder metrics::TextFormat";
+    metrics::TextEncoder metrics::TextFormat metrics::CounterRecorder metrics::UpDownCounterRecorder \
+    metrics::HistogramRecorder metrics::HistogramRecorderBuilder metrics::RecorderError \
+    metrics::ExponentialHistogramRecorder metrics::ExponentialHistogramRecorderBuilder";

@@ -1,0 +1,15 @@
+//! Recorders: numbers that many threads record without locks, and that a collection adds up.
+
+mod cells;
+mod counter;
+mod error;
+mod exponential;
+mod histogram;
+mod mapping;
+mod slot;
+mod sum;
+
+pub use counter::{CounterRecorder, UpDownCounterRecorder};
+pub use error::RecorderError;
+pub use exponential::{ExponentialHistogramRecorder, ExponentialHistogramRecorderBuilder};
+pub use histogram::{HistogramRecorder, HistogramRecorderBuilder};
