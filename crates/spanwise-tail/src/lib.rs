@@ -30,7 +30,6 @@ pub use engine::{
 pub use explain::{
     Evidence, EvidenceSpan, ExplainError, ExplainFilter, Explanation, PolicyExplanation,
 };
-pub use metrics::{TailHistogram, TailMetric, TailMetricData, TailMetricPoint};
 pub use ottl::{ErrorMode, OttlConditionPolicy};
 pub use policy::{
     BooleanAttributePolicy, BytesLimitingPolicy, Compat, CompatError, CompositePolicy, Decision,

@@ -10,45 +10,49 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use spanwise_metrics::{Attribute, HistogramPoint, Metric, MetricData, NumberPoint, OwnedValue};
 use spanwise_tail::{
     ErrorMode, LatencyPolicy, OttlConditionPolicy, Policy, PolicyKind, RateLimitingPolicy, Rule,
-    RuleSampler, ShardedTailSampler, StressRelief, TailHistogram, TailMetric, TailMetricData,
-    TailSampler, TailSamplingConfig,
+    RuleSampler, ShardedTailSampler, StressRelief, TailSampler, TailSamplingConfig,
 };
 use spanwise_wire::StatusCode;
 use support::*;
 
 const PREFIX: &str = "otelcol_processor_tail_sampling_";
 
-fn find<'a>(metrics: &'a [TailMetric], name: &str) -> &'a TailMetric {
+fn find<'a>(metrics: &'a [Metric], name: &str) -> &'a Metric {
     let name = format!("{PREFIX}{name}");
-    metrics.iter().find(|metric| metric.name == name).expect(&name)
+    metrics.iter().find(|metric| metric.name.as_str() == name).expect(&name)
 }
 
 /// The points as `label=value,… number`.
-fn points(metrics: &[TailMetric], name: &str) -> Vec<String> {
-    let metric = find(metrics, name);
-    let (TailMetricData::Sum(points) | TailMetricData::Gauge(points)) = &metric.data else {
-        panic!("{metric:?}")
-    };
-    let text = |point: &spanwise_tail::TailMetricPoint| {
-        let labels: Vec<String> =
-            point.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+fn points(metrics: &[Metric], name: &str) -> Vec<String> {
+    let points = find(metrics, name).data.numbers().expect(name);
+    let text = |point: &NumberPoint| {
+        let label = |Attribute { key, value }: &Attribute| match value {
+            OwnedValue::Str(value) => format!("{key}={value}"),
+            other => panic!("{key} is {other:?}"),
+        };
+        let labels: Vec<String> = point.attributes.iter().map(label).collect();
         format!("{} {}", labels.join(","), point.value)
     };
     points.iter().map(text).collect()
 }
 
-fn histogram(metrics: &[TailMetric], name: &str) -> TailHistogram {
-    match find(metrics, name).data {
-        TailMetricData::Histogram(histogram) => histogram,
-        _ => panic!("{name} is no histogram"),
+fn histogram(metrics: &[Metric], name: &str) -> HistogramPoint {
+    match &find(metrics, name).data {
+        MetricData::Histogram(points) if points.len() == 1 => points[0].clone(),
+        other => panic!("{name}: {other:?}"),
     }
 }
 
+fn sum(histogram: &HistogramPoint) -> u64 {
+    histogram.sum() as u64
+}
+
 /// The upper bounds of the buckets with values, with their numbers.
-fn filled(histogram: &TailHistogram) -> Vec<(u64, u64)> {
-    let bounds = histogram.bounds().iter().copied().chain([u64::MAX]);
+fn filled(histogram: &HistogramPoint) -> Vec<(u64, u64)> {
+    let bounds = histogram.bounds().iter().map(|bound| *bound as u64).chain([u64::MAX]);
     let all = bounds.zip(histogram.bucket_counts().iter().copied());
     all.filter(|(_, count)| *count > 0).collect()
 }
@@ -111,12 +115,13 @@ fn the_names_and_units_are_those_of_the_collector() {
     let metrics = world().sampler.metrics();
     let found: Vec<(&str, &str)> = metrics
         .iter()
-        .map(|metric| (metric.name.strip_prefix(PREFIX).unwrap(), metric.unit))
+        .map(|metric| (metric.name.strip_prefix(PREFIX).unwrap(), metric.unit.as_str()))
         .collect();
     assert_eq!(found, expected);
     assert!(metrics.iter().all(|metric| !metric.description.is_empty()));
-    let is_gauge = |metric: &&TailMetric| matches!(metric.data, TailMetricData::Gauge(_));
-    let gauges: Vec<&str> = metrics.iter().filter(is_gauge).map(|metric| metric.name).collect();
+    let is_gauge = |metric: &&Metric| matches!(metric.data, MetricData::Gauge(_));
+    let gauges: Vec<&str> =
+        metrics.iter().filter(is_gauge).map(|metric| metric.name.as_str()).collect();
     assert_eq!(gauges, [format!("{PREFIX}sampling_traces_on_memory")]);
     // The page has a row for each.
     let page = include_str!("../../../docs/tail-sampling.md");
@@ -202,12 +207,12 @@ fn late_spans_are_counted_with_their_age() {
         ["sampled=true 1", "sampled=false 2"]
     );
     let ages = histogram(&metrics, "sampling_late_span_age");
-    assert_eq!((filled(&ages), ages.sum()), (vec![(10, 3)], 21));
+    assert_eq!((filled(&ages), sum(&ages)), (vec![(10, 3)], 21));
     // Beyond 18 hours, where two bytes begin again.
     world.pass(Duration::from_secs(65_536));
     world.append(&request(vec![span(2, 3)]));
     let ages = histogram(&world.sampler.metrics(), "sampling_late_span_age");
-    assert_eq!((filled(&ages), ages.sum()), (vec![(10, 4)], 28));
+    assert_eq!((filled(&ages), sum(&ages)), (vec![(10, 4)], 28));
 }
 
 #[test]
@@ -220,12 +225,12 @@ fn the_age_of_a_trace_is_the_time_from_its_first_span_to_its_decision() {
     world.pass(DECIDED - Duration::from_secs(4));
     world.pass(Duration::from_secs(30));
     let ages = histogram(&world.sampler.metrics(), "sampling_trace_removal_age");
-    assert_eq!((filled(&ages), ages.sum()), (vec![(10, 1), (50, 1)], 46));
+    assert_eq!((filled(&ages), sum(&ages)), (vec![(10, 1), (50, 1)], 46));
     world.append(&request(vec![span(3, 2)]));
     world.pass(Duration::from_secs(3));
     world.shutdown();
     let ages = histogram(&world.sampler.metrics(), "sampling_trace_removal_age");
-    assert_eq!((ages.count(), ages.sum()), (3, 49));
+    assert_eq!((ages.count(), sum(&ages)), (3, 49));
 }
 
 #[test]
@@ -242,7 +247,7 @@ fn a_root_span_ages_its_trace_once() {
     let ages = histogram(&world.sampler.metrics(), "sampling_trace_removal_age");
     assert_eq!(ages.count(), 3);
     assert_eq!(filled(&ages), [(10, 2), (25, 1)]);
-    assert_eq!(ages.sum(), 6 + 10 + 19);
+    assert_eq!(sum(&ages), 6 + 10 + 19);
 }
 
 #[test]
@@ -274,7 +279,7 @@ fn the_time_of_a_tick_is_recorded_by_its_caller() {
     let ticks = histogram(&metrics, "sampling_decision_timer_latency");
     assert_eq!(filled(&ticks), [(1, 1), (75, 1), (u64::MAX, 1)]);
     assert_eq!(ticks.bounds().len(), 23);
-    assert_eq!(ticks.sum(), 70_060);
+    assert_eq!(sum(&ticks), 70_060);
 }
 
 #[test]
@@ -340,7 +345,7 @@ fn a_trace_that_stress_relief_decides_has_no_age_and_its_late_spans_have_one() {
     let metrics = world.sampler.metrics();
     assert_eq!(histogram(&metrics, "sampling_trace_removal_age").count(), 0);
     let ages = histogram(&metrics, "sampling_late_span_age");
-    assert_eq!((filled(&ages), ages.sum()), (vec![(5, 4)], 12));
+    assert_eq!((filled(&ages), sum(&ages)), (vec![(5, 4)], 12));
 }
 
 #[test]

@@ -12,10 +12,11 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use spanwise_metrics::MetricData;
 use spanwise_tail::{
     DecidedTrace, ExplainFilter, Explanation, NumericAttributePolicy, OnFullQueue, Policy,
-    PolicyKind, SampledRequest, SamplingStrategy, SpanCountPolicy, TailAppendError, TailMetricData,
-    TailOutput, TailSamplerThreads, TailSamplingConfig,
+    PolicyKind, SampledRequest, SamplingStrategy, SpanCountPolicy, TailAppendError, TailOutput,
+    TailSamplerThreads, TailSamplingConfig,
 };
 use spanwise_wire::StatusCode;
 use support::*;
@@ -73,10 +74,10 @@ fn new_policies_and_explanations_reach_all_shards() {
     assert_eq!((counts.len(), &counts[0].name[..], counts[0].decided), (1, "all", 200));
     let metrics = sampler.metrics();
     let of_name = |name: &str| metrics.iter().find(|metric| metric.name.ends_with(name)).unwrap();
-    let TailMetricData::Sum(points) = &of_name("_count_spans_sampled").data else { panic!() };
-    assert_eq!(points.iter().map(|point| point.value).sum::<u64>(), 200);
-    let TailMetricData::Histogram(ages) = &of_name("_trace_removal_age").data else { panic!() };
-    assert_eq!(ages.count(), 200);
+    let MetricData::Counter(points) = &of_name("_count_spans_sampled").data else { panic!() };
+    assert_eq!(points.iter().filter_map(|point| point.value.as_u64()).sum::<u64>(), 200);
+    let MetricData::Histogram(ages) = &of_name("_trace_removal_age").data else { panic!() };
+    assert_eq!(ages[0].count(), 200);
     let output = output.0.lock().unwrap();
     assert_eq!((output.0.traces().len(), output.1.len()), (200, 200));
     assert!(

@@ -117,6 +117,29 @@ pub mod config {
     };
 }
 
+/// Metrics: recorders, a model, and the model as OTLP, Prometheus text and OpenMetrics: the crate `spanwise-metrics`.
+///
+/// ```
+/// use spanwise::metrics::{Metric, MetricData, MetricsSnapshot, NumberPoint, TextEncoder, TextFormat};
+///
+/// let mut snapshot = MetricsSnapshot::new(0, 1_000_000_000);
+/// let orders = MetricData::Counter(vec![NumberPoint::new(3_u64)]);
+/// snapshot.push(Metric::new("shop.orders", "{order}", orders)).unwrap();
+/// let text = TextEncoder::new(TextFormat::Prometheus).encode(&snapshot);
+/// assert!(text.ends_with("shop_orders_total 3\n"));
+/// ```
+#[cfg(feature = "metrics")]
+pub mod metrics {
+    #[doc(no_inline)]
+    pub use spanwise_metrics::{
+        Attribute, CounterRecorder, Exemplar, ExponentialBuckets, ExponentialHistogramPoint,
+        ExponentialHistogramRecorder, ExponentialHistogramRecorderBuilder, HistogramPoint,
+        HistogramRecorder, HistogramRecorderBuilder, Metric, MetricData, MetricError,
+        MetricsSnapshot, Number, NumberPoint, OwnedValue, RecorderError, SpanId, StringValue,
+        TextEncoder, TextFormat, TraceId, UpDownCounterRecorder, encode_request,
+    };
+}
+
 /// Pools of objects, spans and buffers: the crate `spanwise-pool`.
 ///
 /// [`Tracer::start_pooled`] and [`Tracer::finish_pooled`] record a pooled span:
@@ -232,10 +255,9 @@ pub mod tail {
         RateLimitingPolicy, Rule, RuleMatch, RuleSampler, SampledCounts, SampledRequest,
         SamplerMode, SamplingStrategy, ShardedTailSampler, SpanCountPolicy, SpanSource,
         StressRelief, StringAttributePolicy, TailAppendError, TailCounts, TailDropReason,
-        TailHistogram, TailMetric, TailMetricData, TailMetricPoint, TailOutput, TailPolicies,
-        TailSampler, TailSamplerThreads, TailSamplerThreadsBuilder, TailSamplingConfig,
-        TailSamplingError, TailShutdown, TailThreadCounts, TailThreadsError, ThroughputState,
-        TraceStatePolicy, TraceSummary,
+        TailOutput, TailPolicies, TailSampler, TailSamplerThreads, TailSamplerThreadsBuilder,
+        TailSamplingConfig, TailSamplingError, TailShutdown, TailThreadCounts, TailThreadsError,
+        ThroughputState, TraceStatePolicy, TraceSummary,
     };
 }
 

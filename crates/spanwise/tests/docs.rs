@@ -73,11 +73,12 @@ fn no_readme_has_hidden_lines() {
 }
 
 /// Modules of this crate, each with the crate whose items it re-exports.
-const LAYERS: [(&str, &str); 13] = [
+const LAYERS: [(&str, &str); 14] = [
     ("batch", "spanwise-batch"),
     ("config", "spanwise-config"),
     ("export", "spanwise-export"),
     ("ledger", "spanwise-ledger"),
+    ("metrics", "spanwise-metrics"),
     ("pool", "spanwise-pool"),
     ("sampling", "spanwise-sampling"),
     ("sdk", "spanwise-sdk"),

@@ -1,10 +1,10 @@
 //! Histograms of whole numbers.
 
-use std::fmt;
+use spanwise_metrics::HistogramPoint;
 
-/// A histogram with explicit bounds, cumulative since the sampler was built.
+/// A histogram with explicit bounds that one thread records, cumulative since the sampler was built.
 #[derive(Clone, Copy)]
-pub struct TailHistogram {
+pub(crate) struct WholeHistogram {
     bounds: &'static [u64],
     counts: [u64; MAX_BUCKETS],
     sum: u64,
@@ -12,30 +12,21 @@ pub struct TailHistogram {
     last: (u64, usize),
 }
 
-impl TailHistogram {
+impl WholeHistogram {
     /// An empty histogram of at most 23 bounds, in ascending order.
     pub(crate) const fn new(bounds: &'static [u64]) -> Self {
         Self { bounds, counts: [0; MAX_BUCKETS], sum: 0, last: (0, 0) }
     }
 
-    /// The upper bounds of all buckets but the last; a value that equals a bound is in its bucket.
-    pub fn bounds(&self) -> &'static [u64] {
-        self.bounds
+    /// The point with its values, without attributes.
+    pub(crate) fn point(&self) -> HistogramPoint {
+        let bounds: Vec<f64> = self.bounds.iter().map(|bound| *bound as f64).collect();
+        HistogramPoint::new(bounds, self.bucket_counts(), self.sum as f64)
     }
 
-    /// The number of values in each bucket: one more than there are bounds. The numbers are not added up as Prometheus' are.
-    pub fn bucket_counts(&self) -> &[u64] {
+    /// The number of values in each bucket: one more than there are bounds.
+    fn bucket_counts(&self) -> &[u64] {
         self.counts.get(..=self.bounds.len()).unwrap_or_default()
-    }
-
-    /// The number of values.
-    pub fn count(&self) -> u64 {
-        self.bucket_counts().iter().sum()
-    }
-
-    /// The sum of the values.
-    pub fn sum(&self) -> u64 {
-        self.sum
     }
 
     #[inline]
@@ -57,24 +48,6 @@ impl TailHistogram {
     }
 }
 
-impl PartialEq for TailHistogram {
-    fn eq(&self, other: &Self) -> bool {
-        (self.bounds, self.counts, self.sum) == (other.bounds, other.counts, other.sum)
-    }
-}
-
-impl Eq for TailHistogram {}
-
-impl fmt::Debug for TailHistogram {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TailHistogram")
-            .field("bounds", &self.bounds)
-            .field("bucket_counts", &self.bucket_counts())
-            .field("sum", &self.sum)
-            .finish()
-    }
-}
-
 /// One more than the bounds of the Collector's longest list.
 const MAX_BUCKETS: usize = 24;
 
@@ -84,23 +57,20 @@ mod tests {
 
     #[test]
     fn a_value_is_in_the_first_bucket_whose_bound_is_not_below_it() {
-        let mut histogram = TailHistogram::new(&[0, 5, 10]);
+        let mut histogram = WholeHistogram::new(&[0, 5, 10]);
         for value in [0, 1, 5, 6, 10, 11, u64::MAX] {
             histogram.record(value);
         }
         assert_eq!(histogram.bucket_counts(), [1, 2, 2, 2]);
-        assert_eq!((histogram.count(), histogram.sum()), (7, u64::MAX));
-        // Equal ones have the same values, in whatever order they came.
-        let histogram_of = |values: [u64; 2]| {
-            let mut histogram = TailHistogram::new(&[0, 5, 10]);
-            values.iter().for_each(|value| histogram.record(*value));
-            histogram
-        };
-        assert_eq!(histogram_of([1, 7]), histogram_of([7, 1]));
-        assert_ne!(histogram_of([1, 7]), histogram_of([1, 8]));
-        let mut sum = TailHistogram::new(&[0, 5, 10]);
+        assert_eq!(histogram.sum, u64::MAX);
+        let mut sum = WholeHistogram::new(&[0, 5, 10]);
         sum.record(7);
         sum.add(&histogram);
-        assert_eq!((sum.bucket_counts(), sum.count()), ([1, 2, 3, 2].as_slice(), 8));
+        let point = sum.point();
+        assert_eq!(
+            (point.bounds(), point.bucket_counts()),
+            ([0.0, 5.0, 10.0].as_slice(), [1, 2, 3, 2].as_slice())
+        );
+        assert_eq!((point.count(), point.sum()), (8, u64::MAX as f64));
     }
 }

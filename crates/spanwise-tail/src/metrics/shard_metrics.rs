@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::histogram::TailHistogram;
+use super::histogram::WholeHistogram;
 use crate::policy::PolicyCounts;
 
 /// Ages of traces and spans, and the counts of policies that were replaced.
 pub(crate) struct ShardMetrics {
     /// From the decision until a late span, in seconds.
-    pub(crate) late_span_age: TailHistogram,
+    pub(crate) late_span_age: WholeHistogram,
     /// From the first span of a trace until its decision, in seconds.
-    pub(crate) trace_removal_age: TailHistogram,
+    pub(crate) trace_removal_age: WholeHistogram,
     /// The time of a tick, in milliseconds, as the caller measured it.
-    pub(crate) tick_latency: TailHistogram,
+    pub(crate) tick_latency: WholeHistogram,
     /// The counts of the policies before the present ones, of those names that are still in use.
     replaced: Vec<PolicyCounts>,
 }
@@ -20,9 +20,9 @@ pub(crate) struct ShardMetrics {
 impl Default for ShardMetrics {
     fn default() -> Self {
         Self {
-            late_span_age: TailHistogram::new(SECONDS),
-            trace_removal_age: TailHistogram::new(SECONDS),
-            tick_latency: TailHistogram::new(MILLISECONDS),
+            late_span_age: WholeHistogram::new(SECONDS),
+            trace_removal_age: WholeHistogram::new(SECONDS),
+            tick_latency: WholeHistogram::new(MILLISECONDS),
             replaced: Vec::new(),
         }
     }

@@ -1,6 +1,8 @@
 //! All metrics of a sampler.
 
-use super::metric::{TailMetric, TailMetricData, TailMetricPoint};
+use spanwise_metrics::{Attribute, Metric, MetricData, NumberPoint};
+
+use super::histogram::WholeHistogram;
 use super::shard_metrics::ShardMetrics;
 use crate::engine::TailCounts;
 use crate::policy::{Decision, DecisionSums, PolicyCounts};
@@ -8,12 +10,8 @@ use crate::policy::{Decision, DecisionSums, PolicyCounts};
 /// A metric by its name without the Collector's prefix.
 macro_rules! metric {
     ($name:literal, $unit:literal, $description:literal, $data:expr) => {
-        TailMetric {
-            name: concat!("otelcol_processor_tail_sampling_", $name),
-            description: $description,
-            unit: $unit,
-            data: $data,
-        }
+        Metric::new(concat!("otelcol_processor_tail_sampling_", $name), $unit, $data)
+            .with_description($description)
     };
 }
 
@@ -25,24 +23,23 @@ pub(crate) struct Counted<'a> {
 }
 
 /// The metrics in the order of their names.
-pub(crate) fn snapshot(counted: &Counted<'_>) -> Vec<TailMetric> {
+pub(crate) fn snapshot(counted: &Counted<'_>) -> Vec<Metric> {
     let Counted { counts, policies, shards } = counted;
     let by_decision = |sums: fn(&PolicyCounts) -> DecisionSums| {
         let points = policies.iter().flat_map(move |policy| {
-            let label = ("policy", policy.name.clone());
+            let label = Attribute::new("policy", policy.name.clone());
             decisions(&sums(policy), std::slice::from_ref(&label))
         });
-        TailMetricData::Sum(points.collect())
+        MetricData::Counter(points.collect())
     };
     let late = [("true", counts.late_sampled_spans), ("false", counts.late_not_sampled_spans)];
     let late = late.into_iter().filter(|(_, spans)| *spans > 0);
-    let late = late.map(|(sampled, value)| TailMetricPoint {
-        labels: vec![("sampled", sampled.to_owned())],
-        value,
+    let late = late.map(|(sampled, value)| {
+        NumberPoint::new(value).with_attributes([Attribute::new("sampled", sampled)])
     });
-    let executions = policies.iter().map(|policy| TailMetricPoint {
-        labels: vec![("policy", policy.name.clone())],
-        value: policy.evaluations(),
+    let executions = policies.iter().map(|policy| {
+        let name = Attribute::new("policy", policy.name.clone());
+        NumberPoint::new(policy.evaluations()).with_attributes([name])
     });
     let too_large = counts.too_large_traces;
     // The Collector counts neither a trace that is too large nor one that a shutdown drops as decided.
@@ -80,13 +77,13 @@ pub(crate) fn snapshot(counted: &Counted<'_>) -> Vec<TailMetric> {
             "early_releases_from_cache_decision",
             "{spans}",
             "Late spans that followed a remembered decision",
-            TailMetricData::Sum(late.collect())
+            MetricData::Counter(late.collect())
         ),
         metric!(
             "global_count_traces_sampled",
             "{traces}",
             "Decided traces",
-            TailMetricData::Sum(decisions(&decided, &[]))
+            MetricData::Counter(decisions(&decided, &[]))
         ),
         metric!(
             "new_trace_id_received",
@@ -98,13 +95,13 @@ pub(crate) fn snapshot(counted: &Counted<'_>) -> Vec<TailMetric> {
             "sampling_decision_timer_latency",
             "ms",
             "Time of each tick, as the caller of `record_tick` measured it",
-            TailMetricData::Histogram(shards.tick_latency)
+            histogram(&shards.tick_latency)
         ),
         metric!(
             "sampling_late_span_age",
             "s",
             "Time from the decision about a trace to the arrival of a late span",
-            TailMetricData::Histogram(shards.late_span_age)
+            histogram(&shards.late_span_age)
         ),
         metric!(
             "sampling_policy_evaluation_error",
@@ -116,7 +113,7 @@ pub(crate) fn snapshot(counted: &Counted<'_>) -> Vec<TailMetric> {
             "sampling_policy_execution_count",
             "{executions}",
             "Evaluations of each policy",
-            TailMetricData::Sum(executions.collect())
+            MetricData::Counter(executions.collect())
         ),
         metric!(
             "sampling_trace_dropped_too_early",
@@ -128,13 +125,13 @@ pub(crate) fn snapshot(counted: &Counted<'_>) -> Vec<TailMetric> {
             "sampling_trace_removal_age",
             "s",
             "Time from the first span of a trace to its decision",
-            TailMetricData::Histogram(shards.trace_removal_age)
+            histogram(&shards.trace_removal_age)
         ),
         metric!(
             "sampling_traces_on_memory",
             "{traces}",
             "Undecided traces",
-            TailMetricData::Gauge(vec![point(counts.pending_traces)])
+            MetricData::Gauge(vec![point(counts.pending_traces)])
         ),
         metric!(
             "traces_dropped_too_large",
@@ -146,25 +143,33 @@ pub(crate) fn snapshot(counted: &Counted<'_>) -> Vec<TailMetric> {
 }
 
 /// The points of the three decisions, of those that were made: a label has no series before it is counted.
-fn decisions(sums: &DecisionSums, labels: &[(&'static str, String)]) -> Vec<TailMetricPoint> {
+fn decisions(sums: &DecisionSums, labels: &[Attribute]) -> Vec<NumberPoint> {
     let DecisionSums { sampled, not_sampled, dropped } = *sums;
     let all = [
-        (Decision::Sampled, sampled),
-        (Decision::NotSampled, not_sampled),
-        (Decision::Dropped, dropped),
+        (Decision::Sampled, "true", sampled),
+        (Decision::NotSampled, "false", not_sampled),
+        (Decision::Dropped, "false", dropped),
     ];
-    let points = all.into_iter().filter(|(_, value)| *value > 0).map(|(decision, value)| {
-        let sampled = (decision == Decision::Sampled).to_string();
-        let own = [("sampled", sampled), ("decision", decision.to_string())];
-        TailMetricPoint { labels: labels.iter().cloned().chain(own).collect(), value }
-    });
+    let points =
+        all.into_iter().filter(|(.., value)| *value > 0).map(|(decision, sampled, value)| {
+            let own = [
+                Attribute::new("sampled", sampled),
+                Attribute::new("decision", decision.to_string()),
+            ];
+            let labels: Vec<Attribute> = labels.iter().cloned().chain(own).collect();
+            NumberPoint::new(value).with_attributes(labels)
+        });
     points.collect()
 }
 
-fn sum(value: u64) -> TailMetricData {
-    TailMetricData::Sum(vec![point(value)])
+fn sum(value: u64) -> MetricData {
+    MetricData::Counter(vec![point(value)])
 }
 
-fn point(value: u64) -> TailMetricPoint {
-    TailMetricPoint { labels: Vec::new(), value }
+fn point(value: u64) -> NumberPoint {
+    NumberPoint::new(value)
+}
+
+fn histogram(histogram: &WholeHistogram) -> MetricData {
+    MetricData::Histogram(vec![histogram.point()])
 }

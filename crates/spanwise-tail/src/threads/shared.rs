@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use spanwise_metrics::Metric;
+
 use super::memory::QueueMemory;
 use super::running::Running;
 use crate::engine::{Shard, ShardUpdate, TailCounts};
-use crate::metrics::{Counted, ShardMetrics, TailMetric, snapshot};
+use crate::metrics::{Counted, ShardMetrics, snapshot};
 use crate::policy::PolicyCounts;
 
 thread_local! {
@@ -146,7 +148,7 @@ impl Shared {
 
 impl Shared {
     /// The metrics of all shards, whose counts are `counts`.
-    pub(crate) fn metrics(&self, counts: TailCounts) -> Vec<TailMetric> {
+    pub(crate) fn metrics(&self, counts: TailCounts) -> Vec<Metric> {
         let (mut shards, mut policies) = (ShardMetrics::default(), self.policy_counts());
         for published in self.shards.iter().map(Place::lock) {
             shards.add(&published.metrics);

@@ -6,6 +6,8 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use spanwise_metrics::Metric;
+
 use super::builder::{OnFullQueue, TailSamplerThreadsBuilder};
 use super::counts::TailThreadCounts;
 use super::error::TailAppendError;
@@ -17,7 +19,6 @@ use crate::engine::{
 };
 use crate::engine::{TailSamplingConfig, TailSamplingError};
 use crate::explain::ExplainFilter;
-use crate::metrics::TailMetric;
 use crate::policy::{Policy, PolicyCounts};
 use crate::rules::{Rule, ThroughputState};
 
@@ -274,7 +275,7 @@ impl TailSamplerThreads {
     }
 
     /// As [`TailSampler::metrics`](crate::TailSampler::metrics), of all shards together; the time of each tick is measured.
-    pub fn metrics(&self) -> Vec<TailMetric> {
+    pub fn metrics(&self) -> Vec<Metric> {
         if self.is_forked() { Vec::new() } else { self.shared.metrics(self.counts().shards) }
     }
 

@@ -89,8 +89,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     tail::SamplerMode tail::AdaptiveThroughput tail::Rule tail::RuleMatch tail::RuleSampler \
     tail::ThroughputState tail::StressRelief tail::RateLimitingPolicy tail::SampledRequest \
     tail::SamplingStrategy tail::ShardedTailSampler tail::SpanCountPolicy \
-    tail::StringAttributePolicy tail::DecisionSums tail::TailCounts tail::TailHistogram tail::TailMetric \
-    tail::TailMetricData tail::TailMetricPoint tail::TailDropReason tail::TailSampler \
+    tail::StringAttributePolicy tail::DecisionSums tail::TailCounts tail::TailDropReason tail::TailSampler \
     tail::TailSamplingConfig tail::TailSamplingError tail::TraceStatePolicy tail::OnFullQueue \
     tail::TailAppendError tail::TailSamplerThreads tail::TailSamplerThreadsBuilder tail::TailShutdown \
     tail::TailThreadCounts tail::TailThreadsError tail::TailBug metrics::Exemplar metrics::ExponentialBuckets \

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use spanwise_metrics::Metric;
+
 use super::{ShardedTailSampler, TailSampler};
-use crate::metrics::{Counted, ShardMetrics, TailMetric, snapshot};
+use crate::metrics::{Counted, ShardMetrics, snapshot};
 
 impl TailSampler {
     /// The metrics of the Collector's `tail_sampling` processor v0.161, in the order of their names; `sampling_policy_execution_time_sum`
@@ -12,24 +14,24 @@ impl TailSampler {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// use spanwise_tail::TailMetricData;
+    /// use spanwise_metrics::{MetricsSnapshot, TextEncoder, TextFormat};
     /// # use spanwise_tail::{Policy, PolicyKind, TailSampler, TailSamplingConfig};
     /// # let config = TailSamplingConfig::default().with_policy(Policy::new("all", PolicyKind::AlwaysSample));
     /// # let sampler = TailSampler::new(&config, Instant::now())?;
+    /// # let (start_unix_nanos, now_unix_nanos) = (1, 2);
     ///
+    /// // `spanwise-metrics` writes it as OTLP or as text for Prometheus.
+    /// let mut snapshot = MetricsSnapshot::new(start_unix_nanos, now_unix_nanos);
     /// for metric in sampler.metrics() {
-    ///     if let TailMetricData::Sum(points) | TailMetricData::Gauge(points) = &metric.data {
-    ///         for point in points {
-    ///             println!("{} {:?} {} {}", metric.name, point.labels, point.value, metric.unit);
-    ///         }
-    ///     }
+    ///     snapshot.push(metric)?;
     /// }
-    /// # Ok::<(), spanwise_tail::TailSamplingError>(())
+    /// println!("{}", TextEncoder::new(TextFormat::Prometheus).encode(&snapshot));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Cost
     /// Allocates the list: once per period of export, not per request.
-    pub fn metrics(&self) -> Vec<TailMetric> {
+    pub fn metrics(&self) -> Vec<Metric> {
         self.inner.metrics()
     }
 
@@ -41,7 +43,7 @@ impl TailSampler {
 
 impl ShardedTailSampler {
     /// As [`TailSampler::metrics`], of all shards together.
-    pub fn metrics(&self) -> Vec<TailMetric> {
+    pub fn metrics(&self) -> Vec<Metric> {
         let mut shards = ShardMetrics::default();
         let mut policies = self.policy_counts();
         for shard in &self.shards {
