@@ -8,8 +8,8 @@ use std::thread;
 
 use proptest::prelude::*;
 use spanwise_metrics::{
-    CounterRecorder, ExponentialHistogramRecorder, HistogramRecorder, RecorderError,
-    UpDownCounterRecorder,
+    CounterRecorder, Exemplar, ExponentialHistogramRecorder, HistogramRecorder, ObservedSpan,
+    RecorderError, SpanId, TraceId, UpDownCounterRecorder,
 };
 
 thread_local! {
@@ -153,6 +153,37 @@ fn a_range_bounds_the_memory() {
     assert_eq!((point.zero_count, point.zero_threshold, point.count()), (1, 1e-6, 3));
     let last = point.positive.offset + point.positive.counts.len() as i32 - 1;
     assert!((900.0..1_100.0).contains(&point.upper_bound(last)), "{point:?}");
+}
+
+#[test]
+fn the_latest_span_of_a_bucket_is_its_exemplar() {
+    let span = |id: u64| ObservedSpan {
+        trace_id: TraceId(id.into()),
+        span_id: SpanId(id),
+        time_unix_nanos: id,
+    };
+    let explicit = HistogramRecorder::builder().with_bounds([1.0, 10.0]).with_divisor(10);
+    let exponential = ExponentialHistogramRecorder::builder().with_divisor(10);
+    let ids = |exemplars: &[Exemplar]| -> Vec<(f64, u64)> {
+        exemplars.iter().map(|exemplar| (exemplar.value.as_f64(), exemplar.span_id.0)).collect()
+    };
+    for with_exemplars in [true, false] {
+        let explicit = explicit.clone().with_exemplars(with_exemplars).build().unwrap();
+        let exponential = exponential.clone().with_exemplars(with_exemplars).build().unwrap();
+        for (value, id) in [(5, 1), (6, 2), (200, 3)] {
+            explicit.record_with_span(value, span(id));
+            exponential.record_with_span(value, span(id));
+        }
+        explicit.record(7);
+        let (explicit, exponential) = (explicit.point(), exponential.point());
+        assert_eq!((explicit.count(), exponential.count()), (4, 3));
+        if with_exemplars {
+            assert_eq!(ids(explicit.exemplars()), [(0.6, 2), (20.0, 3)]);
+            assert_eq!(exponential.exemplars.len(), 3);
+        } else {
+            assert!(explicit.exemplars().is_empty() && exponential.exemplars.is_empty());
+        }
+    }
 }
 
 proptest! {

@@ -135,8 +135,8 @@ pub mod metrics {
         Attribute, CounterRecorder, Exemplar, ExponentialBuckets, ExponentialHistogramPoint,
         ExponentialHistogramRecorder, ExponentialHistogramRecorderBuilder, HistogramPoint,
         HistogramRecorder, HistogramRecorderBuilder, Metric, MetricData, MetricError,
-        MetricsSnapshot, Number, NumberPoint, OwnedValue, RecorderError, SpanId, StringValue,
-        TextEncoder, TextFormat, TraceId, UpDownCounterRecorder, encode_request,
+        MetricsSnapshot, Number, NumberPoint, ObservedSpan, OwnedValue, RecorderError, SpanId,
+        StringValue, TextEncoder, TextFormat, TraceId, UpDownCounterRecorder, encode_request,
     };
 }
 

@@ -2,6 +2,7 @@
 
 use super::cells::ShardedCells;
 use super::error::RecorderError;
+use super::exemplars::{ExemplarPlaces, ObservedSpan};
 use super::mapping::Mapping;
 use super::sum::Sum;
 use crate::model::{ExponentialBuckets, ExponentialHistogramPoint};
@@ -39,6 +40,8 @@ pub struct ExponentialHistogramRecorder {
     buckets: usize,
     zero_threshold: f64,
     divisor: f64,
+    /// [`EXEMPLARS`] places, or none.
+    exemplars: ExemplarPlaces,
 }
 
 impl ExponentialHistogramRecorder {
@@ -47,24 +50,51 @@ impl ExponentialHistogramRecorder {
 
     /// A builder with the scale 3 (eight buckets for each power of two), the divisor 1 and all numbers as the range.
     pub fn builder() -> ExponentialHistogramRecorderBuilder {
-        ExponentialHistogramRecorderBuilder { scale: 3, divisor: 1, range: None, shards: None }
+        ExponentialHistogramRecorderBuilder {
+            scale: 3,
+            divisor: 1,
+            range: None,
+            shards: None,
+            with_exemplars: false,
+        }
     }
 
     /// Records a value in the recorded unit.
     #[inline]
     pub fn record(&self, value: u64) {
+        self.record_in(self.cell(value), value);
+    }
+
+    /// Records a value in the recorded unit with the span during which it was observed, which becomes an exemplar.
+    ///
+    /// # Cost
+    /// With exemplars, one atomic read-modify-write more, on memory that all threads share: for sampled spans only, which are few.
+    #[inline]
+    pub fn record_with_span(&self, value: u64, span: ObservedSpan) {
+        let cell = self.cell(value);
+        self.record_in(cell, value);
+        self.exemplars.put(cell, value, span);
+    }
+
+    /// The counter of a value: its bucket, or the one behind them for what counts as zero.
+    #[inline]
+    fn cell(&self, value: u64) -> usize {
         let reported = value as f64 / self.divisor;
-        let shard = self.cells.shard();
         if reported <= self.zero_threshold {
-            shard.add(self.buckets, 1);
-        } else {
-            let index = self.mapping.index(reported) - self.offset;
-            shard.add((index.max(0) as usize).min(self.buckets - 1), 1);
+            return self.buckets;
         }
+        let index = self.mapping.index(reported) - self.offset;
+        (index.max(0) as usize).min(self.buckets - 1)
+    }
+
+    #[inline]
+    fn record_in(&self, cell: usize, value: u64) {
+        let shard = self.cells.shard();
+        shard.add(cell, 1);
         self.sum.add(shard, value);
     }
 
-    /// The values of all threads in the reported unit, without attributes and exemplars. Values that are recorded meanwhile may be in a
+    /// The values of all threads in the reported unit, without attributes. Values that are recorded meanwhile may be in a
     /// bucket and not yet in the sum, or the other way round; neither ever falls.
     pub fn point(&self) -> ExponentialHistogramPoint {
         let counts: Vec<u64> = (0..self.buckets).map(|cell| self.cells.sum(cell)).collect();
@@ -73,6 +103,7 @@ impl ExponentialHistogramRecorder {
         let sum = self.sum.value(&self.cells, self.divisor);
         let mut point = ExponentialHistogramPoint::new(self.scale.into(), buckets, sum)
             .with_zeros(zeros, self.zero_threshold);
+        point.exemplars = self.exemplars.exemplars(self.divisor);
         point.downscale_until(Self::MAX_BUCKETS);
         point
     }
@@ -90,6 +121,7 @@ pub struct ExponentialHistogramRecorderBuilder {
     divisor: u64,
     range: Option<(f64, f64)>,
     shards: Option<usize>,
+    with_exemplars: bool,
 }
 
 impl ExponentialHistogramRecorderBuilder {
@@ -122,12 +154,19 @@ impl ExponentialHistogramRecorderBuilder {
         self
     }
 
+    /// Whether the point has exemplars: the latest of every 16th bucket, 16 at most. Default false.
+    #[must_use]
+    pub fn with_exemplars(mut self, with_exemplars: bool) -> Self {
+        self.with_exemplars = with_exemplars;
+        self
+    }
+
     /// The recorder.
     ///
     /// # Errors
     /// A setting is out of its range.
     pub fn build(self) -> Result<ExponentialHistogramRecorder, RecorderError> {
-        let Self { scale, divisor, range, shards } = self;
+        let Self { scale, divisor, range, shards, with_exemplars } = self;
         if scale > Mapping::MAX_SCALE {
             return Err(RecorderError::Scale { scale });
         }
@@ -148,6 +187,7 @@ impl ExponentialHistogramRecorderBuilder {
         let buckets = (mapping.index(last) - offset).max(0) as usize + 1;
         let cells = ShardedCells::new(buckets + 1 + Sum::CELLS, shards)?;
         let sum = Sum::new(buckets + 1);
+        let exemplars = ExemplarPlaces::new(if with_exemplars { EXEMPLARS } else { 0 });
         Ok(ExponentialHistogramRecorder {
             cells,
             sum,
@@ -157,6 +197,10 @@ impl ExponentialHistogramRecorderBuilder {
             buckets,
             zero_threshold,
             divisor,
+            exemplars,
         })
     }
 }
+
+/// Buckets whose distance is a multiple of it share an exemplar: neighbours, which most values are in, do not.
+const EXEMPLARS: usize = 16;

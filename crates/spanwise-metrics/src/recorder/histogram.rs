@@ -2,6 +2,7 @@
 
 use super::cells::ShardedCells;
 use super::error::RecorderError;
+use super::exemplars::{ExemplarPlaces, ObservedSpan};
 use super::sum::Sum;
 use crate::model::HistogramPoint;
 
@@ -32,29 +33,57 @@ pub struct HistogramRecorder {
     whole_bounds: Box<[u64]>,
     bounds: Box<[f64]>,
     divisor: u64,
+    /// One place for each bucket, or none.
+    exemplars: ExemplarPlaces,
 }
 
 impl HistogramRecorder {
     /// A builder with the specification's default bounds and the divisor 1.
     pub fn builder() -> HistogramRecorderBuilder {
-        HistogramRecorderBuilder { bounds: DEFAULT_BOUNDS.to_vec(), divisor: 1, shards: None }
+        HistogramRecorderBuilder {
+            bounds: DEFAULT_BOUNDS.to_vec(),
+            divisor: 1,
+            shards: None,
+            with_exemplars: false,
+        }
     }
 
     /// Records a value in the recorded unit.
     #[inline]
     pub fn record(&self, value: u64) {
-        let bucket = self.whole_bounds.partition_point(|bound| *bound < value);
+        self.record_in(self.bucket(value), value);
+    }
+
+    /// Records a value in the recorded unit with the span during which it was observed, which becomes the exemplar of its bucket.
+    ///
+    /// # Cost
+    /// With exemplars, one atomic read-modify-write more, on memory that all threads share: for sampled spans only, which are few.
+    #[inline]
+    pub fn record_with_span(&self, value: u64, span: ObservedSpan) {
+        let bucket = self.bucket(value);
+        self.record_in(bucket, value);
+        self.exemplars.put(bucket, value, span);
+    }
+
+    #[inline]
+    fn bucket(&self, value: u64) -> usize {
+        self.whole_bounds.partition_point(|bound| *bound < value)
+    }
+
+    #[inline]
+    fn record_in(&self, bucket: usize, value: u64) {
         let shard = self.cells.shard();
         shard.add(bucket, 1);
         self.sum.add(shard, value);
     }
 
-    /// The values of all threads in the reported unit, without attributes and exemplars. Values that are recorded meanwhile may be in a
+    /// The values of all threads in the reported unit, without attributes. Values that are recorded meanwhile may be in a
     /// bucket and not yet in the sum, or the other way round; neither ever falls.
     pub fn point(&self) -> HistogramPoint {
         let counts: Vec<u64> = (0..=self.bounds.len()).map(|cell| self.cells.sum(cell)).collect();
         let sum = self.sum.value(&self.cells, self.divisor as f64);
         HistogramPoint::new(self.bounds.to_vec(), counts, sum)
+            .with_exemplars(self.exemplars.exemplars(self.divisor as f64))
     }
 
     /// Bytes of its counters.
@@ -69,6 +98,7 @@ pub struct HistogramRecorderBuilder {
     bounds: Vec<f64>,
     divisor: u64,
     shards: Option<usize>,
+    with_exemplars: bool,
 }
 
 impl HistogramRecorderBuilder {
@@ -94,12 +124,19 @@ impl HistogramRecorderBuilder {
         self
     }
 
+    /// Whether each bucket has the latest observation with a span as its exemplar. Default false.
+    #[must_use]
+    pub fn with_exemplars(mut self, with_exemplars: bool) -> Self {
+        self.with_exemplars = with_exemplars;
+        self
+    }
+
     /// The recorder.
     ///
     /// # Errors
     /// A setting is out of its range.
     pub fn build(self) -> Result<HistogramRecorder, RecorderError> {
-        let Self { bounds, divisor, shards } = self;
+        let Self { bounds, divisor, shards, with_exemplars } = self;
         let count = bounds.len();
         if count > MAX_BOUNDS {
             return Err(RecorderError::Bounds { count, bound: None });
@@ -118,7 +155,9 @@ impl HistogramRecorderBuilder {
         let cells = ShardedCells::new(buckets + Sum::CELLS, shards)?;
         let whole_bounds = bounds.iter().map(|bound| whole(*bound, divisor)).collect();
         let bounds = bounds.into_boxed_slice();
-        Ok(HistogramRecorder { cells, sum: Sum::new(buckets), whole_bounds, bounds, divisor })
+        let exemplars = ExemplarPlaces::new(if with_exemplars { buckets } else { 0 });
+        let sum = Sum::new(buckets);
+        Ok(HistogramRecorder { cells, sum, whole_bounds, bounds, divisor, exemplars })
     }
 }
 

@@ -3,6 +3,7 @@
 mod cells;
 mod counter;
 mod error;
+mod exemplars;
 mod exponential;
 mod histogram;
 mod mapping;
@@ -11,5 +12,6 @@ mod sum;
 
 pub use counter::{CounterRecorder, UpDownCounterRecorder};
 pub use error::RecorderError;
+pub use exemplars::ObservedSpan;
 pub use exponential::{ExponentialHistogramRecorder, ExponentialHistogramRecorderBuilder};
 pub use histogram::{HistogramRecorder, HistogramRecorderBuilder};

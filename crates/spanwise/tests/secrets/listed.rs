@@ -96,5 +96,5 @@ pub const WITHOUT_SETTINGS: &str = "\
     metrics::ExponentialHistogramPoint metrics::HistogramPoint metrics::Metric metrics::MetricData \
     metrics::MetricError metrics::MetricsSnapshot metrics::Number metrics::NumberPoint \
     metrics::TextEncoder metrics::TextFormat metrics::CounterRecorder metrics::UpDownCounterRecorder \
-    metrics::HistogramRecorder metrics::HistogramRecorderBuilder metrics::RecorderError \
+    metrics::HistogramRecorder metrics::HistogramRecorderBuilder metrics::RecorderError metrics::ObservedSpan \
     metrics::ExponentialHistogramRecorder metrics::ExponentialHistogramRecorderBuilder";
