@@ -14,6 +14,7 @@ mod lab;
 mod markers;
 mod matrix;
 mod mutants;
+mod ops_check;
 mod optional;
 mod oracle;
 mod overload;
@@ -58,6 +59,7 @@ const COMMANDS: &[Command] = &[
     sanitize::COMMAND,
     interop::COMMAND,
     oracle::COMMAND,
+    ops_check::COMMAND,
     deps::COMMAND,
     words::COMMAND,
     imports::COMMAND,

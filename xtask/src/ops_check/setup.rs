@@ -1,0 +1,67 @@
+//! The files of `docs/operations/`, the cache and the programs of a run.
+
+use super::prometheus;
+use super::tables::Tables;
+use crate::peers::{Cache, Report, Scratch};
+use crate::step::root;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub(super) struct Setup {
+    pub(super) cache: Cache,
+    pub(super) scratch: Scratch,
+    pub(super) files: Files,
+    /// The folder of Prometheus and promtool, or why there is none.
+    pub(super) programs: Result<PathBuf, String>,
+}
+
+/// The texts of the files.
+pub(super) struct Files {
+    pub(super) metrics: String,
+    pub(super) rules: String,
+    pub(super) dashboard: String,
+}
+
+impl Setup {
+    /// # Errors
+    /// A file cannot be read, or there is no folder for the cache or for temporary files.
+    pub(super) fn make(report: &mut Report) -> Result<Self, String> {
+        let cache = Cache::open()?;
+        let programs = prometheus::programs(&cache);
+        if let Ok(programs) = &programs {
+            report.version(prometheus::version(programs));
+        }
+        let programs = programs.map_err(|reason| format!("no Prometheus: {}", reason.trim_end()));
+        Ok(Self { cache, scratch: Scratch::new("ops-check")?, files: Files::read()?, programs })
+    }
+
+    /// The tables of the page.
+    ///
+    /// # Errors
+    /// A row has a mistake.
+    pub(super) fn tables(&self) -> Result<Tables, String> {
+        Tables::read(&self.files.metrics)
+    }
+}
+
+impl Files {
+    /// # Errors
+    /// A file cannot be read.
+    pub(super) fn read() -> Result<Self, String> {
+        let text = |name: &str| {
+            let path = path(name);
+            fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
+        };
+        Ok(Self { metrics: text(METRICS)?, rules: text(RULES)?, dashboard: text(DASHBOARD)? })
+    }
+}
+
+/// The place of a file of `docs/operations/`.
+pub(super) fn path(name: &str) -> PathBuf {
+    root().join(Path::new("docs/operations")).join(name)
+}
+
+pub(super) const METRICS: &str = "metrics.md";
+pub(super) const RULES: &str = "spanwise-alerts.yml";
+pub(super) const TESTS_OF_RULES: &str = "spanwise-alerts.test.yml";
+pub(super) const DASHBOARD: &str = "spanwise-dashboard.json";
