@@ -14,6 +14,8 @@ mod tables;
 
 use crate::Command;
 use crate::peers::{Counted, Options, Part, Report};
+use std::net::SocketAddr;
+
 use setup::{DASHBOARD, RULES, Setup, TESTS_OF_RULES};
 
 pub(crate) const COMMAND: Command = Command {
@@ -30,7 +32,9 @@ Reads docs/operations/ and runs cases:
   variable/LABEL     and values for each variable
   alert/NAME         each alert is silent, fires under faults and clears, with seconds for minutes
 
-  --only WORD   only cases whose name has WORD in it; may be repeated
+  --only WORD        only cases whose name has WORD in it; may be repeated
+  --target ADDRESS   Prometheus scrapes /metrics of this process, such as 127.0.0.1:9464, instead of made-up
+                     values; the alerts, which need faults, are skipped
 
 Prometheus and promtool are those of the system, or of Debian's package, which is unpacked into
 $XDG_CACHE_HOME/spanwise or ~/.cache/spanwise without an installation. Where neither is there, their
@@ -39,14 +43,31 @@ cases are skipped, and so is the schema without Go. No Grafana runs. Exit status
 };
 
 fn run(arguments: &[String]) -> Result<(), String> {
-    if let Some(other) =
-        arguments.iter().find(|name| ["--long", "--write"].contains(&name.as_str()))
-    {
-        return Err(format!("knows --only but not {other:?}"));
-    }
-    let mut report = Report::new(Options::parse(arguments)?);
-    let setup = Setup::make(&mut report)?;
+    let (target, rest) = target_of(arguments)?;
+    let mut report = Report::new(Options::parse(&rest)?);
+    let setup = Setup::make(&mut report, target)?;
     report.run_all(&setup, PARTS, "ops-check")
+}
+
+/// The address after `--target`, and the other arguments.
+fn target_of(arguments: &[String]) -> Result<(Option<SocketAddr>, Vec<String>), String> {
+    let (mut target, mut rest) = (None, Vec::new());
+    let mut arguments = arguments.iter();
+    while let Some(name) = arguments.next() {
+        match name.as_str() {
+            "--target" => {
+                let value = arguments.next().ok_or("--target needs a value")?;
+                let address: Option<SocketAddr> = value.parse().ok();
+                target = address.filter(|address| address.ip().is_loopback());
+                target.ok_or(format!("--target {value:?}: accepted is a port of loopback"))?;
+            }
+            "--long" | "--write" => {
+                return Err(format!("knows --only and --target but not {name:?}"));
+            }
+            _ => rest.push(name.clone()),
+        }
+    }
+    Ok((target, rest))
 }
 
 const PARTS: &[(&str, Part<Setup>)] = &[
@@ -88,4 +109,21 @@ fn check_schema(setup: &Setup, report: &mut Report) -> Result<(), String> {
         Ok(format!("{panels}, by {} {}", schema::MODULE, schema::RELEASE))
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_port_of_loopback() {
+        let parse =
+            |text: &str| target_of(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        let (target, rest) = parse("--only alert --target 127.0.0.1:9464").unwrap();
+        assert_eq!(target, Some(SocketAddr::from(([127, 0, 0, 1], 9464))));
+        assert_eq!(rest, ["--only", "alert"]);
+        for wrong in ["--target", "--target 192.0.2.1:80", "--target 9464", "--write", "--long"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
 }

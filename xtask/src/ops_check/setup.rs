@@ -5,6 +5,7 @@ use super::tables::Tables;
 use crate::peers::{Cache, Report, Scratch};
 use crate::step::root;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub(super) struct Setup {
@@ -13,6 +14,8 @@ pub(super) struct Setup {
     pub(super) files: Files,
     /// The folder of Prometheus and promtool, or why there is none.
     pub(super) programs: Result<PathBuf, String>,
+    /// A process to scrape instead of made-up values.
+    pub(super) target: Option<SocketAddr>,
 }
 
 /// The texts of the files.
@@ -25,14 +28,15 @@ pub(super) struct Files {
 impl Setup {
     /// # Errors
     /// A file cannot be read, or there is no folder for the cache or for temporary files.
-    pub(super) fn make(report: &mut Report) -> Result<Self, String> {
+    pub(super) fn make(report: &mut Report, target: Option<SocketAddr>) -> Result<Self, String> {
         let cache = Cache::open()?;
         let programs = prometheus::programs(&cache);
         if let Ok(programs) = &programs {
             report.version(prometheus::version(programs));
         }
         let programs = programs.map_err(|reason| format!("no Prometheus: {}", reason.trim_end()));
-        Ok(Self { cache, scratch: Scratch::new("ops-check")?, files: Files::read()?, programs })
+        let (scratch, files) = (Scratch::new("ops-check")?, Files::read()?);
+        Ok(Self { cache, scratch, files, programs, target })
     }
 
     /// The tables of the page.
