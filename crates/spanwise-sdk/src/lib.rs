@@ -15,6 +15,7 @@ mod dynamic_limits;
 mod end;
 mod export_observer;
 mod lifecycle;
+mod metrics;
 mod pipeline;
 mod processor;
 pub mod propagation;
