@@ -19,7 +19,7 @@ const PLUG_INS: &str = "spanwise-opentelemetry";
 
 const LIMITS: &[Limit] = &[
     Limit { name: FACADE, features: "", max: 65 },
-    Limit { name: FACADE, features: "--no-default-features", max: 45 },
+    Limit { name: FACADE, features: "--no-default-features", max: 46 },
     Limit { name: PLUG_INS, features: "", max: 70 },
     Limit { name: PLUG_INS, features: "--no-default-features --features sampler", max: 34 },
     Limit { name: "spanwise-sampling", features: "--no-default-features", max: 4 },
