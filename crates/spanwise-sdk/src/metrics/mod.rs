@@ -1,5 +1,6 @@
 //! [`Spanwise::metrics`]: the metrics of a provider about itself.
 
+mod meter;
 mod spans;
 
 use crate::lifecycle::Handle;
