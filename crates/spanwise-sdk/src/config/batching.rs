@@ -110,6 +110,6 @@ impl SpanwiseBuilder {
         given: Option<T>,
         of_preset: fn(BatchPreset) -> Option<T>,
     ) -> Option<T> {
-        given.or_else(|| of_preset(self.batch_preset?))
+        given.or_else(|| of_preset(self.selected_batch_preset()?.0))
     }
 }

@@ -90,6 +90,7 @@ pub struct SpanwiseBuilder {
     pub(super) max_queue_size: Option<usize>,
     pub(super) max_in_flight: Option<usize>,
     pub(super) batch_preset: Option<BatchPreset>,
+    pub(super) is_production: bool,
     pub(super) batch_size: Option<BatchSize>,
     pub(super) hold_back: Option<Duration>,
     pub(super) on_full: OnFull,

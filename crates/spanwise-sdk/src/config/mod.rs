@@ -24,6 +24,7 @@ mod misspelt;
 mod of_file;
 mod otlp;
 mod own_stack;
+mod production_preset;
 mod propagators;
 mod ranges;
 mod recording_sdk;

@@ -81,7 +81,7 @@ impl SpanwiseBuilder {
         let is_remote = self.remote_sampling.is_some();
         #[cfg(not(any(feature = "jaeger", feature = "xray")))]
         let is_remote = false;
-        self.sampler.is_some() || self.sampling_ratio.is_some() || is_remote
+        self.sampler.is_some() || self.sampling_ratio.is_some() || is_remote || self.is_production
     }
 
     fn resolve_sampler_of_all(&self, environment: &Environment) -> Result<Resolved, BuildError> {
@@ -101,7 +101,10 @@ impl SpanwiseBuilder {
             }
             #[cfg(not(any(feature = "jaeger", feature = "xray")))]
             (None, None, Some(never)) => match *never {},
-            (None, None, None) => from_environment(environment),
+            (None, None, None) => match self.production_sampler() {
+                Some(sampler) => Ok((sampler, None)),
+                None => from_environment(environment),
+            },
             (sampler, Some(ratio), _) => Err(BuildError::setting(
                 "with_sampling_ratio",
                 number(ratio),

@@ -42,7 +42,7 @@ impl SpanwiseBuilder {
             }
             return Ok(spans.min(max));
         }
-        if let Some(preset) = self.batch_preset {
+        if let Some((preset, _)) = self.selected_batch_preset() {
             return Ok(preset.max_export_batch_size().min(max));
         }
         let Some(spans) = range.from(environment) else { return Ok(default.min(max)) };

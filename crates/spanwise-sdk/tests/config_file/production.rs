@@ -142,3 +142,20 @@ fn every_mistake_of_a_production_file_has_its_place() {
     );
     check("{}\n", &["otel.yaml:1:1: file_format: it is required"]);
 }
+
+/// The preset is code: the file counts for its limits of the container alone.
+#[test]
+fn the_production_preset_in_code_precedes_the_file() {
+    let text = "sampling:\n  rate: 1\nbatch:\n  size: 10\n  timeout: 1s\nresources:\n  memory_limit: 64Mi\n";
+    let file = TempFile::new(text);
+    let builder = with_variables(&[]).with_config_file(file.path()).with_production_preset();
+    let explanation = builder.explain().unwrap();
+    let value = |name: &str| explanation.get(name).unwrap().value.clone();
+    assert_eq!(
+        ["OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_SCHEDULE_DELAY", "SPANWISE_BUDGET_BYTES"]
+            .map(value),
+        ["1000", "5000", "2097152"]
+    );
+    let sampler = explanation.get("OTEL_TRACES_SAMPLER").unwrap();
+    assert_eq!(sampler.origin.to_string(), "code: with_production_preset");
+}

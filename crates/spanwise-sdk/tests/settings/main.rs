@@ -11,6 +11,7 @@ mod explain;
 mod names;
 #[cfg(unix)]
 mod not_utf8;
+mod production;
 mod proxies;
 mod ranges_in_code;
 mod secrets;

@@ -86,7 +86,7 @@ impl SpanwiseBuilder {
     /// The first processor has the provider's queue and endpoint.
     fn apply_first(&mut self, processor: Processor<'_>) -> Result<(), BuildError> {
         self.exporter.get_or_insert(ExporterSetting::Otlp);
-        if self.batch_preset.is_none() {
+        if self.selected_batch_preset().is_none() {
             self.scheduled_delay.get_or_insert(processor.schedule_delay);
             // A smaller queue in code is no mistake of the file.
             let most = self.max_queue_size.unwrap_or(usize::MAX);
@@ -102,7 +102,7 @@ impl SpanwiseBuilder {
         self.files.first = file;
         match processor.exporter.kind {
             Kind::Otlp(otlp) => {
-                if self.batch_preset.is_none() {
+                if self.selected_batch_preset().is_none() {
                     self.export_timeout.get_or_insert(processor.export_timeout);
                 }
                 self.apply_otlp(*otlp);

@@ -2,6 +2,7 @@
 
 use super::super::builder::SpanwiseBuilder;
 use super::super::otlp::{ClientCertificate, Trust};
+use super::super::production_preset;
 use super::super::settings as of;
 use super::recorder::Given;
 
@@ -47,6 +48,7 @@ impl SpanwiseBuilder {
         given.add(self.sampler.is_some(), &[&of::SAMPLER], "with_sampler");
         given.add(self.sampling_ratio.is_some(), &[&of::SAMPLER], "with_sampling_ratio");
         given.add(is_remote, &[&of::SAMPLER], "with_remote_sampling");
+        given.add(self.is_production, &[&of::SAMPLER], production_preset::METHOD);
         let limits = [
             &of::ATTRIBUTES,
             &of::EVENTS,
@@ -106,8 +108,7 @@ impl SpanwiseBuilder {
         given.add(self.max_queue_size.is_some(), &[&of::MAX_QUEUE_SIZE], "with_max_queue_size");
         let spans = self.max_export_batch_size.is_some();
         given.add(spans, &[&of::MAX_EXPORT_BATCH_SIZE], "with_max_export_batch_size");
-        if let Some(preset) = self.batch_preset {
-            let method = "with_batch_preset";
+        if let Some((preset, method)) = self.selected_batch_preset() {
             given.add(true, &[&of::SCHEDULE_DELAY, &of::MAX_EXPORT_BATCH_SIZE], method);
             given.add(preset.max_queue_size().is_some(), &[&of::MAX_QUEUE_SIZE], method);
             given.add(preset.export_timeout().is_some(), &[&of::EXPORT_TIMEOUT], method);

@@ -10,7 +10,7 @@ rows! {
         "1000",
         "Limits the time that an ended span waits before it is sent.",
     )
-    .in_code(&["with_scheduled_delay", "with_batch_preset"])
+    .in_code(&["with_scheduled_delay", "with_batch_preset", "with_production_preset"])
     .in_file(&["tracer_provider.processors[0].batch.schedule_delay"]);
     EXPORT_TIMEOUT = Setting::new(
         &["OTEL_BSP_EXPORT_TIMEOUT"],
@@ -18,7 +18,7 @@ rows! {
         "60000",
         "Limits a request with all its retries.",
     )
-    .in_code(&["with_export_timeout", "with_batch_preset"])
+    .in_code(&["with_export_timeout", "with_batch_preset", "with_production_preset"])
     .in_file(&["tracer_provider.processors[0].batch.export_timeout"]);
     /// With fewer spans, one open chunk would reserve most of the slots.
     MAX_QUEUE_SIZE = Setting::new(
@@ -27,7 +27,7 @@ rows! {
         "none",
         "Limits the spans that wait, beside the bytes of the budget.",
     )
-    .in_code(&["with_max_queue_size", "with_batch_preset"])
+    .in_code(&["with_max_queue_size", "with_batch_preset", "with_production_preset"])
     .in_file(&["tracer_provider.processors[0].batch.max_queue_size"]);
     MAX_EXPORT_BATCH_SIZE = Setting::new(
         &["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"],
@@ -35,7 +35,7 @@ rows! {
         "8192",
         "Limits the spans of a request; with a smaller number than the default, that number of waiting spans is sent at once.",
     )
-    .in_code(&["with_max_export_batch_size", "with_batch_preset"])
+    .in_code(&["with_max_export_batch_size", "with_batch_preset", "with_production_preset"])
     .in_file(&["tracer_provider.processors[0].batch.max_export_batch_size"])
     .remark("at most the queue size");
     BATCH_SIZE = Setting::new(

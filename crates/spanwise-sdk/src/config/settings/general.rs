@@ -109,7 +109,7 @@ rows! {
         "parentbased_always_on",
         "Selects the sampler.",
     )
-    .in_code(&["with_sampler", "with_sampling_ratio", "with_remote_sampling"])
+    .in_code(&["with_sampler", "with_sampling_ratio", "with_remote_sampling", "with_production_preset"])
     .in_file(&["tracer_provider.sampler"])
     .remark("the sampler `xray` is parent-based; the remote ones need the feature `jaeger` or `xray`");
     SAMPLER_ARG = Setting::new(

@@ -133,7 +133,7 @@ impl Settings<'_> {
             }
             _ => {}
         }
-        if builder.batch_preset.is_none() {
+        if builder.selected_batch_preset().is_none() {
             let in_code = builder.max_queue_size;
             if let (None, Some(queue)) = (in_code, self.max_queue_size) {
                 replaced(&settings::MAX_QUEUE_SIZE, "batch.queue_size");
