@@ -187,6 +187,7 @@ const UNSAFE: &[&str] = &[
     "spanwise-transport",
     "spanwise-receiver",
     "spanwise-sdk",
+    "spanwise",
 ];
 
 /// Systems that both sanitizers run on.

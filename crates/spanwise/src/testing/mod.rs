@@ -1,4 +1,4 @@
-//! An in-memory exporter for the tests of programs that are traced.
+//! An in-memory exporter for the tests of programs that are traced, and an allocator that counts.
 //!
 //! [`collect`] returns a provider and the spans that it will record. [`Collected::spans`] flushes
 //! first, so that a test never sleeps; [`Collected::span`] finds a span by its name, and prints the
@@ -61,7 +61,30 @@
 //! });
 //! assert_eq!(collected.span("checkout").attribute("order.id"), Some(4711.into()));
 //! ```
+//!
+//! # Allocations
+//!
+//! [`CountingAllocator`] counts the allocations of each thread; [`count_allocations`] returns those of a
+//! closure, and [`assert_allocations`] limits them. `docs/benchmarking-your-code.md` has a bench to copy.
+//!
+//! ```
+//! use spanwise::testing::{CountingAllocator, assert_allocations, collect, count_allocations};
+//!
+//! #[global_allocator]
+//! static ALLOCATOR: CountingAllocator = CountingAllocator::system();
+//!
+//! let (text, allocations) = count_allocations(|| String::from("GET /orders"));
+//! assert_eq!((allocations.count, allocations.bytes), (1, text.len() as u64));
+//!
+//! let (spanwise, collected) = collect();
+//! let tracer = spanwise.tracer("shop");
+//! let checkout = || tracer.root("checkout", spanwise::SpanKind::Server).finish();
+//! checkout(); // the first span allocates a record
+//! assert_allocations(0, checkout);
+//! assert_eq!(collected.spans().len(), 2);
+//! ```
 
+mod allocator;
 mod collect;
 mod collected;
 mod decode;
@@ -69,6 +92,7 @@ mod span;
 mod store;
 mod tree;
 
+pub use allocator::{Allocations, CountingAllocator, assert_allocations, count_allocations};
 pub use collect::{collect, collect_with};
 pub use collected::{CollectError, Collected};
 pub use span::CollectedSpan;

@@ -28,7 +28,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     bytes::ByteStr config::Scalar batch::BatchPreset export::BatchConfig export::BatchConfigError \
     export::DynamicBatchConfig export::HoldCause export::HoldDecision export::FlushId \
     export::OnFull export::QueueLevel export::Reply export::RequestId export::ShedController \
-    export::ShedThreshold spanwise::CollectError spanwise::Collected spanwise::CollectedSpan \
+    export::ShedThreshold spanwise::Allocations spanwise::CountingAllocator spanwise::CollectError spanwise::Collected spanwise::CollectedSpan \
     batch::AdaptiveBatchSize batch::BatchLimits batch::BatchObservation batch::BatchSize \
     batch::BatchSizer batch::Budget batch::Charge batch::ChargedChunk batch::FlushAction \
     batch::FlushSchedule batch::FlushScheduleConfig batch::PushError batch::Pushed \
