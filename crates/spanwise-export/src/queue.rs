@@ -7,7 +7,7 @@ use crate::shed::{ShedController, ShedThreshold};
 use spanwise_batch::{Budget, ChargedChunk, PushError, Pushed, ShardedBuffer};
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
-use spanwise_ledger::{Counter, DropReason, Ledger};
+use spanwise_ledger::{Counter, DropReason, Ledger, ParentOrigin};
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::{DroppedCounts, EncodeSpan, FinishedSpan};
 use spanwise_worker::{Notifier, deadline};
@@ -192,15 +192,20 @@ impl SpanQueue {
     ///
     /// # Cost
     /// As [`Ledger::dropped_at_start`].
-    #[inline(never)]
     pub fn count_refused(&self) {
+        self.count_refused_from(ParentOrigin::None);
+    }
+
+    /// As [`count_refused`](Self::count_refused), for a span below a parent of this origin.
+    #[inline(never)]
+    pub fn count_refused_from(&self, origin: ParentOrigin) {
         let reason = match self.intake.reason() {
             DropReason::QueueBytes | DropReason::QueueFull if self.sheds_by_trace() => {
                 DropReason::Shed
             }
             reason => reason,
         };
-        self.ledger.dropped_at_start(reason);
+        self.ledger.dropped_at_start_from(origin, reason);
     }
 
     /// Counts the data that the span limits dropped.

@@ -19,6 +19,16 @@ pub(crate) struct Outcomes {
     pub(crate) dropped: [AtomicU64; DropReason::ALL.len()],
     pub(crate) tail_not_sampled: AtomicU64,
     pub(crate) tail_dropped: AtomicU64,
+    /// Spans whose tickets have no outcome yet.
+    pub(crate) ticketed: AtomicU64,
+    pub(crate) recorded_only: RecordedOnly,
+}
+
+/// Spans that the sampler recorded and did not sample, and that no exporter gets.
+pub(crate) struct RecordedOnly {
+    /// By [`ParentOrigin`](crate::ParentOrigin). They are among those that are sampled out.
+    pub(crate) started: [AtomicU64; 3],
+    pub(crate) ended: AtomicU64,
 }
 
 #[repr(align(128))]
@@ -55,6 +65,11 @@ impl Account {
                 dropped: [const { AtomicU64::new(0) }; DropReason::ALL.len()],
                 tail_not_sampled: AtomicU64::new(0),
                 tail_dropped: AtomicU64::new(0),
+                ticketed: AtomicU64::new(0),
+                recorded_only: RecordedOnly {
+                    started: [const { AtomicU64::new(0) }; 3],
+                    ended: AtomicU64::new(0),
+                },
             },
             counters: Counters([const { AtomicU64::new(0) }; Counter::ALL.len()]),
         }

@@ -1,12 +1,12 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::account::Account;
 use crate::counter_slot;
-use crate::thread_counters::{Start, StartSums};
-use crate::{Counter, DropReason, Snapshot, Tickets};
+use crate::thread_counters::Start;
+use crate::{Counter, DropReason, ParentOrigin, SamplingResult, Snapshot, Tickets};
 
 /// Counts every span that a program creates, and the outcome of each.
 ///
@@ -42,7 +42,20 @@ impl Ledger {
     /// `fetch_add` on a shared line for the threads beyond. No lock, no allocation, never waits.
     #[inline]
     pub fn started(&self) {
-        counter_slot::increment(&self.account, Start::Started);
+        self.started_from(ParentOrigin::None);
+    }
+
+    /// As [`started`](Ledger::started), for a sampled span below a parent of this origin.
+    #[inline(always)]
+    pub fn started_from(&self, origin: ParentOrigin) {
+        counter_slot::increment(&self.account, Start::sampled(origin));
+    }
+
+    /// As [`started_from`](Ledger::started_from), for a span that is not sampled and recorded all the same, because
+    /// tail sampling decides about it.
+    #[inline(always)]
+    pub fn started_record_only(&self, origin: ParentOrigin) {
+        counter_slot::increment(&self.account, Start::recorded_only(origin));
     }
 
     /// Counts the start of `spans` recorded spans at once, for which the caller reports outcomes later.
@@ -50,7 +63,7 @@ impl Ledger {
     /// # Cost
     /// One `fetch_add` on a shared line.
     pub fn started_many(&self, spans: u64) {
-        self.account.starts.add_shared(Start::Started, spans);
+        self.account.starts.add_shared(Start::sampled(ParentOrigin::None), spans);
     }
 
     /// Counts a span that the sampler dropped when it was created; no outcome is due.
@@ -59,7 +72,32 @@ impl Ledger {
     /// As [`started`](Ledger::started).
     #[inline]
     pub fn sampled_out(&self) {
-        counter_slot::increment(&self.account, Start::SampledOut);
+        self.sampled_out_from(ParentOrigin::None);
+    }
+
+    /// As [`sampled_out`](Ledger::sampled_out), for a span below a parent of this origin.
+    #[inline(always)]
+    pub fn sampled_out_from(&self, origin: ParentOrigin) {
+        counter_slot::increment(&self.account, Start::sampled_out(origin));
+    }
+
+    /// As [`sampled_out_from`](Ledger::sampled_out_from), for a span that the sampler records all the same, for span
+    /// processors alone. Its end is due: [`record_only_ended`](Ledger::record_only_ended).
+    ///
+    /// # Cost
+    /// One `fetch_add` on a shared line more.
+    pub fn record_only(&self, origin: ParentOrigin) {
+        self.sampled_out_from(origin);
+        if let Some(count) = self.account.outcomes.recorded_only.started.get(origin as usize) {
+            // ORDER: Release, after the increment above; pairs with the Acquire load in `snapshot`.
+            count.fetch_add(1, Release);
+        }
+    }
+
+    /// Counts the end of a span that [`record_only`](Ledger::record_only) counted.
+    pub fn record_only_ended(&self) {
+        // ORDER: Release, after the span's start; pairs with the Acquire load in `snapshot`.
+        self.account.outcomes.recorded_only.ended.fetch_add(1, Release);
     }
 
     /// Counts a span that was created and at once dropped for `reason`; no outcome is due. For spans
@@ -70,16 +108,23 @@ impl Ledger {
     /// [`DropReason::Shed`]; one `fetch_add` on a shared line more for other reasons.
     #[inline]
     pub fn dropped_at_start(&self, reason: DropReason) {
-        let start = match reason {
-            DropReason::QueueBytes => Start::DroppedBytes,
-            DropReason::QueueFull => Start::DroppedFull,
-            DropReason::Shed => Start::DroppedShed,
-            _ => {
-                self.started();
-                return self.dropped(reason, 1);
-            }
+        self.dropped_at_start_from(ParentOrigin::None, reason);
+    }
+
+    /// As [`dropped_at_start`](Ledger::dropped_at_start), for a span that is below a parent of this origin and that
+    /// the sampler sampled.
+    ///
+    /// # Cost
+    /// As [`started`](Ledger::started), and once more for a root and for a span below a remote parent.
+    pub fn dropped_at_start_from(&self, origin: ParentOrigin, reason: DropReason) {
+        let Some(start) = Start::dropped(reason) else {
+            self.started_from(origin);
+            return self.dropped(reason, 1);
         };
         counter_slot::increment(&self.account, start);
+        if let Some(start) = Start::origin_of_dropped(origin) {
+            counter_slot::increment(&self.account, start);
+        }
     }
 
     /// Counts `spans` spans that the receiver acknowledged.
@@ -111,33 +156,44 @@ impl Ledger {
     /// `in_flight` is too high by what they count meanwhile. When no thread counts, it is exact.
     ///
     /// # Cost
-    /// About 370 loads; takes no lock and slows no writer.
+    /// About 1,100 loads; takes no lock and slows no writer.
     pub fn snapshot(&self) -> Snapshot {
         // ORDER: sinks before sources. Each outcome is a Release increment that comes after its
         // span's `started` (on the same thread, or synchronised by the queue). Having read it with
         // Acquire, every `started` behind it is visible to the loads below, so that
         // started ≥ the sum of all outcomes in every snapshot.
         let outcomes = &self.account.outcomes;
+        let ticketed = outcomes.ticketed.load(Acquire);
         let exported = outcomes.exported.load(Acquire);
         let tail = [&outcomes.tail_not_sampled, &outcomes.tail_dropped].map(|it| it.load(Acquire));
         let mut dropped: [u64; DropReason::ALL.len()] =
             std::array::from_fn(|i| load(&outcomes.dropped, i, |c| c.load(Acquire)));
         let counters =
             std::array::from_fn(|i| load(&self.account.counters.0, i, |c| c.load(Relaxed)));
-        let StartSums { mut started, sampled_out, dropped_bytes, dropped_full, dropped_shed } =
-            self.account.starts.sums();
+        let ended = outcomes.recorded_only.ended.load(Acquire);
+        let recorded_only = ParentOrigin::ALL.map(|origin| {
+            load(&outcomes.recorded_only.started, origin as usize, |c| c.load(Acquire))
+        });
+        let sums = self.account.starts.sums();
+        let mut started = sums.started();
         // Each of these counters is read once, and counts on both sides of the invariant.
-        for (reason, spans) in [
-            (DropReason::QueueBytes, dropped_bytes),
-            (DropReason::QueueFull, dropped_full),
-            (DropReason::Shed, dropped_shed),
-        ] {
+        for (reason, spans) in sums.dropped() {
             started = started.wrapping_add(spans);
             if let Some(dropped) = dropped.get_mut(reason as usize) {
                 *dropped = dropped.wrapping_add(spans);
             }
         }
-        Snapshot::new(started, sampled_out, (exported, tail), dropped, counters)
+        let mut starts = sums.starts();
+        let mut record_only_live = 0_u64.wrapping_sub(ended);
+        for (origin, spans) in ParentOrigin::ALL.into_iter().zip(recorded_only) {
+            starts.reassign(origin, (SamplingResult::Drop, SamplingResult::RecordOnly), spans);
+            record_only_live = record_only_live.wrapping_add(spans);
+        }
+        let mut snapshot =
+            Snapshot::new(started, sums.sampled_out(), (exported, tail), dropped, counters);
+        (snapshot.starts, snapshot.ticketed) = (starts, ticketed);
+        snapshot.record_only_live = record_only_live;
+        snapshot
     }
 
     /// Whether both are handles on the same counters, as [`Arc::ptr_eq`].

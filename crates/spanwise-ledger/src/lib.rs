@@ -11,6 +11,7 @@ mod ledger;
 pub mod planted;
 mod reason;
 mod snapshot;
+mod starts;
 mod thread_counters;
 mod tickets;
 
@@ -18,4 +19,5 @@ pub use counter::Counter;
 pub use ledger::Ledger;
 pub use reason::DropReason;
 pub use snapshot::{Imbalance, Snapshot};
+pub use starts::{ParentOrigin, SamplingResult};
 pub use tickets::Tickets;

@@ -1,7 +1,8 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::{Counter, DropReason};
+use crate::starts::Starts;
+use crate::{Counter, DropReason, ParentOrigin, SamplingResult};
 
 /// A snapshot of the counters of a [`Ledger`](crate::Ledger). All numbers are spans, except those
 /// of [`counters`](Self::counters), which are events.
@@ -20,6 +21,11 @@ pub struct Snapshot {
     pub tail_dropped: u64,
     /// Recorded spans that still have no outcome.
     pub in_flight: u64,
+    /// Of these, the spans whose [tickets](crate::Tickets) exist: an exporter has taken them from its queue.
+    pub ticketed: u64,
+    /// Spans that the sampler recorded and did not sample, for span processors alone, and that have not ended.
+    pub record_only_live: u64,
+    pub(crate) starts: Starts,
     dropped: [u64; DropReason::ALL.len()],
     counters: [u64; Counter::ALL.len()],
 }
@@ -42,9 +48,18 @@ impl Snapshot {
             tail_dropped,
             // Surplus outcomes cannot make it negative; `check` reports them.
             in_flight: started.saturating_sub(settled),
+            ticketed: 0,
+            record_only_live: 0,
+            starts: Starts::default(),
             dropped,
             counters,
         }
+    }
+
+    /// Spans created below a parent of this origin, and with this result of the sampler: the sum over both is
+    /// [`created`](Self::created). A span that a full queue refused at its start had been sampled.
+    pub fn started(&self, origin: ParentOrigin, result: SamplingResult) -> u64 {
+        self.starts.get(origin, result)
     }
 
     /// Spans dropped for `reason`.
@@ -110,7 +125,7 @@ impl Snapshot {
         tail.into_iter().filter(|(_, spans)| *spans > 0)
     }
 
-    /// The difference to an `earlier` snapshot. `in_flight` is the current value, not a difference;
+    /// The difference to an `earlier` snapshot. `in_flight`, `ticketed` and `record_only_live` are the current values;
     /// between two idle snapshots the invariant holds for the difference too.
     pub fn since(&self, earlier: &Snapshot) -> Snapshot {
         Snapshot {
@@ -120,6 +135,9 @@ impl Snapshot {
             tail_not_sampled: self.tail_not_sampled.saturating_sub(earlier.tail_not_sampled),
             tail_dropped: self.tail_dropped.saturating_sub(earlier.tail_dropped),
             in_flight: self.in_flight,
+            ticketed: self.ticketed,
+            record_only_live: self.record_only_live,
+            starts: self.starts.since(&earlier.starts),
             dropped: difference(&self.dropped, &earlier.dropped),
             counters: difference(&self.counters, &earlier.counters),
         }

@@ -1,8 +1,11 @@
-//! Per-thread counters of spans at their start: started, sampled out, or dropped at once. One thread
+//! Per-thread counters of spans at their start: started, sampled out, or dropped at once, by origin. One thread
 //! writes each counter, so that an increment is a load and a store instead of a locked instruction.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use crate::DropReason;
+use crate::starts::{ParentOrigin, SamplingResult, Starts};
 
 pub(crate) struct ThreadCounters {
     /// Bit `i` is set while no thread owns `owned[i]`.
@@ -15,35 +18,102 @@ pub(crate) struct ThreadCounters {
 
 /// Counters on a pair of cache lines of their own (the processor fetches adjacent lines together).
 #[repr(align(128))]
-struct CounterLine {
-    started: AtomicU64,
-    sampled_out: AtomicU64,
-    dropped_bytes: AtomicU64,
-    dropped_full: AtomicU64,
-    dropped_shed: AtomicU64,
-}
+struct CounterLine([AtomicU64; COUNTERS]);
 
 /// Sums of all [`CounterLine`]s.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct StartSums {
-    pub(crate) started: u64,
-    pub(crate) sampled_out: u64,
-    pub(crate) dropped_bytes: u64,
-    pub(crate) dropped_full: u64,
-    pub(crate) dropped_shed: u64,
+pub(crate) struct StartSums([u64; COUNTERS]);
+
+/// The counter of a [`CounterLine`] to increment: its index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Start(u8);
+
+impl Start {
+    /// The first of the reasons for which spans are dropped at their start.
+    const DROPPED: u8 = 9;
+
+    /// Recorded and sampled: an outcome is due.
+    #[inline(always)]
+    pub(crate) fn sampled(origin: ParentOrigin) -> Self {
+        Self(origin as u8)
+    }
+
+    /// Recorded and not sampled: an outcome is due, because tail sampling decides.
+    #[inline(always)]
+    pub(crate) fn recorded_only(origin: ParentOrigin) -> Self {
+        Self(3 + origin as u8)
+    }
+
+    /// No outcome is due.
+    #[inline(always)]
+    pub(crate) fn sampled_out(origin: ParentOrigin) -> Self {
+        Self(6 + origin as u8)
+    }
+
+    /// Dropped at the start; `None` for a reason that has no counter here.
+    pub(crate) fn dropped(reason: DropReason) -> Option<Self> {
+        let index = DROPPED_AT_START.iter().position(|other| *other == reason)?;
+        Some(Self(Self::DROPPED + index as u8))
+    }
+
+    /// The origin of a span that was dropped at its start, besides its reason. Those with a local parent are
+    /// the rest: there is no counter left in the line.
+    pub(crate) fn origin_of_dropped(origin: ParentOrigin) -> Option<Self> {
+        let first = Self::DROPPED + DROPPED_AT_START.len() as u8;
+        match origin {
+            ParentOrigin::None => Some(Self(first)),
+            ParentOrigin::Local => None,
+            ParentOrigin::Remote => Some(Self(first + 1)),
+        }
+    }
 }
 
-/// The counter of a [`CounterLine`] to increment.
-#[derive(Clone, Copy)]
-pub(crate) enum Start {
-    Started,
-    SampledOut,
-    /// Dropped at the start as `queue_bytes`.
-    DroppedBytes,
-    /// Dropped at the start as `queue_full`.
-    DroppedFull,
-    /// Dropped at the start as `shed`.
-    DroppedShed,
+impl StartSums {
+    fn get(&self, start: Start) -> u64 {
+        self.0.get(usize::from(start.0)).copied().unwrap_or(0)
+    }
+
+    fn sum(&self, start: fn(ParentOrigin) -> Start) -> u64 {
+        ParentOrigin::ALL
+            .into_iter()
+            .fold(0, |sum: u64, origin| sum.wrapping_add(self.get(start(origin))))
+    }
+
+    /// Spans for which an outcome is due, without those that were dropped at their start.
+    pub(crate) fn started(&self) -> u64 {
+        self.sum(Start::sampled).wrapping_add(self.sum(Start::recorded_only))
+    }
+
+    pub(crate) fn sampled_out(&self) -> u64 {
+        self.sum(Start::sampled_out)
+    }
+
+    /// Spans that were dropped at their start, by reason.
+    pub(crate) fn dropped(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        DROPPED_AT_START.into_iter().filter_map(|reason| {
+            let start = Start::dropped(reason)?;
+            Some((reason, self.get(start)))
+        })
+    }
+
+    /// Spans by the origin of their parent and the sampler's result. Those that were dropped at their start had
+    /// been sampled.
+    pub(crate) fn starts(&self) -> Starts {
+        let mut starts = Starts::default();
+        let mut dropped = self.dropped().fold(0, |sum: u64, (_, spans)| sum.wrapping_add(spans));
+        for origin in ParentOrigin::ALL {
+            starts.add(origin, SamplingResult::RecordAndSample, self.get(Start::sampled(origin)));
+            starts.add(origin, SamplingResult::RecordOnly, self.get(Start::recorded_only(origin)));
+            starts.add(origin, SamplingResult::Drop, self.get(Start::sampled_out(origin)));
+            if let Some(start) = Start::origin_of_dropped(origin) {
+                let spans = self.get(start).min(dropped);
+                dropped -= spans;
+                starts.add(origin, SamplingResult::RecordAndSample, spans);
+            }
+        }
+        starts.add(ParentOrigin::Local, SamplingResult::RecordAndSample, dropped);
+        starts
+    }
 }
 
 impl ThreadCounters {
@@ -75,14 +145,8 @@ impl ThreadCounters {
     pub(crate) fn sums(&self) -> StartSums {
         let mut sums = StartSums::default();
         for line in self.owned.iter().chain([&self.shared]) {
-            for (sum, start) in [
-                (&mut sums.started, Start::Started),
-                (&mut sums.sampled_out, Start::SampledOut),
-                (&mut sums.dropped_bytes, Start::DroppedBytes),
-                (&mut sums.dropped_full, Start::DroppedFull),
-                (&mut sums.dropped_shed, Start::DroppedShed),
-            ] {
-                *sum = sum.wrapping_add(line.counter(start).load(Relaxed));
+            for (sum, counter) in sums.0.iter_mut().zip(&line.0) {
+                *sum = sum.wrapping_add(counter.load(Relaxed));
             }
         }
         sums
@@ -110,23 +174,20 @@ impl ThreadCounters {
 
 impl CounterLine {
     const fn new() -> Self {
-        let [started, sampled_out, dropped_bytes, dropped_full, dropped_shed] =
-            [const { AtomicU64::new(0) }; 5];
-        CounterLine { started, sampled_out, dropped_bytes, dropped_full, dropped_shed }
+        CounterLine([const { AtomicU64::new(0) }; COUNTERS])
     }
 
-    #[inline]
+    #[inline(always)]
     fn counter(&self, start: Start) -> &AtomicU64 {
-        match start {
-            Start::Started => &self.started,
-            Start::SampledOut => &self.sampled_out,
-            Start::DroppedBytes => &self.dropped_bytes,
-            Start::DroppedFull => &self.dropped_full,
-            Start::DroppedShed => &self.dropped_shed,
-        }
+        &self.0[usize::from(start.0) % COUNTERS]
     }
 }
 
+/// The reasons for which many spans may be dropped at their start.
+const DROPPED_AT_START: [DropReason; 3] =
+    [DropReason::QueueBytes, DropReason::QueueFull, DropReason::Shed];
+/// The counters that fit a line; 14 are in use.
+const COUNTERS: usize = 16;
 /// One bit of `free` each.
 const OWNED: usize = u64::BITS as usize;
 

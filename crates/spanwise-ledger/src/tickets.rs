@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::{fmt, mem};
 
 use crate::DropReason;
@@ -16,7 +17,16 @@ pub struct Tickets {
 
 impl Tickets {
     pub(crate) fn new(account: Arc<Account>, spans: u64) -> Self {
+        account.outcomes.ticketed.fetch_add(spans, Relaxed);
         Tickets { account, spans }
+    }
+
+    /// Books an outcome of all these spans.
+    fn book(&mut self, outcome: impl FnOnce(&Account, u64)) {
+        let spans = mem::take(&mut self.spans);
+        outcome(&self.account, spans);
+        // ORDER: Release, after the outcome; pairs with the Acquire load in `Ledger::snapshot`.
+        self.account.outcomes.ticketed.fetch_sub(spans, Release);
     }
 
     /// The number of spans whose outcome is due.
@@ -33,7 +43,7 @@ impl Tickets {
     pub fn split(&mut self, spans: u64) -> Tickets {
         let spans = spans.min(self.spans);
         self.spans -= spans;
-        Tickets::new(Arc::clone(&self.account), spans)
+        Tickets { account: Arc::clone(&self.account), spans }
     }
 
     /// Adds the spans of `other` to these. Both must come from one ledger: another ledger counts
@@ -50,22 +60,22 @@ impl Tickets {
         if crate::planted::planted(crate::planted::Bug::DoubleBooking) && self.spans > 1 {
             self.account.exported(1);
         }
-        self.account.exported(mem::take(&mut self.spans));
+        self.book(Account::exported);
     }
 
     /// Reports that tail sampling did not sample the traces of all these spans: no loss.
     pub fn tail_not_sampled(mut self) {
-        self.account.tail_not_sampled(mem::take(&mut self.spans));
+        self.book(Account::tail_not_sampled);
     }
 
     /// Reports that a drop policy of tail sampling matched the traces of all these spans: no loss.
     pub fn tail_dropped(mut self) {
-        self.account.tail_dropped(mem::take(&mut self.spans));
+        self.book(Account::tail_dropped);
     }
 
     /// Reports that all these spans were dropped for `reason`.
     pub fn dropped(mut self, reason: DropReason) {
-        self.account.dropped(reason, mem::take(&mut self.spans));
+        self.book(|account, spans| account.dropped(reason, spans));
     }
 }
 
@@ -79,7 +89,7 @@ impl fmt::Debug for Tickets {
 impl Drop for Tickets {
     fn drop(&mut self) {
         if self.spans > 0 {
-            self.account.dropped(DropReason::Leaked, self.spans);
+            self.book(|account, spans| account.dropped(DropReason::Leaked, spans));
         }
     }
 }

@@ -202,3 +202,47 @@ fn a_refused_span_counts_as_created_and_as_dropped() {
         assert_eq!(snapshot.created, spans * (spans + 1) / 2);
     }
 }
+
+#[test]
+fn each_start_counts_under_one_origin_and_one_result() {
+    use spanwise_ledger::{ParentOrigin as Origin, SamplingResult as Result};
+    let ledger = Ledger::new();
+    let times = |count: u64, start: &dyn Fn()| (0..count).for_each(|_| start());
+    for (origin, base) in [(Origin::None, 10), (Origin::Local, 100), (Origin::Remote, 1_000)] {
+        times(base, &|| ledger.started_from(origin));
+        times(base + 1, &|| ledger.started_record_only(origin));
+        times(base + 2, &|| ledger.sampled_out_from(origin));
+        times(base + 3, &|| ledger.record_only(origin));
+        times(2, &|| ledger.dropped_at_start_from(origin, DropReason::Shed));
+        times(1, &|| ledger.dropped_at_start_from(origin, DropReason::InvalidId));
+    }
+    let snapshot = ledger.snapshot();
+    for (origin, base) in [(Origin::None, 10), (Origin::Local, 100), (Origin::Remote, 1_000)] {
+        let started = Result::ALL.map(|result| snapshot.started(origin, result));
+        assert_eq!(started, [base + 2, 2 * base + 4, base + 3], "{origin:?}");
+    }
+    let pairs = Origin::ALL.into_iter().flat_map(|it| Result::ALL.map(|result| (it, result)));
+    let all: u64 = pairs.map(|(origin, result)| snapshot.started(origin, result)).sum();
+    assert_eq!(all, snapshot.created);
+    assert_eq!(snapshot.record_only_live, 1_119);
+    assert_eq!((snapshot.dropped(DropReason::Shed), snapshot.sampled_out), (6, 2_235));
+    times(1_119, &|| ledger.record_only_ended());
+    assert_eq!(ledger.snapshot().record_only_live, 0);
+    assert_eq!(ledger.snapshot().since(&snapshot).started(Origin::Local, Result::Drop), 0);
+}
+
+#[test]
+fn spans_are_ticketed_until_their_outcome() {
+    let ledger = Ledger::new();
+    (0..10).for_each(|_| ledger.started());
+    assert_eq!(ledger.snapshot().ticketed, 0);
+    let mut tickets = ledger.tickets(8);
+    let dropped = tickets.split(3);
+    let leaked = tickets.split(1);
+    assert_eq!(ledger.snapshot().ticketed, 8);
+    dropped.dropped(DropReason::Rejected);
+    drop(leaked);
+    assert_eq!((ledger.snapshot().ticketed, ledger.snapshot().in_flight), (4, 6));
+    tickets.exported();
+    assert_eq!((ledger.snapshot().ticketed, ledger.snapshot().in_flight), (0, 2));
+}

@@ -1,11 +1,11 @@
 //! The OTLP bytes of a [`SpanData`], written on the thread that ended the span.
 
 use crate::scopes::ScopeCache;
-use opentelemetry::trace::{Status, TraceState};
+use opentelemetry::trace::{SpanId, Status, TraceState};
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 use spanwise_export::SpanQueue;
-use spanwise_ledger::{Counter, DropReason};
+use spanwise_ledger::{Counter, DropReason, ParentOrigin};
 use spanwise_pool::{Pool, Reset};
 use spanwise_sdk::__private::Pipeline;
 use spanwise_wire::write::{DroppedCounts, EventHeader, SpanHeader, SpanWriter};
@@ -40,17 +40,22 @@ impl Encoder {
     /// a thread, and none that is freed on another thread.
     pub(crate) fn push(&self, pipeline: &Pipeline, span: &SpanData) -> usize {
         let (queue, context) = (pipeline.queue(), &span.span_context);
+        let has_parent = span.parent_span_id != SpanId::INVALID;
+        let origin = ParentOrigin::new(has_parent, span.parent_span_is_remote);
         if !context.is_sampled() && !pipeline.records_all() {
-            queue.ledger().sampled_out();
+            queue.ledger().sampled_out_from(origin);
             return 0;
         }
         if !queue.is_accepting() {
             if !pipeline.is_disabled() {
-                queue.count_refused();
+                queue.count_refused_from(origin);
             }
             return 0;
         }
-        queue.ledger().started();
+        match context.is_sampled() {
+            true => queue.ledger().started_from(origin),
+            false => queue.ledger().started_record_only(origin),
+        }
         if !context.is_valid() {
             // A receiver may reject a request for one such span.
             queue.ledger().dropped(DropReason::InvalidId, 1);

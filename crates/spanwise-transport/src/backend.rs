@@ -59,6 +59,21 @@ impl Backend {
         }
     }
 
+    /// Connections that are open now, without a lock.
+    pub(crate) fn open_connections(&self) -> usize {
+        match self {
+            Self::Http(http) => http.context().observations.open(),
+            #[cfg(feature = "grpc")]
+            Self::Grpc(grpc) => grpc.context().observations.open(),
+            Self::Sink(_) => 0,
+            Self::Several(backends) => {
+                backends.iter().map(|(_, backend)| backend.open_connections()).sum()
+            }
+            #[cfg(test)]
+            Self::Mock(_) => 0,
+        }
+    }
+
     /// Runs one attempt: sends `payload` and reads a response of at most `max` bytes until `deadline`. One of
     /// [several](Self::at) runs it for them.
     pub(crate) async fn attempt(

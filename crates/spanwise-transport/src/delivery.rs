@@ -1,6 +1,7 @@
 //! The result of an export request: exactly one outcome, from a closed list.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::{ResponseStatus, text};
 
@@ -22,6 +23,10 @@ pub struct Delivery {
     pub breaker_openings: u32,
     /// Bytes of the request's body as sent, after compression and without the gRPC prefix.
     pub body_bytes: usize,
+    /// The status of the last response; `None` when the last attempt had none, and for a sink.
+    pub status: Option<ResponseStatus>,
+    /// The time that it took to make the body: to transcode and to compress it.
+    pub encode_time: Duration,
     /// Whether the response was HTTP 2xx and its body no `ExportTraceServiceResponse`: another
     /// content type or encoding, or another message. The request counts as accepted, and
     /// [`cause`](Self::cause) describes the body: the endpoint may not be an OTLP receiver.
@@ -103,6 +108,8 @@ impl From<Outcome> for Delivery {
             ambiguous_attempts: u32::from(ambiguous),
             breaker_openings: 0,
             body_bytes: 0,
+            status: None,
+            encode_time: Duration::ZERO,
             response_undecodable: false,
             detail: String::new(),
             cause: String::new(),

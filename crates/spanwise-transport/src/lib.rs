@@ -176,6 +176,12 @@ pub mod __private {
         transport.backend().observed()
     }
 
+    /// The connections of `transport` that are open now. Takes no lock: a forked child may call it.
+    #[cfg(feature = "tokio")]
+    pub fn open_connections(transport: &crate::Transport) -> usize {
+        transport.backend().open_connections()
+    }
+
     /// A clone of `transport` for requests that only ask: they share its connections and settings, and neither wait for
     /// its throttles and circuit breakers nor change them.
     #[cfg(feature = "tokio")]

@@ -218,6 +218,7 @@ impl Transport {
             None => Delivery { attempts: 0, ambiguous_attempts: 0, ..Delivery::from(outcome) },
         };
         delivery.body_bytes = progress.body_bytes;
+        (delivery.status, delivery.encode_time) = (progress.status, progress.encode_time);
         delivery.response_undecodable = response_undecodable;
         delivery.detail = progress.last.detail;
         delivery.cause = progress.last.cause;
@@ -236,7 +237,9 @@ impl Transport {
             progress.last = Explanation::new("not inside a tokio runtime", None);
             return Err(Failure::Unsendable);
         }
+        let begun = Instant::now();
         let payload = Payload::encode(request, shared.protocol, &shared.encoders);
+        progress.encode_time = begun.elapsed();
         let mut payload = payload.map_err(|(failure, cause)| {
             progress.last = match failure {
                 Failure::Unsendable if cause.is_empty() => {
@@ -282,6 +285,8 @@ impl Transport {
             let (backend, authority) = shared.backend.at(index);
             let outcome = backend.attempt(&payload, sent, max, until).await.at_endpoint(authority);
             progress.current = None;
+            let is_sink = matches!(shared.backend, Backend::Sink(_));
+            progress.status = outcome.status(shared.protocol).filter(|_| !is_sink);
             let explanation = self.explain(&outcome);
             let is_ambiguous = outcome.is_ambiguous();
             let now = Instant::now().into_std();

@@ -2,7 +2,7 @@
 
 use super::span_end::SpanEnd;
 use crate::core::{Core, Phase};
-use spanwise_ledger::Counter;
+use spanwise_ledger::{Counter, ParentOrigin};
 use spanwise_pool::{Pool, PooledSpan, Reset};
 use spanwise_wire::write::{DroppedCounts, SpanHeader, SpanWriter};
 use spanwise_wire::{Attribute, OwnedValue, SpanFlags, SpanLimits, StatusCode};
@@ -72,15 +72,20 @@ pub(crate) fn finish_pooled(
         return Err(FinishError::NoSpanId);
     }
     let is_local = span.is_recorded && core.records_all;
+    let has_parent = header.parent_span_id.is_valid();
+    let origin = ParentOrigin::new(has_parent, span.parent_is_remote);
     if !span.trace_flags.is_sampled() && !is_local {
         if span.is_refused {
-            core.queue.count_refused();
+            core.queue.count_refused_from(origin);
             return Ok(Finished::Refused);
         }
-        core.ledger.sampled_out();
+        core.ledger.sampled_out_from(origin);
         return Ok(Finished::SampledOut);
     }
-    core.ledger.started();
+    match span.trace_flags.is_sampled() {
+        true => core.ledger.started_from(origin),
+        false => core.ledger.started_record_only(origin),
+    }
     let end = SpanEnd { header: SpanHeader { end_unix_nanos: end_time(span), ..header }, scope };
     if end.starts_after_by() > 0 {
         core.ledger.count(Counter::EndBeforeStart, 1);

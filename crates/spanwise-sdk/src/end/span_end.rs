@@ -37,6 +37,9 @@ impl SpanEnd {
             core.on_end(&self.header, &meta, &span);
             let is_sampled = self.header.flags.trace_flags().is_sampled();
             if !(core.exports && (is_sampled || core.records_all)) {
+                if core.exports {
+                    core.ledger.record_only_ended();
+                }
                 return;
             }
         }

@@ -1,6 +1,7 @@
 //! [`Spanwise::metrics`]: the metrics of a provider about itself.
 
 mod meter;
+mod point;
 mod spans;
 
 use crate::lifecycle::Handle;
@@ -13,7 +14,7 @@ impl Spanwise {
     /// built.
     ///
     /// # Cost
-    /// Reads counters, about 400 loads, and allocates the snapshot. It takes no lock, and slows no thread that makes spans.
+    /// Reads counters, about 1,200 loads, and allocates the snapshot. It takes no lock, and slows no thread that makes spans.
     pub fn metrics(&self) -> MetricsSnapshot {
         collect(&self.handle)
     }

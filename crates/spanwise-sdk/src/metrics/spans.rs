@@ -1,19 +1,42 @@
-//! The metrics of spans under the names of the performance guide.
+//! The metrics of spans: those of the performance guide and `otel.sdk.span.*` of the semantic conventions.
 
-use spanwise_ledger::Snapshot;
-use spanwise_metrics::{Attribute, Metric, MetricData, NumberPoint};
+use super::point::{attribute, count, metric};
+use spanwise_ledger::{DropReason, ParentOrigin, SamplingResult, Snapshot};
+use spanwise_metrics::{Metric, MetricData};
 
-/// Spans by outcome.
-pub(super) fn metrics(account: &Snapshot) -> [Metric; 3] {
-    let counter = |name: &'static str, points: Vec<NumberPoint>| {
-        Metric::new(name, "{span}", MetricData::Counter(points))
-    };
-    let dropped = account.drops().map(|(reason, spans)| {
-        NumberPoint::new(spans).with_attributes([Attribute::new("reason", reason.name())])
+/// Spans by their start and by their outcome.
+pub(super) fn metrics(account: &Snapshot) -> [Metric; 5] {
+    let dropped = DropReason::ALL.map(|reason| {
+        count(account.dropped(reason)).with_attributes([attribute("reason", reason.name())])
     });
+    let not_sampled = [
+        ("sampled_out", account.sampled_out),
+        ("tail_not_sampled", account.tail_not_sampled),
+        ("tail_dropped", account.tail_dropped),
+    ];
+    let not_sampled = not_sampled
+        .map(|(outcome, spans)| count(spans).with_attributes([attribute("outcome", outcome)]));
+    let counter = |name, points: Vec<_>| metric(name, "{span}", MetricData::Counter(points));
     [
-        counter("otel_spans_created", vec![NumberPoint::new(account.created)]),
-        counter("otel_spans_exported", vec![NumberPoint::new(account.exported)]),
-        counter("otel_spans_dropped", dropped.collect()),
+        counter("otel_spans_created", vec![count(account.created)]),
+        counter("otel_spans_exported", vec![count(account.exported)]),
+        counter("otel_spans_dropped", dropped.into()),
+        counter("spanwise_spans_not_sampled", not_sampled.into()),
+        counter("otel.sdk.span.started", started(account)),
     ]
+}
+
+/// A point for each origin of a parent and each result of the sampler, also for those without a span: a rate needs the zero before the
+/// first one.
+fn started(account: &Snapshot) -> Vec<spanwise_metrics::NumberPoint> {
+    let pairs = ParentOrigin::ALL
+        .into_iter()
+        .flat_map(|origin| SamplingResult::ALL.map(|result| (origin, result)));
+    let point = |(origin, result)| {
+        count(account.started(origin, result)).with_attributes([
+            attribute("otel.span.parent.origin", ParentOrigin::name(origin)),
+            attribute("otel.span.sampling_result", SamplingResult::name(result)),
+        ])
+    };
+    pairs.map(point).collect()
 }

@@ -1,6 +1,7 @@
 //! [`SpanStart`]: the decided start of a span, before its record exists.
 
 use opentelemetry::trace::{TraceFlags, TraceState};
+use spanwise_ledger::ParentOrigin;
 use spanwise_sampling::{Annotations, Threshold};
 use spanwise_wire::{SpanId, SpanKind, TraceId};
 use std::time::SystemTime;
@@ -26,6 +27,12 @@ pub(crate) struct SpanStart<'a> {
 }
 
 impl SpanStart<'_> {
+    /// The origin of the parent, which the ledger counts.
+    #[inline(always)]
+    pub(crate) fn parent_origin(&self) -> ParentOrigin {
+        ParentOrigin::new(self.ids.parent_span_id.is_valid(), self.parent_is_remote)
+    }
+
     /// The start of a span that tail sampling has recorded: the sampler's annotations are those of spans that
     /// it samples or records.
     #[inline(always)]

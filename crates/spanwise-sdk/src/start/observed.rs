@@ -26,9 +26,12 @@ impl StartSpan for ObservedSpans<'_> {
         let Self(core) = self;
         let is_exported = start.flags.is_sampled() || core.records_all;
         if core.exports {
-            match is_exported {
-                true => core.ledger.started(),
-                false => core.ledger.sampled_out(),
+            let origin = start.parent_origin();
+            match (is_exported, start.flags.is_sampled()) {
+                (true, true) => core.ledger.started_from(origin),
+                (true, false) => core.ledger.started_record_only(origin),
+                (false, _) if start.recorded => core.ledger.record_only(origin),
+                (false, _) => core.ledger.sampled_out_from(origin),
             }
         }
         match is_exported || start.recorded {

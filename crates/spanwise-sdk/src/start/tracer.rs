@@ -13,7 +13,7 @@ use crate::processor::SpanObserver as _;
 use crate::record::{Span, SpanStart};
 use opentelemetry::Context;
 use opentelemetry::trace::{Span as _, SpanBuilder, SpanContext, TraceContextExt};
-use spanwise_ledger::DropReason;
+use spanwise_ledger::{DropReason, ParentOrigin};
 use spanwise_pool::PooledSpan;
 use spanwise_wire::SpanKind;
 use spanwise_worker::clock;
@@ -191,8 +191,10 @@ impl Tracer {
         match self.core.phase() {
             Phase::NotExporting => return decide(&self.core, span, Propagator),
             Phase::WorkerTerminated => {
-                self.core.ledger.started();
-                self.core.ledger.dropped(DropReason::WorkerUnavailable, 1);
+                let parent = span.parent.filter(|parent| parent.is_valid());
+                let is_remote = parent.is_some_and(SpanContext::is_remote);
+                let origin = ParentOrigin::new(parent.is_some(), is_remote);
+                self.core.ledger.dropped_at_start_from(origin, DropReason::WorkerUnavailable);
             }
             _ => {}
         }
@@ -275,10 +277,10 @@ impl StartSpan for Recorder<'_> {
     fn start(self, start: SpanStart<'_>) -> Span {
         let Self(core) = self;
         if !start.flags.is_sampled() {
-            core.ledger.sampled_out();
+            core.ledger.sampled_out_from(start.parent_origin());
             return Span::non_recording(start);
         }
-        core.ledger.started();
+        core.ledger.started_from(start.parent_origin());
         Span::start(core, start)
     }
 }
@@ -292,7 +294,10 @@ impl StartSpan for LocalSpans<'_> {
     #[inline(always)]
     fn start(self, start: SpanStart<'_>) -> Span {
         let Self(core) = self;
-        core.ledger.started();
+        match start.flags.is_sampled() {
+            true => core.ledger.started_from(start.parent_origin()),
+            false => core.ledger.started_record_only(start.parent_origin()),
+        }
         Span::start(core, start.recorded_locally())
     }
 }
@@ -308,10 +313,10 @@ impl StartSpan for RefusedSpans<'_> {
     fn start(self, start: SpanStart<'_>) -> Span {
         let Self(core) = self;
         if !start.flags.is_sampled() {
-            core.ledger.sampled_out();
+            core.ledger.sampled_out_from(start.parent_origin());
             return Span::non_recording(start);
         }
-        core.queue.count_refused();
+        core.queue.count_refused_from(start.parent_origin());
         Span::non_recording(without_sampling(start))
     }
 }
@@ -332,7 +337,7 @@ impl<T: StartSpan<Started = Span>> StartSpan for AdmittedSpans<'_, T> {
         if !start.flags.is_sampled() {
             let is_shed = core.records_all && !start.recorded && !shedding.admits_unsampled(&start);
             if is_shed {
-                core.ledger.sampled_out();
+                core.ledger.sampled_out_from(start.parent_origin());
                 return Span::non_recording(start);
             }
             return target.start(start);
@@ -340,7 +345,7 @@ impl<T: StartSpan<Started = Span>> StartSpan for AdmittedSpans<'_, T> {
         match shedding.admit(start) {
             Admission::Recorded(start) => target.start(start),
             Admission::Shed(start) => {
-                core.queue.count_refused();
+                core.queue.count_refused_from(start.parent_origin());
                 Span::non_recording(start)
             }
         }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+#[cfg(feature = "tokio")]
+use crate::Protocol;
 use crate::advice::Advice;
 use crate::message::ExportResponse;
 use crate::retry::Cause;
@@ -90,6 +92,22 @@ impl AttemptOutcome {
     pub(crate) fn permanent(failure: Failure, detail: impl Into<String>) -> Self {
         let (detail, ambiguous) = (detail.into(), failure.is_ambiguous());
         Self::Permanent { failure, detail, ambiguous, advice: None }
+    }
+
+    /// The status of the response, if there was one with a status that counts. Success has only one: HTTP 200
+    /// (OTLP 1.10, *Success*) or gRPC's `OK`.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn status(&self, protocol: Protocol) -> Option<ResponseStatus> {
+        match self {
+            Self::Accepted(_) if protocol == Protocol::Grpc => Some(ResponseStatus::Grpc(0)),
+            Self::Accepted(_) => Some(ResponseStatus::Http(200)),
+            Self::Permanent { failure: Failure::Rejected { status }, .. }
+            | Self::Retryable { cause: Cause::Answered(status), .. } => Some(*status),
+            Self::Permanent { failure: Failure::Redirect { status }, .. } => {
+                Some(ResponseStatus::Http(*status))
+            }
+            Self::Permanent { .. } | Self::Retryable { .. } => None,
+        }
     }
 
     /// Whether the server may have accepted the attempt although it failed.

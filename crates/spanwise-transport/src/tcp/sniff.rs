@@ -1,5 +1,7 @@
 //! Detects a port's protocol from the first bytes its peer sends.
 
+#[cfg(feature = "tokio")]
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 #[cfg(feature = "tokio")]
 use std::time::SystemTime;
@@ -8,7 +10,21 @@ use std::time::SystemTime;
 ///
 /// One endpoint is one kind of peer: the observation of its newest connection holds for all.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct PeerObservations(Arc<Mutex<PeerState>>);
+pub(crate) struct PeerObservations(Arc<Observations>);
+
+#[derive(Debug, Default)]
+struct Observations {
+    state: Mutex<PeerState>,
+    /// Connections that are open. Apart from the state, because a forked child reads it, and another thread may
+    /// have held the lock at the fork.
+    #[cfg(feature = "tokio")]
+    open: AtomicUsize,
+}
+
+/// A connection that is open until this is dropped.
+#[cfg(feature = "tokio")]
+#[derive(Debug)]
+pub(crate) struct OpenConnection(PeerObservations);
 
 /// A snapshot of [`PeerObservations`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,6 +70,19 @@ impl PeerObservations {
         ProtocolSniffer { observations: Some(self.clone()), bytes: [0; SNIFFED_BYTES], len: 0 }
     }
 
+    /// Counts a connection as open until the result is dropped.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn opened(&self) -> OpenConnection {
+        self.0.open.fetch_add(1, Relaxed);
+        OpenConnection(self.clone())
+    }
+
+    /// Connections that are open now.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn open(&self) -> usize {
+        self.0.open.load(Relaxed)
+    }
+
     /// Counts a new TLS session.
     #[cfg(feature = "tls")]
     pub(crate) fn tls_session(&self) {
@@ -74,7 +103,14 @@ impl PeerObservations {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, PeerState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.0.open.fetch_sub(1, Relaxed);
     }
 }
 

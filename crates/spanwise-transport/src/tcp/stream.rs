@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::sniff::SNIFFED_BYTES;
+use super::sniff::{OpenConnection, SNIFFED_BYTES};
 use super::{PeerObservations, ProtocolSniffer, Socket, peek, vectored};
 
 /// A socket whose writes raise no signal.
@@ -18,12 +18,14 @@ use super::{PeerObservations, ProtocolSniffer, Socket, peek, vectored};
 pub(crate) struct SigpipeFreeStream {
     stream: Socket,
     sniffer: ProtocolSniffer,
+    #[expect(dead_code, reason = "held for its drop")]
+    open: OpenConnection,
 }
 
 impl SigpipeFreeStream {
     /// Wraps a connection whose first bytes from its peer are recorded in `observations`.
     pub(crate) fn new(stream: Socket, observations: &PeerObservations) -> Self {
-        Self { stream, sniffer: observations.connected() }
+        Self { stream, sniffer: observations.connected(), open: observations.opened() }
     }
 
     /// Reads what has arrived, whether or not the runtime knows of it.

@@ -1,5 +1,8 @@
 //! The progress of one request through a transport.
 
+use std::time::Duration;
+
+use crate::ResponseStatus;
 use crate::explain::Explanation;
 use crate::request_machine::RequestMachine;
 use crate::sent::Sent;
@@ -10,6 +13,9 @@ pub(super) struct Progress {
     /// `None` before the first attempt.
     pub(super) machine: Option<RequestMachine>,
     pub(super) body_bytes: usize,
+    pub(super) encode_time: Duration,
+    /// The status of the last attempt's response.
+    pub(super) status: Option<ResponseStatus>,
     /// The explanation of the last failed attempt; the texts are sanitized and masked.
     pub(super) last: Explanation,
     /// The attempt in flight.
