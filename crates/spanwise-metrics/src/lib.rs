@@ -14,8 +14,8 @@ pub use model::{
 pub use otlp::encode_request;
 pub use recorder::{
     CounterRecorder, ExponentialHistogramRecorder, ExponentialHistogramRecorderBuilder,
-    HistogramRecorder, HistogramRecorderBuilder, ObservedSpan, RecorderError,
-    UpDownCounterRecorder,
+    HistogramFamilyRecorder, HistogramRecorder, HistogramRecorderBuilder, ObservedSpan,
+    RecorderError, SeriesId, SeriesRecorder, UpDownCounterRecorder,
 };
 pub use spanwise_wire::{Attribute, OwnedValue, SpanId, StringValue, TraceId};
 pub use text::{TextEncoder, TextFormat};

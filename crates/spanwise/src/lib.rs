@@ -134,10 +134,11 @@ pub mod metrics {
     #[doc(no_inline)]
     pub use spanwise_metrics::{
         Attribute, CounterRecorder, Exemplar, ExponentialBuckets, ExponentialHistogramPoint,
-        ExponentialHistogramRecorder, ExponentialHistogramRecorderBuilder, HistogramPoint,
-        HistogramRecorder, HistogramRecorderBuilder, Metric, MetricData, MetricError,
-        MetricsSnapshot, Number, NumberPoint, ObservedSpan, OwnedValue, RecorderError, SpanId,
-        StringValue, TextEncoder, TextFormat, TraceId, UpDownCounterRecorder, encode_request,
+        ExponentialHistogramRecorder, ExponentialHistogramRecorderBuilder, HistogramFamilyRecorder,
+        HistogramPoint, HistogramRecorder, HistogramRecorderBuilder, Metric, MetricData,
+        MetricError, MetricsSnapshot, Number, NumberPoint, ObservedSpan, OwnedValue, RecorderError,
+        SeriesId, SeriesRecorder, SpanId, StringValue, TextEncoder, TextFormat, TraceId,
+        UpDownCounterRecorder, encode_request,
     };
 }
 

@@ -45,7 +45,8 @@ impl ShardedCells {
         Self::of(1, default_shards())
     }
 
-    fn of(cells: usize, owned: usize) -> Self {
+    /// `cells` counters in each of `owned` shards, at most [`SLOTS`], and in one more.
+    pub(super) fn of(cells: usize, owned: usize) -> Self {
         let lines_per_shard = cells.div_ceil(CELLS).max(1);
         let lines = (0..lines_per_shard * (owned + 1)).map(|_| Line::default()).collect();
         Self { lines, lines_per_shard, owned }
@@ -109,7 +110,7 @@ impl fmt::Debug for ShardedCells {
 }
 
 /// Two shards for each processor, at most [`SLOTS`].
-fn default_shards() -> usize {
+pub(super) fn default_shards() -> usize {
     thread::available_parallelism().map_or(4, |processors| processors.get() * 2).min(SLOTS)
 }
 

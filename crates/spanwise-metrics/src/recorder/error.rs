@@ -20,6 +20,11 @@ pub enum RecorderError {
         /// The number of shards.
         shards: usize,
     },
+    /// The number of attribute sets of a family is 0 or more than 65,536.
+    Series {
+        /// The number of attribute sets.
+        limit: usize,
+    },
     /// The scale of an exponential histogram is more than 5.
     Scale {
         /// The scale.
@@ -47,6 +52,9 @@ impl fmt::Display for RecorderError {
             Self::Divisor => write!(f, "divisor: 0 is not accepted, at least 1 is"),
             Self::Shards { shards } => {
                 write!(f, "shards: {shards} are too many, at most 64 are accepted")
+            }
+            Self::Series { limit } => {
+                write!(f, "series: {limit} is not accepted, 1 to 65536 are")
             }
             Self::Scale { scale } => write!(f, "scale: {scale} is not accepted, 0 to 5 are"),
             Self::Range { min, max } => write!(

@@ -62,6 +62,39 @@ impl ExemplarPlaces {
         place.sequence.store(before.wrapping_add(2), Release);
     }
 
+    /// As [`put`](Self::put), unless the exemplar at `place` is of the last `interval_nanos`: most calls then only read, and the threads
+    /// share the memory without contention.
+    #[inline]
+    pub(super) fn put_after(
+        &self,
+        place: usize,
+        value: u64,
+        span: ObservedSpan,
+        interval_nanos: u64,
+    ) {
+        let is_recent = place
+            .checked_rem(self.places.len())
+            .and_then(|at| self.places.get(at))
+            .is_none_or(|place| {
+                place
+                    .time()
+                    .is_some_and(|time| span.time_unix_nanos.abs_diff(time) < interval_nanos)
+            });
+        if !is_recent {
+            self.put(place, value, span);
+        }
+    }
+
+    /// The number of places.
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Bytes of the places.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.places)
+    }
+
     /// The exemplars of all places, their values divided by `divisor`.
     pub(super) fn exemplars(&self, divisor: f64) -> Vec<Exemplar> {
         let exemplar = |[value, time, high, low, span]: [u64; 5]| {
@@ -73,6 +106,13 @@ impl ExemplarPlaces {
 }
 
 impl Place {
+    /// The time of the exemplar; `None` before the first.
+    #[inline]
+    fn time(&self) -> Option<u64> {
+        let [_, time, ..] = &self.words;
+        (self.sequence.load(Relaxed) != 0).then(|| time.load(Relaxed))
+    }
+
     /// The words of one observation; `None` before the first, and while other threads write all the time.
     fn read(&self) -> Option<[u64; 5]> {
         for _ in 0..TRIES {

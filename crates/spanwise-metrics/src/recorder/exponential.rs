@@ -78,7 +78,7 @@ impl ExponentialHistogramRecorder {
 
     /// The counter of a value: its bucket, or the one behind them for what counts as zero.
     #[inline]
-    fn cell(&self, value: u64) -> usize {
+    pub(super) fn cell(&self, value: u64) -> usize {
         let reported = value as f64 / self.divisor;
         if reported <= self.zero_threshold {
             return self.buckets;
@@ -97,15 +97,30 @@ impl ExponentialHistogramRecorder {
     /// The values of all threads in the reported unit, without attributes. Values that are recorded meanwhile may be in a
     /// bucket and not yet in the sum, or the other way round; neither ever falls.
     pub fn point(&self) -> ExponentialHistogramPoint {
-        let counts: Vec<u64> = (0..self.buckets).map(|cell| self.cells.sum(cell)).collect();
-        let zeros = self.cells.sum(self.buckets);
-        let buckets = ExponentialBuckets::new(self.offset, counts);
+        let counts: Vec<u64> = (0..=self.buckets).map(|cell| self.cells.sum(cell)).collect();
         let sum = self.sum.value(&self.cells, self.divisor);
+        let mut point = self.point_of(counts, sum);
+        point.exemplars = self.exemplars.exemplars(self.divisor);
+        point
+    }
+
+    /// A point with a sum and counts that were recorded elsewhere: those of the buckets and behind them that of the zeros.
+    pub(super) fn point_of(&self, mut counts: Vec<u64>, sum: f64) -> ExponentialHistogramPoint {
+        let zeros = counts.pop().unwrap_or_default();
+        let buckets = ExponentialBuckets::new(self.offset, counts);
         let mut point = ExponentialHistogramPoint::new(self.scale.into(), buckets, sum)
             .with_zeros(zeros, self.zero_threshold);
-        point.exemplars = self.exemplars.exemplars(self.divisor);
         point.downscale_until(Self::MAX_BUCKETS);
         point
+    }
+
+    /// The number of buckets and the counter of zeros behind them.
+    pub(super) fn cells(&self) -> usize {
+        self.buckets + 1
+    }
+
+    pub(super) fn divisor(&self) -> f64 {
+        self.divisor
     }
 
     /// Bytes of its counters.
@@ -120,8 +135,8 @@ pub struct ExponentialHistogramRecorderBuilder {
     scale: u8,
     divisor: u64,
     range: Option<(f64, f64)>,
-    shards: Option<usize>,
-    with_exemplars: bool,
+    pub(super) shards: Option<usize>,
+    pub(super) with_exemplars: bool,
 }
 
 impl ExponentialHistogramRecorderBuilder {

@@ -31,6 +31,9 @@ pub struct HistogramRecorder {
     sum: Sum,
     /// The bounds in the recorded unit.
     whole_bounds: Box<[u64]>,
+    /// For each number of significant bits the first bound that a value with so many bits may be up to: a few comparisons find its bucket,
+    /// where a binary search would wait for each of its loads.
+    first_bounds: [u8; 65],
     bounds: Box<[f64]>,
     divisor: u64,
     /// One place for each bucket, or none.
@@ -66,8 +69,13 @@ impl HistogramRecorder {
     }
 
     #[inline]
-    fn bucket(&self, value: u64) -> usize {
-        self.whole_bounds.partition_point(|bound| *bound < value)
+    pub(super) fn bucket(&self, value: u64) -> usize {
+        let bits = (u64::BITS - value.leading_zeros()) as usize;
+        let mut bucket = self.first_bounds.get(bits).copied().map_or(0, usize::from);
+        while self.whole_bounds.get(bucket).is_some_and(|bound| *bound < value) {
+            bucket += 1;
+        }
+        bucket
     }
 
     #[inline]
@@ -81,9 +89,22 @@ impl HistogramRecorder {
     /// bucket and not yet in the sum, or the other way round; neither ever falls.
     pub fn point(&self) -> HistogramPoint {
         let counts: Vec<u64> = (0..=self.bounds.len()).map(|cell| self.cells.sum(cell)).collect();
-        let sum = self.sum.value(&self.cells, self.divisor as f64);
+        let sum = self.sum.value(&self.cells, self.divisor());
+        self.point_of(counts, sum).with_exemplars(self.exemplars.exemplars(self.divisor()))
+    }
+
+    /// A point with the counts of the buckets and a sum that were recorded elsewhere.
+    pub(super) fn point_of(&self, counts: Vec<u64>, sum: f64) -> HistogramPoint {
         HistogramPoint::new(self.bounds.to_vec(), counts, sum)
-            .with_exemplars(self.exemplars.exemplars(self.divisor as f64))
+    }
+
+    /// The number of buckets.
+    pub(super) fn buckets(&self) -> usize {
+        self.bounds.len() + 1
+    }
+
+    pub(super) fn divisor(&self) -> f64 {
+        self.divisor as f64
     }
 
     /// Bytes of its counters.
@@ -97,8 +118,8 @@ impl HistogramRecorder {
 pub struct HistogramRecorderBuilder {
     bounds: Vec<f64>,
     divisor: u64,
-    shards: Option<usize>,
-    with_exemplars: bool,
+    pub(super) shards: Option<usize>,
+    pub(super) with_exemplars: bool,
 }
 
 impl HistogramRecorderBuilder {
@@ -153,11 +174,16 @@ impl HistogramRecorderBuilder {
         }
         let buckets = count + 1;
         let cells = ShardedCells::new(buckets + Sum::CELLS, shards)?;
-        let whole_bounds = bounds.iter().map(|bound| whole(*bound, divisor)).collect();
+        let whole_bounds: Box<[u64]> = bounds.iter().map(|bound| whole(*bound, divisor)).collect();
+        let smallest = |bits: usize| bits.checked_sub(1).map_or(0, |shift| 1_u64 << shift);
+        let first_bounds = std::array::from_fn(|bits| {
+            // At most 64 bounds.
+            whole_bounds.partition_point(|bound| *bound < smallest(bits)) as u8
+        });
         let bounds = bounds.into_boxed_slice();
         let exemplars = ExemplarPlaces::new(if with_exemplars { buckets } else { 0 });
         let sum = Sum::new(buckets);
-        Ok(HistogramRecorder { cells, sum, whole_bounds, bounds, divisor, exemplars })
+        Ok(HistogramRecorder { cells, sum, whole_bounds, first_bounds, bounds, divisor, exemplars })
     }
 }
 

@@ -97,4 +97,5 @@ pub const WITHOUT_SETTINGS: &str = "\
     metrics::MetricError metrics::MetricsSnapshot metrics::Number metrics::NumberPoint \
     metrics::TextEncoder metrics::TextFormat metrics::CounterRecorder metrics::UpDownCounterRecorder \
     metrics::HistogramRecorder metrics::HistogramRecorderBuilder metrics::RecorderError metrics::ObservedSpan \
-    metrics::ExponentialHistogramRecorder metrics::ExponentialHistogramRecorderBuilder";
+    metrics::ExponentialHistogramRecorder metrics::ExponentialHistogramRecorderBuilder \
+    metrics::HistogramFamilyRecorder metrics::SeriesRecorder metrics::SeriesId";
