@@ -1,6 +1,6 @@
 //! Advice against common misconfigurations.
 
-use crate::{Endpoint, Protocol, ResponseStatus, text};
+use crate::{Endpoint, Protocol, ResponseStatus, Signal, text};
 
 /// A common misconfiguration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub(crate) enum Advice {
 pub(crate) struct AdviceNames {
     /// The crate whose features the user chooses.
     pub(crate) crate_name: &'static str,
+    /// The signal of the requests.
+    pub(crate) signal: Signal,
     /// A configuration file has the settings: the variables have no effect.
     pub(crate) in_file: bool,
 }
@@ -125,6 +127,7 @@ impl Advice {
         let grpc = feature(cfg!(feature = "grpc"), "grpc", names.crate_name);
         let tls = feature(cfg!(feature = "tls"), "tls", names.crate_name);
         let by = |code_and_variable, keys| names.by(code_and_variable, keys);
+        let signal = names.signal;
         match self {
             Self::NotListening if endpoint.unix_path().is_some() => {
                 format!("is a collector listening at {at}, and may this process write to it?")
@@ -161,18 +164,24 @@ impl Advice {
             ),
             Self::Path if names.in_file => format!(
                 "the endpoint's path is {}; the configuration file has the whole URL, and OTLP/HTTP receivers usually \
-                 take traces at /v1/traces, on port 4318",
+                 take {} at {}, on port 4318",
                 text::sanitize(endpoint.path()),
+                signal.name(),
+                signal.path(),
             ),
-            Self::Path if endpoint.path().ends_with("/v1/traces/v1/traces") => format!(
-                "the endpoint's path is {}: /v1/traces is appended to OTEL_EXPORTER_OTLP_ENDPOINT, so leave it out \
-                 there, or set OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, which is used as it is",
+            Self::Path if endpoint.path().ends_with(&signal.path().repeat(2)) => format!(
+                "the endpoint's path is {}: {} is appended to OTEL_EXPORTER_OTLP_ENDPOINT, so leave it out \
+                 there, or set {}, which is used as it is",
                 text::sanitize(endpoint.path()),
+                signal.path(),
+                signal.endpoint_variable(),
             ),
             Self::Path => format!(
-                "the endpoint's path is {}; OTLP/HTTP receivers usually take traces at /v1/traces, \
+                "the endpoint's path is {}; OTLP/HTTP receivers usually take {} at {}, \
                  on port 4318",
                 text::sanitize(endpoint.path()),
+                signal.name(),
+                signal.path(),
             ),
             Self::Credentials if names.in_file => format!(
                 "check the credentials, which go into headers, in code or {}",
@@ -217,7 +226,8 @@ impl Advice {
                 by("with_compression or OTEL_EXPORTER_OTLP_COMPRESSION", "compression"),
             ),
             Self::NoService => format!(
-                "does the receiver at {at} take traces over OTLP/gRPC? It is usually on port 4317"
+                "does the receiver at {at} take {} over OTLP/gRPC? It is usually on port 4317",
+                signal.name(),
             ),
             Self::SendProtobuf => format!(
                 "does the receiver take JSON? Every OTLP/HTTP receiver takes the protocol http/protobuf, {}",

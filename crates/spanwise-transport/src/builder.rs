@@ -14,13 +14,14 @@ use crate::sink::{Sink, SinkBackend};
 use crate::tls_settings::{ConnectionSettings, Roots};
 use crate::{
     BuildError, Channels, CircuitBreaker, Compression, CryptoProvider, Endpoint, EndpointSelection,
-    FailedAttempt, Headers, HttpVersion, IdleConnections, Protocol, RetryPolicy, range,
+    FailedAttempt, Headers, HttpVersion, IdleConnections, Protocol, RetryPolicy, Signal, range,
 };
 
 /// Builds a [`Transport`](crate::Transport) or a [`BlockingTransport`](crate::BlockingTransport). Every setting has a default.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct TransportBuilder {
+    pub(crate) signal: Signal,
     pub(crate) protocol: Protocol,
     pub(crate) endpoint: Option<Endpoint>,
     /// The endpoints after the first.
@@ -49,6 +50,7 @@ pub struct TransportBuilder {
 impl TransportBuilder {
     pub(crate) fn new() -> Self {
         Self {
+            signal: Signal::default(),
             protocol: Protocol::default(),
             endpoint: None,
             further_endpoints: Vec::new(),
@@ -72,13 +74,21 @@ impl TransportBuilder {
         }
     }
 
+    /// Sets the signal of requests. Default [`Signal::Traces`].
+    ///
+    /// [`Signal::Metrics`] cannot be sent by [`Protocol::HttpJson`], nor by a [`FileSink`](crate::FileSink).
+    pub fn with_signal(mut self, signal: Signal) -> Self {
+        self.signal = signal;
+        self
+    }
+
     /// Sets the OTLP transport protocol. Default [`Protocol::HttpProtobuf`].
     pub fn with_protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = protocol;
         self
     }
 
-    /// Sets the endpoint. Default [`Endpoint::localhost`]. gRPC ignores its path.
+    /// Sets the endpoint. Default [`Endpoint::localhost_of`] the signal. gRPC ignores its path.
     pub fn with_endpoint(mut self, endpoint: Endpoint) -> Self {
         self.endpoint = Some(endpoint);
         self.is_without_endpoint = false;
@@ -266,11 +276,27 @@ impl TransportBuilder {
     }
 
     pub(crate) fn advice_names(&self) -> AdviceNames {
-        AdviceNames { crate_name: self.crate_name, in_file: self.settings_in_file }
+        let Self { crate_name, signal, settings_in_file: in_file, .. } = *self;
+        AdviceNames { crate_name, signal, in_file }
+    }
+
+    /// The first endpoint, or the default one.
+    pub(crate) fn first_endpoint(&self) -> Endpoint {
+        match &self.endpoint {
+            Some(endpoint) => endpoint.clone().of_signal(self.signal),
+            None => Endpoint::localhost_of(self.signal, self.protocol),
+        }
     }
 
     /// Checks every number against its range.
     pub(crate) fn check_numbers(&self) -> Result<(), BuildError> {
+        if self.signal == Signal::Metrics && self.protocol == Protocol::HttpJson {
+            return Err(BuildError::OutOfRange {
+                field: "with_protocol",
+                value: self.protocol.to_string(),
+                range: "http/protobuf or grpc for metrics".to_owned(),
+            });
+        }
         let retry = &self.retry;
         for (field, time) in [
             ("with_attempt_timeout (the attempt timeout)", self.attempt_timeout),

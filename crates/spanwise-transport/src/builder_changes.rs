@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::tls_settings::{Identity, PemSource, Roots};
-use crate::{Compression, Endpoint, Transport, TransportBuilder};
+use crate::{Compression, Transport, TransportBuilder};
 
 /// A setting in which two builders differ: the builder's method, and both values without secrets.
 type Change = (&'static str, String, String);
@@ -32,7 +32,7 @@ impl TransportBuilder {
     /// The endpoint of requests, as [`Transport::destination`](crate::Transport::destination) prints it.
     #[doc(hidden)]
     pub fn __destination(&self) -> String {
-        first_endpoint(self).to_string()
+        self.first_endpoint().to_string()
     }
 
     /// The settings in which `next` differs from this builder: observers, and the number of open connections,
@@ -43,10 +43,10 @@ impl TransportBuilder {
         let mut changes = Changes { before: self, next, found: Vec::new() };
         changes.add(
             "with_endpoint",
-            |it| (first_endpoint(it), it.further_endpoints.clone()),
+            |it| (it.first_endpoint(), it.further_endpoints.clone()),
             |it| {
                 let further = it.further_endpoints.iter().map(ToString::to_string);
-                let all = std::iter::once(first_endpoint(it).to_string()).chain(further);
+                let all = std::iter::once(it.first_endpoint().to_string()).chain(further);
                 all.collect::<Vec<_>>().join(", ")
             },
         );
@@ -125,10 +125,6 @@ impl Changes<'_> {
     ) {
         self.add(setting, &value, |it| value(it).to_string());
     }
-}
-
-fn first_endpoint(builder: &TransportBuilder) -> Endpoint {
-    builder.endpoint.clone().unwrap_or_else(|| Endpoint::localhost(builder.protocol))
 }
 
 fn time(time: Duration) -> String {

@@ -14,7 +14,7 @@ impl TransportBuilder {
     /// cannot be sent over the protocol, or a certificate, a key or the `User-Agent` prefix cannot be
     /// used.
     pub fn build(self) -> Result<Transport, BuildError> {
-        let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::localhost(self.protocol));
+        let endpoint = self.first_endpoint();
         self.check_numbers()?;
         self.compression.check(self.crate_name)?;
         let number = usize::from(!self.is_without_endpoint) + self.further_endpoints.len();
@@ -22,7 +22,8 @@ impl TransportBuilder {
         let backend = match &*self.further_endpoints {
             [] => self.backend(endpoint.clone())?,
             further => {
-                let endpoints = [&endpoint].into_iter().chain(further).cloned();
+                let further = further.iter().map(|it| it.clone().of_signal(self.signal));
+                let endpoints = std::iter::once(endpoint.clone()).chain(further);
                 let backend = |it: Endpoint| Ok((it.authority().to_owned(), self.backend(it)?));
                 Backend::Several(endpoints.map(backend).collect::<Result<_, BuildError>>()?)
             }
@@ -50,7 +51,7 @@ impl TransportBuilder {
                 let (user_agent, settings) = (self.user_agent()?, &self.connection);
                 let backend =
                     crate::grpc::GrpcBackend::new(endpoint, headers, user_agent, settings)?;
-                let backend = backend.with_channels(self.channels);
+                let backend = backend.with_signal(self.signal).with_channels(self.channels);
                 Ok(Backend::Grpc(Box::new(backend)))
             }
             #[cfg(not(feature = "grpc"))]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
-use crate::{EndpointProblem, Protocol, text, unix_socket, url};
+use crate::{EndpointProblem, Protocol, Signal, text, unix_socket, url};
 
 /// An OTLP endpoint: a validated `http` or `https` URL, or a Unix socket.
 ///
@@ -40,11 +40,7 @@ impl Endpoint {
     /// # Errors
     /// As [`parse`](Self::parse).
     pub fn parse_base(setting: &str, url: &str) -> Result<Self, EndpointError> {
-        let base = Self::parse(setting, url)?;
-        if base.socket.is_some() {
-            return Ok(base);
-        }
-        base.join_path(TRACES).map_err(|problem| EndpointError::new(setting, url, problem))
+        Self::parse_base_of(Signal::Traces, setting, url)
     }
 
     /// Parses a gRPC endpoint: as [`parse`](Self::parse), and `host:port` alone means `https`, or
@@ -64,13 +60,11 @@ impl Endpoint {
     /// The specification's default for `protocol`: `http://localhost:4318/v1/traces` or
     /// `http://localhost:4317`.
     pub fn localhost(protocol: Protocol) -> Self {
-        let uri = match protocol {
-            Protocol::HttpProtobuf | Protocol::HttpJson => {
-                Uri::from_static("http://localhost:4318/v1/traces")
-            }
-            Protocol::Grpc => Uri::from_static("http://localhost:4317/"),
-        };
-        Self { uri, socket: None }
+        Self::localhost_of(Signal::Traces, protocol)
+    }
+
+    pub(crate) fn from_static(url: &'static str) -> Self {
+        Self { uri: Uri::from_static(url), socket: None }
     }
 
     /// The path of the Unix socket, if the endpoint is one.
@@ -136,7 +130,7 @@ impl Endpoint {
         self.with_path(&path)
     }
 
-    fn with_path(self, path: &str) -> Result<Self, EndpointProblem> {
+    pub(crate) fn with_path(self, path: &str) -> Result<Self, EndpointProblem> {
         let (mut parts, socket) = (self.uri.into_parts(), self.socket);
         parts.path_and_query =
             Some(PathAndQuery::try_from(path).map_err(|_| EndpointProblem::Syntax)?);
@@ -225,7 +219,7 @@ fn names_a_host(url: &str) -> bool {
 }
 
 impl EndpointError {
-    fn new(setting: &str, url: &str, problem: EndpointProblem) -> Self {
+    pub(crate) fn new(setting: &str, url: &str, problem: EndpointProblem) -> Self {
         let value = unix_socket::shown(url).unwrap_or_else(|| url::redacted(url));
         Self { setting: text::sanitize(setting), value, problem }
     }
@@ -279,8 +273,6 @@ fn encode_url(url: &str) -> Result<String, EndpointProblem> {
     }
     Ok(format!("{before}{}", url::encoded(after)))
 }
-
-const TRACES: &str = "/v1/traces";
 
 #[cfg(test)]
 mod tests {

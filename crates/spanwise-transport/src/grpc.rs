@@ -26,7 +26,7 @@ use crate::per_runtime::PerRuntime;
 use crate::sent::Sent;
 use crate::target::Target;
 use crate::tls_settings::ConnectionSettings;
-use crate::{BuildError, Channels, Endpoint, Protocol, tcp};
+use crate::{BuildError, Channels, Endpoint, Protocol, Signal, tcp};
 use go_away::ObservedConnector;
 use ping_interval::PingInterval;
 use pool::ChannelPool;
@@ -55,7 +55,7 @@ impl GrpcBackend {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("identity,gzip"));
-        let uri = endpoint.with_fixed_path(EXPORT);
+        let uri = endpoint.with_fixed_path(Signal::default().method());
         let context = ConnectionContext::new(Protocol::Grpc, &endpoint);
         let connector = Connector::new(&endpoint, settings, Some(b"h2"), &context)?;
         // The connector speaks TLS, so that tonic must not: it reads the scheme of the first URL, and
@@ -72,6 +72,11 @@ impl GrpcBackend {
         let interval = Arc::new(PingInterval::new(channels.keep_alive.interval));
         let pool = PerRuntime::new();
         Ok(Self { endpoint, uri, headers, context, target, connector, channels, interval, pool })
+    }
+
+    pub(crate) fn with_signal(mut self, signal: Signal) -> Self {
+        self.uri = self.endpoint.with_fixed_path(signal.method());
+        self
     }
 
     pub(crate) fn with_channels(mut self, channels: Channels) -> Self {
@@ -162,7 +167,6 @@ fn grpc_timeout(left: Duration) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("10S"))
 }
 
-const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");

@@ -45,6 +45,7 @@ mod deadline;
 mod delivery;
 mod encoder;
 mod endpoint;
+mod endpoint_of_signal;
 mod endpoint_problem;
 mod endpoint_selection;
 #[cfg(test)]
@@ -104,6 +105,7 @@ mod ring;
 pub mod sans_io;
 mod sent;
 mod shared_bodies;
+mod signal;
 mod sink;
 mod status;
 mod target;
@@ -152,6 +154,7 @@ pub use protocol::{Protocol, UnknownProtocol};
 pub use proxy::{Proxy, ProxyError};
 pub use retry::RetryPolicy;
 pub use ring::{Ring, RingError, RingVersion};
+pub use signal::Signal;
 pub use sink::{Sink, SinkFuture, SinkLifecycle};
 pub use status::ResponseStatus;
 #[cfg(feature = "tokio")]

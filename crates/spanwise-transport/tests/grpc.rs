@@ -27,7 +27,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use peer::{partial_success, request, send};
 use spanwise_transport::{
     Compression, Endpoint, Failure, Headers, Outcome, PREFIX, Protocol, ResponseStatus,
-    RetryPolicy, Transport, TransportBuilder,
+    RetryPolicy, Signal, Transport, TransportBuilder,
 };
 use tokio::net::TcpListener;
 
@@ -174,6 +174,16 @@ async fn a_call_arrives_as_the_specification_requires() {
     assert_eq!(body[..PREFIX], (request(3).len() as u64).to_be_bytes()[3..]);
     assert_eq!(body[PREFIX..], request(3));
     assert_eq!(delivery.body_bytes, body.len() - PREFIX);
+}
+
+#[tokio::test]
+async fn metrics_go_to_their_service() {
+    let (address, received) = serve([ok(&partial_success(2, "late"))]).await;
+    let transport = to(address).with_signal(Signal::Metrics).build().unwrap();
+    let message = Some("late".to_owned());
+    assert_eq!(send(&transport).await.outcome, Outcome::Accepted { rejected: 2, message });
+    let path = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+    assert_eq!(received.lock().unwrap()[0].0.uri.path(), path);
 }
 
 #[tokio::test]

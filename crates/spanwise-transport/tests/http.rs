@@ -10,10 +10,14 @@ use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
+};
 use peer::{Act, Peer, answer, ok, partial_success, request, send};
+use prost::Message as _;
 use spanwise_transport::{
-    Compression, Delivery, Endpoint, Failure, Headers, Outcome, ResponseStatus, RetryPolicy,
-    Transport, TransportBuilder,
+    Compression, Delivery, Endpoint, Failure, Headers, Outcome, Protocol, ResponseStatus,
+    RetryPolicy, Signal, Transport, TransportBuilder,
 };
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -71,6 +75,28 @@ async fn a_request_arrives_as_the_specification_requires() {
     }
     assert_eq!(received[0].body, request(3)[..]);
     assert_eq!(delivery.body_bytes, received[0].body.len());
+}
+
+#[tokio::test]
+async fn metrics_go_to_their_path_and_have_their_answer() {
+    let rejected = ExportMetricsPartialSuccess { rejected_data_points: 3, ..Default::default() };
+    let body = ExportMetricsServiceResponse { partial_success: Some(rejected) }.encode_to_vec();
+    let peer = Peer::new([Act::Answer(answer(200, "", &body)), Act::Answer(answer(404, "", b""))]);
+    let peer = peer.await;
+    let base =
+        Endpoint::parse_base_of(Signal::Metrics, "TEST", &format!("http://{}", peer.address));
+    let builder = Transport::builder().with_signal(Signal::Metrics);
+    let transport = builder.clone().with_endpoint(base.unwrap()).build().unwrap();
+    let delivery = send(&transport).await;
+    assert_eq!(delivery.outcome, Outcome::Accepted { rejected: 3, message: None });
+    let advice = send(&transport).await.advice.unwrap();
+    assert!(advice.contains("usually take metrics at /v1/metrics"), "{advice}");
+    assert!(peer.received()[0].head.starts_with("POST /v1/metrics HTTP/1.1\r\n"));
+
+    let by_default = builder.clone().build().unwrap();
+    assert_eq!(by_default.destination(), "http://localhost:4318/v1/metrics");
+    let error = builder.with_protocol(Protocol::HttpJson).build().unwrap_err().to_string();
+    assert_eq!(error, "with_protocol is http/json; accepted is http/protobuf or grpc for metrics");
 }
 
 #[tokio::test]

@@ -282,8 +282,8 @@ pub mod transport {
         EndpointSelection, FailedAttempt, Failure, FetchError, Fetcher, FileSink, FileSinkBuilder,
         FileSinkError, FramedRequest, Headers, HeadersError, HttpVersion, IdleConnections,
         InMemoryError, KeepAlive, Outcome, PREFIX, Probe, ProbeResult, Protocol, ResponseStatus,
-        RetryPolicy, Ring, RingError, RingVersion, Sink, SinkFuture, SinkLifecycle, Transport,
-        TransportBuilder, UnknownCompression, UnknownProtocol, sans_io,
+        RetryPolicy, Ring, RingError, RingVersion, Signal, Sink, SinkFuture, SinkLifecycle,
+        Transport, TransportBuilder, UnknownCompression, UnknownProtocol, sans_io,
     };
     #[cfg(feature = "proxy")]
     #[doc(no_inline)]

@@ -129,7 +129,7 @@ impl TransportBuilder {
 
     /// Checks the settings of a transport that needs no runtime, and returns its endpoint.
     fn check_blocking(&self) -> Result<Endpoint, BuildError> {
-        let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::localhost(self.protocol));
+        let endpoint = self.first_endpoint();
         self.check_numbers()?;
         let needs_runtime = |field: &'static str, value: &str, range: &str| {
             let (value, range) = (value.to_owned(), range.to_owned());

@@ -75,7 +75,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     wire::RequestPart transport::FileSink transport::FileSinkBuilder transport::FileSinkError \
     sampling::Pattern sampling::RateEstimate sdk::TracerConfig transport::ChannelSelection transport::Channels transport::CryptoProvider \
     transport::EndpointSelection transport::HttpVersion transport::IdleConnections \
-    transport::KeepAlive transport::Ring transport::RingError \
+    transport::KeepAlive transport::Signal transport::Ring transport::RingError \
     transport::RingVersion wire::FromProtobufError wire::JsonError wire::JsonProblem \
     tail::Appended tail::BooleanAttributePolicy tail::BytesLimitingPolicy tail::Compat \
     tail::CompatError tail::CompositePolicy tail::DecidedTrace tail::Decision \
