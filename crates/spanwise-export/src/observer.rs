@@ -1,5 +1,6 @@
 //! The observer of an exporter: it receives events, and works on the exporter's thread.
 
+use crate::drained::DrainedChunk;
 use crate::event::ExportEvent;
 use std::time::Instant;
 
@@ -11,6 +12,12 @@ pub trait Observer: Send + 'static {
     /// Receives an event.
     fn event(&mut self, event: ExportEvent) {
         let _ignored = event;
+    }
+
+    /// Receives the chunks of a drain at `now`, before they become requests. It is called once for each drain, and an exporter that has no
+    /// use for them costs nothing for each span.
+    fn drained(&mut self, chunks: &[DrainedChunk], now: Instant) {
+        let _unused = (chunks, now);
     }
 
     /// The exporter's thread calls it at least every 100 ms: after it has booked the requests that

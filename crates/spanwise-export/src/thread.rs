@@ -155,6 +155,7 @@ impl ExportThread {
                             wait_for_slots(last_drains);
                             last_drains += 1;
                         }
+                        self.observer.drained(&drained.chunks, now);
                         machine.drained(drained);
                     }
                 }

@@ -2,6 +2,7 @@
 
 use crate::dynamic_limits::DynamicLimits;
 use crate::processor::{ReadableSpan, SpanObserver};
+use crate::recent::RecentSpans;
 use crate::start::Scopes;
 use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
 use spanwise_export::{OnFull, ScopeTable, SpanQueue};
@@ -26,6 +27,8 @@ pub(crate) struct Core {
     /// slot without another load.
     pub(crate) queue: SpanQueue,
     pub(crate) scopes: Scopes,
+    /// For live views.
+    pub(crate) recent: RecentSpans,
     /// The span processors, or `None` without them. With them, the queue is never
     /// [accepting](SpanQueue::is_accepting), so that the tracer checks for them in no usual start.
     observer: Option<Arc<dyn SpanObserver>>,
@@ -72,6 +75,7 @@ impl Core {
             ledger: queue.ledger().clone(),
             queue,
             scopes,
+            recent: RecentSpans::new(),
             observer: None,
             exports: phase == Phase::Running,
             records_all: false,

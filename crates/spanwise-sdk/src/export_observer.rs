@@ -4,6 +4,7 @@ use crate::core::{Core, Phase};
 use crate::diagnostics::{DestinationLosses, Diagnostics};
 use crate::remote_sampling::RemoteSampling;
 use crate::remote_slot::RemoteSlot;
+use spanwise_export::sans_io::DrainedChunk;
 use spanwise_export::{ExportEvent, Observer};
 use spanwise_sampling::Tick;
 use spanwise_transport::{Delivery, Outcome};
@@ -87,6 +88,11 @@ impl ExportObserver {
 }
 
 impl Observer for ExportObserver {
+    fn drained(&mut self, chunks: &[DrainedChunk], now: Instant) {
+        let core = &self.core;
+        core.recent.drained(chunks, (&core.scopes, core.budget()), now);
+    }
+
     fn event(&mut self, event: ExportEvent) {
         match event {
             ExportEvent::RequestEnded { destination: None, spans, delivery: Some(delivery) } => {

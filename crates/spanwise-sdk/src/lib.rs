@@ -15,11 +15,13 @@ mod dynamic_limits;
 mod end;
 mod export_observer;
 mod lifecycle;
+mod live;
 mod metrics;
 mod pipeline;
 mod processor;
 pub mod propagation;
 mod provider;
+mod recent;
 mod record;
 #[cfg_attr(not(any(feature = "jaeger", feature = "xray")), path = "no_remote_sampling.rs")]
 mod remote_sampling;
@@ -40,14 +42,16 @@ pub mod settings {
 pub use bytes::Bytes;
 pub use config::{BuildError, Exporter, ReloadError, Reloaded, SettingChange, SpanwiseBuilder};
 pub use detectors::Detector;
-pub use diagnostics::{Diagnostic, LogLevel};
+pub use diagnostics::{Diagnostic, LiveDiagnostic, LogLevel};
 pub use doctor::{CheckStatus, DoctorCheck, DoctorReport, VisibleFrom, doctor};
 pub use end::{FinishError, Finished};
 pub use lifecycle::{DestinationReport, FlushError, Guard, Report};
+pub use live::{LiveBudget, LiveDestination, LiveSampler, LiveSnapshot, LiveView};
 /// The API that spans are made through, in the version this crate implements.
 pub use opentelemetry;
 pub use processor::{ProcessorError, ReadableSpan, SpanProcessor};
 pub use provider::Spanwise;
+pub use recent::LiveSpan;
 pub use record::Span;
 pub use spanwise_batch::{AdaptiveBatchSize, BatchLimits, BatchPreset, BatchSize};
 pub use spanwise_export::{

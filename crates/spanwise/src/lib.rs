@@ -18,12 +18,13 @@ pub use spanwise_sdk::{
     BatchSize, BuildError, CheckStatus, CircuitBreaker, Compression, Counter, CryptoProvider,
     Destination, DestinationReport, Detector, Diagnostic, DoctorCheck, DoctorReport, DropReason,
     DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink, FileSinkBuilder, FileSinkError,
-    FinishError, Finished, FlushError, Guard, LinkedContext, LocalSpan, LocalSpans, LocalTrace,
-    LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, ReloadError,
-    Reloaded, Report, ResponseStatus, SettingChange, Sink, SinkFuture, SinkLifecycle, Snapshot,
-    Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
-    TailDecision, TailSampling, TraceFlags, TraceId, Tracer, TracerConfig, Value, VisibleFrom,
-    doctor,
+    FinishError, Finished, FlushError, Guard, LinkedContext, LiveBudget, LiveDestination,
+    LiveDiagnostic, LiveSampler, LiveSnapshot, LiveSpan, LiveView, LocalSpan, LocalSpans,
+    LocalTrace, LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan,
+    ReloadError, Reloaded, Report, ResponseStatus, SettingChange, Sink, SinkFuture, SinkLifecycle,
+    Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanProcessor, Spanwise, SpanwiseBuilder,
+    StatusCode, TailDecision, TailSampling, TraceFlags, TraceId, Tracer, TracerConfig, Value,
+    VisibleFrom, doctor,
 };
 
 /// Views of encoded spans, which a [`SpanProcessor`] reads.
@@ -37,6 +38,24 @@ pub use spanwise_sdk::propagation;
 /// The API that spans are made through, in the version this crate implements. Two versions in one
 /// program do not see each other's spans: depend on this one.
 pub use opentelemetry;
+
+/// An HTTP endpoint of the process: metrics for Prometheus and the live state of the provider: the crate `spanwise-admin`.
+///
+/// ```
+/// use spanwise::{Spanwise, admin::AdminEndpoint};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let spanwise = Spanwise::builder().build()?;
+///     let admin = AdminEndpoint::builder().with_address("127.0.0.1:0").build(&spanwise)?;
+///     println!("http://{}/metrics", admin.local_addr());
+///     Ok(())
+/// }
+/// ```
+#[cfg(feature = "admin")]
+pub mod admin {
+    #[doc(no_inline)]
+    pub use spanwise_admin::{AdminEndpoint, AdminEndpointBuilder, AdminError};
+}
 
 /// Sharded buffers under a byte budget: the crate `spanwise-batch`.
 ///
@@ -222,6 +241,7 @@ pub mod sdk {
         CryptoProvider, Destination, DestinationReport, Detector, Diagnostic, DoctorCheck,
         DoctorReport, DropReason, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink,
         FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext,
+        LiveBudget, LiveDestination, LiveDiagnostic, LiveSampler, LiveSnapshot, LiveSpan, LiveView,
         LocalSpan, LocalSpans, LocalTrace, LogLevel, OnFull, Outcome, OwnedValue, ProcessorError,
         Protocol, ReadableSpan, ReloadError, Reloaded, Report, ResponseStatus, SettingChange, Sink,
         SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanProcessor,

@@ -115,7 +115,7 @@ fn siblings<'a>(member: &'a Member, members: &'a [Member]) -> impl Iterator<Item
 const RANKS: &[(Rank, &[&str])] = &[
     (Rank::Published(6), &["spanwise-cli", "spanwise-node"]),
     (Rank::Published(5), &["spanwise"]),
-    (Rank::Published(4), &["spanwise-opentelemetry", "spanwise-tracing"]),
+    (Rank::Published(4), &["spanwise-admin", "spanwise-opentelemetry", "spanwise-tracing"]),
     (Rank::Published(3), &["spanwise-sdk"]),
     (Rank::Published(2), &["spanwise-export", "spanwise-tail"]),
     (

@@ -1,5 +1,6 @@
 //! The observer, behind a fence: a panic in it goes no further.
 
+use crate::drained::DrainedChunk;
 use crate::event::ExportEvent;
 use crate::observer::Observer;
 use spanwise_worker::{CaughtPanic, catch_panic};
@@ -21,6 +22,14 @@ impl FencedObserver {
     pub(super) fn report(&mut self, event: ExportEvent) {
         let Some(observer) = &mut self.observer else { return };
         if let Err(panic) = catch_panic(|| observer.event(event)) {
+            self.panicked(OBSERVER, panic);
+        }
+    }
+
+    /// Passes on the chunks of a drain.
+    pub(super) fn drained(&mut self, chunks: &[DrainedChunk], now: Instant) {
+        let Some(observer) = &mut self.observer else { return };
+        if let Err(panic) = catch_panic(|| observer.drained(chunks, now)) {
             self.panicked(OBSERVER, panic);
         }
     }

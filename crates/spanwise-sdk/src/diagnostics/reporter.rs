@@ -3,6 +3,7 @@
 use super::diagnostic::Diagnostic;
 use super::handler::Handler;
 use super::level::LogLevel;
+use super::recent::{LiveDiagnostic, RecentDiagnostics};
 use opentelemetry::Context;
 use spanwise_worker::{catch_panic, deadline, fork, mask_sigpipe};
 use std::collections::VecDeque;
@@ -37,6 +38,7 @@ struct Shared {
     /// The least severe level that the default handler receives, as [`LogLevel`] orders them; any other handler
     /// receives every report.
     level: Option<AtomicU8>,
+    recent: RecentDiagnostics,
 }
 
 struct State {
@@ -78,7 +80,13 @@ impl Reporter {
         let (state, idle) = (Mutex::new(state), Condvar::new());
         let generation = fork::generation();
         Self {
-            shared: Arc::new(Shared { state, idle, generation, level }),
+            shared: Arc::new(Shared {
+                state,
+                idle,
+                generation,
+                level,
+                recent: RecentDiagnostics::default(),
+            }),
             collected: None,
             copies: None,
         }
@@ -141,12 +149,18 @@ impl Reporter {
         if state.closed {
             return;
         }
+        self.shared.recent.push(&diagnostic);
         if state.waiting.len() >= CAPACITY {
             state.waiting.pop_front();
             state.left_out += 1;
         }
         state.waiting.push_back(diagnostic);
         self.start(state);
+    }
+
+    /// The latest reports that the handler receives, the newest last. Not for a forked child.
+    pub(crate) fn recent(&self) -> Vec<LiveDiagnostic> {
+        self.shared.recent.list()
     }
 
     /// Accepts one more report after [`close`](Self::close), until

@@ -32,7 +32,7 @@ pub(crate) struct Handle {
     pub(super) sink: Option<Arc<dyn SinkLifecycle>>,
     pub(crate) health: EndpointHealth,
     /// Those of the further destinations.
-    pub(super) destinations: Vec<EndpointHealth>,
+    pub(crate) destinations: Vec<EndpointHealth>,
     pub(super) shut_down: AtomicBool,
     /// The timeout of flushes and shutdowns without one of their own.
     pub(super) timeout: Duration,

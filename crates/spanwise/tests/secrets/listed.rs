@@ -15,6 +15,7 @@ pub const PRINTED: &str = "\
     sampling::JaegerStrategyError sampling::XrayError sampling::XrayPoller sampling::XrayRemote \
     sampling::XrayRequest sampling::XraySettings sdk::BuildError sdk::SpanwiseBuilder \
     sdk::EffectiveSetting sdk::Explanation sdk::Origin sdk::Diagnostic sdk::DoctorCheck sdk::DoctorReport sdk::DestinationReport sdk::FlushError sdk::HeaderExtractor sdk::HeaderInjector sdk::Report \
+    sdk::LiveDestination sdk::LiveDiagnostic sdk::LiveSnapshot sdk::LiveView admin::AdminEndpoint admin::AdminEndpointBuilder admin::AdminError \
     sdk::ReloadError sdk::Reloaded sdk::SettingChange \
     sdk::Span sdk::Spanwise sdk::Tracer transport::BuildError transport::Delivery \
     transport::Endpoint transport::EndpointError transport::FailedAttempt transport::FetchError transport::Observed \
@@ -50,7 +51,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     sampling::SamplingResult sampling::SpanPredicate sampling::Threshold sampling::ThresholdText \
     sampling::Tick sampling::TraceIdRatioBased sampling::TraceStateUpdate sdk::BaggagePropagator \
     sdk::Detector sdk::Exporter sdk::Setting sdk::SettingType sdk::Support sdk::FinishError sdk::Finished sdk::Guard sdk::LogLevel sdk::Propagator \
-    sdk::TailSampling export::LocalSpan export::LocalSpans export::LocalTrace export::TailDecision \
+    sdk::LiveBudget sdk::LiveSampler sdk::LiveSpan sdk::TailSampling export::LocalSpan export::LocalSpans export::LocalTrace export::TailDecision \
     export::TailSampling sdk::CheckStatus sdk::VisibleFrom sdk::Front sdk::Pipeline sdk::ReadableSpan sdk::TraceContextPropagator transport::AttemptEnd \
     transport::Attempted transport::BodyEnd transport::Compression transport::EndpointProblem \
     transport::RequestMachine transport::RequestSettings transport::RequestStep \

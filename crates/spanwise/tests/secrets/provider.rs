@@ -3,9 +3,12 @@
 use crate::explained::explain;
 use crate::printed::{LONG, Printed, SECRET, echo, url, with_query};
 use opentelemetry::trace::{Span as _, Tracer as _};
+use spanwise::admin::AdminEndpoint;
 use spanwise::{FlushError, Spanwise, SpanwiseBuilder};
 use spanwise_receiver::{Answer, Receiver};
 use spanwise_transport::{Endpoint, Headers, Transport};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Duration;
 
 fn variables(
@@ -130,10 +133,35 @@ pub fn a_provider_that_runs_does_not_show_its_secrets(printed: &Printed) {
             Err(error) => panic!("{error}"),
         };
         report.destinations.iter().for_each(|it| printed.debug(head, it));
+        live_views_show_no_secret(printed, &spanwise);
         printed.result(head, &spanwise.shutdown_timeout(Duration::from_millis(100)));
         printed.debug(head, &spanwise);
         printed.debug(head, spanwise.ledger());
         doctor_shows_no_secret(printed, builder(printed, &set).with_header("x-api-key", SECRET));
+    }
+}
+
+fn live_views_show_no_secret(printed: &Printed, spanwise: &Spanwise) {
+    let view = spanwise.live_view();
+    printed.debug("LiveView", &view);
+    let live = view.snapshot().unwrap();
+    printed.debug("LiveSnapshot", &live);
+    live.destinations.iter().for_each(|it| printed.debug("LiveDestination", it));
+    live.diagnostics.iter().for_each(|it| printed.debug("LiveDiagnostic", it));
+    let endpoint = || AdminEndpoint::builder().with_address("127.0.0.1:0");
+    printed.debug("AdminEndpointBuilder", endpoint());
+    printed.error("AdminError", endpoint().with_address("0.0.0.0:1").build(spanwise).unwrap_err());
+    let admin = endpoint().build(spanwise).unwrap();
+    printed.debug("AdminEndpoint", &admin);
+    for path in ["/metrics", "/debug/spanwise.json"] {
+        let mut stream = TcpStream::connect(admin.local_addr()).unwrap();
+        let request =
+            format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nAuthorization: {SECRET}\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        printed.debug(path, answer);
     }
 }
 

@@ -1,0 +1,139 @@
+//! `/debug/spanwise.json`: the data of the page and of `spanwise top`. The crate's README documents its shape.
+
+mod histograms;
+mod named;
+mod spans;
+
+use crate::json::Json;
+use crate::request::Request;
+use crate::response::{JSON, Response};
+use crate::router::{Route, Runs};
+use crate::routes::metrics::ended;
+use named::Named;
+use spanwise_metrics::MetricsSnapshot;
+use spanwise_sdk::{LiveDestination, LiveDiagnostic, LiveSnapshot, LiveView, Snapshot};
+
+pub(super) const ROUTES: &[Route] =
+    &[Route { path: "/debug/spanwise.json", runs: Runs::Inline, is_page: false, answer: data }];
+
+fn data(view: &LiveView, _request: &Request) -> Response {
+    view.watch_spans();
+    let (Some(live), Some(metrics)) = (view.snapshot(), view.metrics()) else { return ended() };
+    Response::ok(JSON, document(&live, &metrics))
+}
+
+/// The document. Fields may be added; `schema` changes when one changes its meaning.
+fn document(live: &LiveSnapshot, metrics: &MetricsSnapshot) -> String {
+    let named = Named::new(metrics);
+    let mut json = Json::new();
+    json.object(|json| {
+        json.key("schema").integer(SCHEMA);
+        json.key("spanwise_version").string(env!("CARGO_PKG_VERSION"));
+        json.key("service_name").string(&live.service_name);
+        json.key("state").string(live.state);
+        json.key("time_unix_seconds").number(metrics.time_unix_nanos() as f64 / 1e9);
+        json.key("uptime_seconds").number(live.uptime.as_secs_f64());
+        json.key("spans").object(|json| account(json, &live.ledger));
+        json.key("counters").object(|json| {
+            for (counter, count) in live.ledger.counters().filter(|(_, count)| *count > 0) {
+                json.key(counter.name()).integer(count);
+            }
+        });
+        json.key("queue").object(|json| {
+            json.key("used_bytes").number(named.sum("spanwise_queue_usage"));
+            json.key("limit_bytes").number(named.sum("spanwise_queue_limit"));
+            json.key("spans").number(named.sum("otel_sdk_processor_span_queue_size"));
+            json.key("capacity_spans").number(named.sum("otel_sdk_processor_span_queue_capacity"));
+        });
+        json.key("budget").object(|json| {
+            json.key("limit_bytes").integer(live.budget.limit_bytes as u64);
+            json.key("used_bytes").integer(live.budget.used_bytes as u64);
+            json.key("peak_bytes").integer(live.budget.peak_bytes as u64);
+        });
+        json.key("cpu").object(|json| {
+            json.key("sdk_percent").number(named.sum("otel_sdk_cpu_usage_percent"));
+            json.key("exporter_percent").number(named.sum("otel_exporter_cpu_usage_percent"));
+        });
+        json.key("exporter").object(|json| {
+            for (key, name) in EXPORTER {
+                json.key(key).number(named.sum(name));
+            }
+        });
+        json.key("durations").object(|json| {
+            for (key, name) in DURATIONS {
+                json.key(key);
+                histograms::write(json, named.histogram(name).as_ref());
+            }
+        });
+        json.key("sampler").object(|json| {
+            json.key("description").string(&live.sampler.description);
+            json.key("rates").array(|_| {});
+        });
+        json.key("destinations")
+            .array(|json| live.destinations.iter().for_each(|it| destination(json, it)));
+        json.key("diagnostics")
+            .array(|json| live.diagnostics.iter().for_each(|it| diagnostic(json, it)));
+        json.key("recent_spans").object(|json| {
+            json.key("spans").array(|json| spans::write(json, &live.recent_spans));
+        });
+    });
+    json.finish()
+}
+
+fn account(json: &mut Json, ledger: &Snapshot) {
+    json.key("created").integer(ledger.created);
+    json.key("sampled_out").integer(ledger.sampled_out);
+    json.key("exported").integer(ledger.exported);
+    json.key("dropped").integer(ledger.dropped_total());
+    json.key("in_flight").integer(ledger.in_flight);
+    json.key("tail_not_sampled").integer(ledger.tail_not_sampled);
+    json.key("tail_dropped").integer(ledger.tail_dropped);
+    json.key("dropped_by_reason").object(|json| {
+        for (reason, spans) in ledger.drops().filter(|(_, spans)| *spans > 0) {
+            json.key(reason.name()).integer(spans);
+        }
+    });
+}
+
+fn destination(json: &mut Json, destination: &LiveDestination) {
+    json.object(|json| {
+        json.key("name").string(&destination.name);
+        json.key("endpoint").string(&destination.endpoint);
+        json.key("exported").integer(destination.ledger.exported);
+        json.key("dropped").integer(destination.ledger.dropped_total());
+        json.key("in_flight").integer(destination.ledger.in_flight);
+        json.key("last_failure");
+        match &destination.last_failure {
+            Some(failure) => json.string(failure),
+            None => json.null(),
+        }
+    });
+}
+
+fn diagnostic(json: &mut Json, diagnostic: &LiveDiagnostic) {
+    json.object(|json| {
+        json.key("time_unix_seconds").number(diagnostic.unix_nanos as f64 / 1e9);
+        json.key("level").string(diagnostic.level.name());
+        json.key("message").string(&diagnostic.message);
+    });
+}
+
+const SCHEMA: u64 = 1;
+
+/// Fields of `exporter` and the metrics they have the sums of.
+const EXPORTER: [(&str, &str); 6] = [
+    ("connections", "spanwise_exporter_connections"),
+    ("inflight_spans", "otel_sdk_exporter_span_inflight"),
+    ("requests", "spanwise_exporter_requests"),
+    ("retries", "spanwise_exporter_retries"),
+    ("uncompressed_bytes", "spanwise_exporter_uncompressed_bytes"),
+    ("compressed_bytes", "spanwise_exporter_compressed_bytes"),
+];
+
+/// Fields of `durations` and their histograms.
+const DURATIONS: [(&str, &str); 4] = [
+    ("export", "otel_export_duration"),
+    ("batch_processing", "otel_batch_processing_duration"),
+    ("span_creation", "otel_span_creation_duration"),
+    ("stall", "otel_sdk_stall_duration"),
+];

@@ -1,0 +1,23 @@
+//! `/metrics`: Prometheus text or OpenMetrics.
+
+use crate::request::Request;
+use crate::response::{Response, Status};
+use crate::router::{Route, Runs};
+use spanwise_metrics::{TextEncoder, TextFormat};
+use spanwise_sdk::LiveView;
+
+pub(super) const ROUTES: &[Route] =
+    &[Route { path: "/metrics", runs: Runs::Inline, is_page: false, answer: metrics }];
+
+/// The metrics of the provider in the format that `Accept` prefers.
+fn metrics(view: &LiveView, request: &Request) -> Response {
+    let Some(snapshot) = view.metrics() else { return ended() };
+    let format = TextFormat::negotiate(&request.accept);
+    let text = TextEncoder::new(format).encode(&snapshot);
+    Response::ok(format.content_type(), text).with_header("Vary", "Accept")
+}
+
+/// The provider was dropped.
+pub(super) fn ended() -> Response {
+    Response::text(Status::Unavailable, "the tracer provider was dropped")
+}

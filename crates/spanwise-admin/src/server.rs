@@ -1,0 +1,90 @@
+//! [`Server`]: accepts connections, a bounded number at once.
+
+use crate::connection;
+use crate::error::AdminError;
+use crate::router::Router;
+use spanwise_sdk::LiveView;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// The settings of a server.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) allowed_hosts: Vec<String>,
+}
+
+/// A bound socket, and the router of its requests.
+#[derive(Debug)]
+pub(crate) struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Arc<Router>,
+}
+
+impl Server {
+    /// Binds `address`.
+    pub(crate) fn bind(
+        address: SocketAddr,
+        settings: Settings,
+        view: LiveView,
+    ) -> Result<Self, AdminError> {
+        let bind = || -> io::Result<_> {
+            let listener = TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            let bound = listener.local_addr()?;
+            Ok((listener, bound))
+        };
+        let (listener, bound) = bind().map_err(|source| AdminError::Bind { address, source })?;
+        let router = Arc::new(Router::new(view, settings.allowed_hosts));
+        Ok(Self { listener, address: bound, router })
+    }
+
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stopped` is complete. Then it closes the socket and every connection.
+    pub(crate) async fn run(self, stopped: impl Future<Output = ()>) {
+        let Ok(listener) = tokio::net::TcpListener::from_std(self.listener) else { return };
+        let mut serving = pin!(serve(listener, self.router));
+        let mut stopped = pin!(stopped);
+        poll_fn(|cx| match stopped.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => serving.as_mut().poll(cx),
+        })
+        .await;
+    }
+}
+
+async fn serve(listener: tokio::net::TcpListener, router: Arc<Router>) {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // Its drop aborts the connections.
+    let mut connections = JoinSet::new();
+    loop {
+        // Further clients wait in the socket's backlog.
+        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        while connections.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let router = router.clone();
+                connections.spawn(async move {
+                    connection::serve(stream, router).await;
+                    drop(slot);
+                });
+            }
+            // The process has no descriptor left, or the client is gone already.
+            Err(_) => tokio::time::sleep(ACCEPT_AGAIN_AFTER).await,
+        }
+    }
+}
+
+/// Connections at once.
+pub(crate) const MAX_CONNECTIONS: usize = 16;
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);

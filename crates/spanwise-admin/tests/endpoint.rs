@@ -1,0 +1,123 @@
+//! The endpoint over raw sockets.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+use serde_json::Value;
+use spanwise_admin::AdminEndpoint;
+use spanwise_sdk::{Bytes, Outcome, SpanKind, Spanwise};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// A provider whose sink accepts everything.
+fn provider() -> Spanwise {
+    let accept = |_request: Bytes| async { Outcome::Accepted { rejected: 0, message: None } };
+    let builder = Spanwise::builder().with_environment(|_| None).with_sink(accept);
+    builder.with_service_name("shop").build().unwrap()
+}
+
+fn endpoint(spanwise: &Spanwise) -> AdminEndpoint {
+    AdminEndpoint::builder().with_address("127.0.0.1:0").build(spanwise).unwrap()
+}
+
+/// Sends these bytes and reads until the endpoint closes the connection.
+fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(bytes).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+/// Head and body of the answer to a `GET`.
+fn get(address: SocketAddr, path: &str, headers: &str) -> (String, String) {
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n");
+    let answer = exchange(address, request.as_bytes());
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
+    (head.to_owned(), body.to_owned())
+}
+
+#[test]
+fn metrics_have_the_format_that_accept_prefers() {
+    let spanwise = provider();
+    let admin = endpoint(&spanwise);
+    spanwise.tracer("t").root("checkout", SpanKind::Server).finish();
+    let (head, body) = get(admin.local_addr(), "/metrics", "");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(
+        head.contains("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"),
+        "{head}"
+    );
+    assert!(body.contains("\notel_spans_created_total 1\n"), "{body}");
+    let accept = "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
+    let (head, body) = get(admin.local_addr(), "/metrics", accept);
+    assert!(
+        head.contains("\r\nContent-Type: application/openmetrics-text; version=1.0.0"),
+        "{head}"
+    );
+    assert!(body.ends_with("# EOF\n"), "{body}");
+}
+
+#[test]
+fn the_json_has_the_account_of_all_spans() {
+    let spanwise = provider();
+    let admin = endpoint(&spanwise);
+    for _ in 0..3 {
+        spanwise.tracer("t").root("checkout", SpanKind::Server).finish();
+    }
+    spanwise.force_flush().unwrap();
+    let (head, body) = get(admin.local_addr(), "/debug/spanwise.json", "");
+    assert!(head.contains("\r\nContent-Type: application/json\r\n"), "{head}");
+    let value: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(value["schema"], 1);
+    assert_eq!(value["service_name"], "shop");
+    assert_eq!(value["state"], "running");
+    assert_eq!((&value["spans"]["created"], &value["spans"]["exported"]), (&3.into(), &3.into()));
+    assert_eq!(value["budget"]["limit_bytes"], 16 << 20);
+    assert_eq!(value["destinations"].as_array().map(Vec::len), Some(1));
+    assert!(value["uptime_seconds"].as_f64().unwrap() > 0.0);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let time = value["time_unix_seconds"].as_f64().unwrap();
+    assert!((time - now.as_secs_f64()).abs() < 60.0, "{time}");
+}
+
+#[test]
+fn the_json_has_recent_spans_without_attribute_values_and_the_latest_diagnostics() {
+    let reject = |_request: Bytes| async {
+        Outcome::Accepted { rejected: 1, message: Some("no space".into()) }
+    };
+    let spanwise = Spanwise::builder().with_environment(|_| None).with_sink(reject);
+    let spanwise = spanwise.with_diagnostics(|_| {}).build().unwrap();
+    let admin = endpoint(&spanwise);
+    let data = || -> Value {
+        let (_, body) = get(admin.local_addr(), "/debug/spanwise.json", "");
+        assert!(!body.contains("hunter2canary"), "{body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    assert_eq!(data()["recent_spans"]["spans"], Value::Array(Vec::new()));
+    let tracer = spanwise.tracer("scope");
+    let mut root = tracer.root("GET /", SpanKind::Server);
+    root.attribute("password", "hunter2canary");
+    let mut child = tracer.child("SELECT", SpanKind::Client, root.context());
+    child.event("hunter2canary", &[]);
+    child.finish();
+    root.finish();
+    spanwise.force_flush().unwrap();
+    let data = data();
+    let spans = data["recent_spans"]["spans"].as_array().unwrap();
+    let names: Vec<_> = spans.iter().map(|span| &span["name"]).collect();
+    assert_eq!(names, ["SELECT", "GET /"]);
+    assert_eq!(spans[0]["parent_span_id"], spans[1]["span_id"]);
+    assert_eq!(spans[0]["trace_id"], spans[1]["trace_id"]);
+    assert_eq!(spans[1]["parent_span_id"], Value::Null);
+    assert_eq!((&spans[0]["kind"], &spans[1]["kind"]), (&"client".into(), &"server".into()));
+    assert_eq!((&spans[0]["status"], &spans[0]["scope"]), (&"unset".into(), &"scope".into()));
+    assert!(spans[0]["start_unix_micros"].as_u64() >= spans[1]["start_unix_micros"].as_u64());
+    assert!(spans[0]["duration_micros"].as_f64() <= spans[1]["duration_micros"].as_f64());
+    let diagnostics = data["diagnostics"].as_array().unwrap();
+    let has =
+        |text: &str| diagnostics.iter().any(|it| it["message"].as_str().unwrap().contains(text));
+    assert!(has("no space"), "{diagnostics:?}");
+    assert!(diagnostics.iter().all(|it| it["level"] == "error"), "{diagnostics:?}");
+    assert_eq!(data["spans"]["dropped_by_reason"]["partial_rejected"], 1);
+}
