@@ -40,7 +40,7 @@ pub use event::ExportEvent;
 pub use exporter::Exporter;
 pub use hold_back::{HoldBack, HoldCause, HoldContext, HoldDecision};
 pub use local_trace::{LocalSpan, LocalSpans, LocalTrace};
-pub use observer::Observer;
+pub use observer::{LastWork, Observer};
 pub use on_full::OnFull;
 pub use prepared::PreparedExporter;
 pub use queue::SpanQueue;

@@ -2,6 +2,8 @@
 
 use crate::drained::DrainedChunk;
 use crate::event::ExportEvent;
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Instant;
 
 /// Receives the exporter's events, and has a turn of its thread.
@@ -27,7 +29,18 @@ pub trait Observer: Send + 'static {
         let _unused = now;
         None
     }
+
+    /// The last work of the observer, when every span has its outcome: the thread runs the future on its runtime, at
+    /// most until `until`, the deadline of the shutdown, and then reports [`ExportEvent::ShutDown`] and answers the
+    /// shutdown. Default none.
+    fn last_work(&mut self, until: Instant) -> Option<LastWork> {
+        let _unused = until;
+        None
+    }
 }
+
+/// The future of [`Observer::last_work`].
+pub type LastWork = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// No observer.
 impl Observer for () {}

@@ -45,6 +45,8 @@ pub(crate) struct ExportThread {
     /// Sent at the end of a turn, after what was lost has been reported.
     replies: Vec<Reply>,
     is_started: bool,
+    /// The deadline of the shutdown, once there is one.
+    shutdown_until: Instant,
     /// The shutdown is complete: every span has its outcome.
     is_finished: bool,
     #[cfg(test)]
@@ -79,6 +81,7 @@ impl ExportThread {
             waiting: HashMap::new(),
             replies: Vec::new(),
             is_started: false,
+            shutdown_until: Instant::now(),
             is_finished: false,
             #[cfg(test)]
             turns_to_fail: 0,
@@ -107,7 +110,7 @@ impl ExportThread {
                     failed_in_a_row = 0;
                     until
                 }
-                Ok(Turn::Finish) => return,
+                Ok(Turn::Finish) => return self.finish().await,
                 Err(panic) => {
                     failed_in_a_row += 1;
                     self.observer.panicked("the export loop", panic);
@@ -136,7 +139,10 @@ impl ExportThread {
         for Command { kind, deadline, done } in self.inbox.0.take() {
             let id = match kind {
                 CommandKind::Flush => machine.flush(deadline),
-                CommandKind::Shutdown => machine.shutdown(deadline),
+                CommandKind::Shutdown => {
+                    self.shutdown_until = deadline;
+                    machine.shutdown(deadline)
+                }
             };
             self.waiting.insert(id, done);
         }
@@ -175,26 +181,30 @@ impl ExportThread {
             self.observer.panicked("the sink's drop", panic);
         }
         events.into_iter().for_each(|event| self.observer.report(event));
-        match &mut turn {
-            Turn::WaitUntil(until) => {
-                let due = self.observer.turn(now);
-                // An observer that is always due must not keep the thread busy.
-                *until = due.map_or(*until, |due| due.max(now + MIN_WAIT).min(*until));
-            }
-            Turn::Finish => self.finish(),
+        if let Turn::WaitUntil(until) = &mut turn {
+            let due = self.observer.turn(now);
+            // An observer that is always due must not keep the thread busy.
+            *until = due.map_or(*until, |due| due.max(now + MIN_WAIT).min(*until));
+            self.reply();
         }
+        turn
+    }
+
+    fn reply(&mut self) {
         for reply in self.replies.drain(..) {
             if let Some(done) = self.waiting.remove(&reply.id) {
                 done.send(reply.is_done);
             }
         }
-        turn
     }
 
-    fn finish(&mut self) {
+    /// Every span has its outcome: ends the observer's work, and answers the shutdown.
+    async fn finish(mut self) {
         self.is_finished = true;
         self.sending.abort();
+        self.observer.last_work(self.shutdown_until).await;
         self.observer.report(ExportEvent::ShutDown);
+        self.reply();
     }
 
     /// Waits for a notification, the end of a request, or `until`. True when notified.

@@ -93,7 +93,7 @@ pub mod export {
     pub use spanwise_export::{
         BatchConfig, BatchConfigError, BuildError, Destination, DynamicBatchConfig,
         DynamicTransport, ExportEvent, Exporter, ExporterBuilder, FlushError, HoldBack, HoldCause,
-        HoldContext, HoldDecision, LocalSpan, LocalSpans, LocalTrace, Observer, OnFull,
+        HoldContext, HoldDecision, LastWork, LocalSpan, LocalSpans, LocalTrace, Observer, OnFull,
         PreparedExporter, PreparedTransport, ScopeTable, ShedThreshold, SpanQueue, TailDecision,
         TailSampler, TailSampling, sans_io,
     };

@@ -3,7 +3,8 @@
 use crate::drained::DrainedChunk;
 use crate::event::ExportEvent;
 use crate::observer::Observer;
-use spanwise_worker::{CaughtPanic, catch_panic};
+use spanwise_worker::__private::timer_deadline;
+use spanwise_worker::{CaughtPanic, catch_panic, catch_panic_async};
 use std::time::Instant;
 
 /// An observer whose panics are caught, counted and reported to it.
@@ -41,6 +42,23 @@ impl FencedObserver {
             self.panicked(OBSERVER, panic);
             None
         })
+    }
+
+    /// Runs the observer's last work, at most until `until`.
+    pub(super) async fn last_work(&mut self, until: Instant) {
+        let Some(observer) = &mut self.observer else { return };
+        let work = catch_panic(|| observer.last_work(until));
+        let ended = match work {
+            Ok(None) => return,
+            Ok(Some(work)) => {
+                let work = catch_panic_async(work);
+                tokio::time::timeout_at(timer_deadline(until).into(), work).await.unwrap_or(Ok(()))
+            }
+            Err(panic) => Err(panic),
+        };
+        if let Err(panic) = ended {
+            self.panicked(OBSERVER, panic);
+        }
     }
 
     /// Counts and reports a panic.

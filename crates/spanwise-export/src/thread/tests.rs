@@ -1,9 +1,10 @@
 //! Turns that panic, which no code of a user's can cause: the fault is injected.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 use super::*;
 use crate::Exporter;
 use crate::inbox::Inbox;
+use crate::observer::LastWork;
 use spanwise_ledger::{DropReason, Ledger};
 use spanwise_transport::Outcome;
 use spanwise_wire::SpanMeta;
@@ -67,9 +68,58 @@ fn ask(thread: &ExportThread, kind: CommandKind) -> oneshot::Receiver<bool> {
     answer
 }
 
+fn accepted() -> Option<Outcome> {
+    Some(Outcome::Accepted { rejected: 0, message: None })
+}
+
+/// An observer with this last work.
+struct Working(Recording, fn(Recording) -> LastWork);
+
+impl Observer for Working {
+    fn event(&mut self, event: ExportEvent) {
+        self.0.event(event);
+    }
+
+    fn last_work(&mut self, until: Instant) -> Option<LastWork> {
+        assert!(until > Instant::now());
+        Some((self.1)(self.0.clone()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_awaits_the_last_work_until_its_deadline() {
+    let works: [(fn(Recording) -> LastWork, &[&str]); 3] = [
+        (
+            |lines| {
+                Box::pin(async move {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    lines.0.lock().unwrap().push("worked".to_owned());
+                })
+            },
+            &["worked", "shut down", "ending"],
+        ),
+        (|_| Box::pin(std::future::pending()), &["shut down", "ending"]),
+        (
+            |_| Box::pin(async { panic!("on purpose") }),
+            &["the exporter's observer 1", "shut down", "ending"],
+        ),
+    ];
+    for (work, expected) in works {
+        let Bench { queue, mut thread, lines } = bench(accepted);
+        thread.observer = FencedObserver::new(Box::new(Working(lines.clone(), work)));
+        push(&queue, 9);
+        let answer = ask(&thread, CommandKind::Shutdown);
+        queue.close();
+        let (_notifier, notified) = notify();
+        thread.run(notified).await;
+        assert_eq!(answer.recv_until(Instant::now()), Some(true));
+        assert_eq!(*lines.0.lock().unwrap(), expected);
+        assert_eq!(queue.ledger().snapshot().exported, 9);
+    }
+}
+
 #[tokio::test]
 async fn a_turn_that_panics_is_reported_and_the_next_turn_exports() {
-    let accepted = || Some(Outcome::Accepted { rejected: 0, message: None });
     let Bench { queue, mut thread, lines } = bench(accepted);
     push(&queue, 9);
     thread.turns_to_fail = MAX_FAILED_TURNS - 1;
