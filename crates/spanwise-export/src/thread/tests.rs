@@ -72,6 +72,9 @@ fn accepted() -> Option<Outcome> {
     Some(Outcome::Accepted { rejected: 0, message: None })
 }
 
+/// A last work, and the lines that follow.
+type Case = (fn(Recording) -> LastWork, &'static [&'static str]);
+
 /// An observer with this last work.
 struct Working(Recording, fn(Recording) -> LastWork);
 
@@ -88,7 +91,7 @@ impl Observer for Working {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_awaits_the_last_work_until_its_deadline() {
-    let works: [(fn(Recording) -> LastWork, &[&str]); 3] = [
+    let works: [Case; 3] = [
         (
             |lines| {
                 Box::pin(async move {
