@@ -18,6 +18,7 @@ pub(crate) struct Response {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     Ok,
+    Found,
     BadRequest,
     Forbidden,
     NotFound,
@@ -99,6 +100,7 @@ impl Status {
     fn line(self) -> &'static str {
         match self {
             Self::Ok => "200 OK",
+            Self::Found => "302 Found",
             Self::BadRequest => "400 Bad Request",
             Self::Forbidden => "403 Forbidden",
             Self::NotFound => "404 Not Found",
@@ -115,6 +117,7 @@ impl Status {
 }
 
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
 pub(crate) const JSON: &str = "application/json";
 /// No response is guessed to be of another type, stored, or read by a page of another site.
 const SECURITY: &str = "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n\

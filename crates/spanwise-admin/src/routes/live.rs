@@ -11,7 +11,7 @@ use crate::router::{Route, Runs};
 use crate::routes::metrics::ended;
 use named::Named;
 use spanwise_metrics::MetricsSnapshot;
-use spanwise_sdk::{LiveDestination, LiveDiagnostic, LiveSnapshot, LiveView, Snapshot};
+use spanwise_sdk::{Counter, LiveDestination, LiveDiagnostic, LiveSnapshot, LiveView, Snapshot};
 
 pub(super) const ROUTES: &[Route] =
     &[Route { path: "/debug/spanwise.json", runs: Runs::Inline, is_page: false, answer: data }];
@@ -58,6 +58,9 @@ fn document(live: &LiveSnapshot, metrics: &MetricsSnapshot) -> String {
             for (key, name) in EXPORTER {
                 json.key(key).number(named.sum(name));
             }
+            let requests = named.sum("spanwise_exporter_requests");
+            let counted = live.ledger.counter(Counter::Requests);
+            json.key("requests").number(requests.unwrap_or(counted as f64));
         });
         json.key("durations").object(|json| {
             for (key, name) in DURATIONS {
@@ -121,10 +124,9 @@ fn diagnostic(json: &mut Json, diagnostic: &LiveDiagnostic) {
 const SCHEMA: u64 = 1;
 
 /// Fields of `exporter` and the metrics they have the sums of.
-const EXPORTER: [(&str, &str); 6] = [
+const EXPORTER: [(&str, &str); 5] = [
     ("connections", "spanwise_exporter_connections"),
     ("inflight_spans", "otel_sdk_exporter_span_inflight"),
-    ("requests", "spanwise_exporter_requests"),
     ("retries", "spanwise_exporter_retries"),
     ("uncompressed_bytes", "spanwise_exporter_uncompressed_bytes"),
     ("compressed_bytes", "spanwise_exporter_compressed_bytes"),

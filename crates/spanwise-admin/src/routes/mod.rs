@@ -2,10 +2,11 @@
 
 mod live;
 mod metrics;
+mod page;
 
 use crate::router::Route;
 
 /// All routes. A new family adds its table here.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
-    [metrics::ROUTES, live::ROUTES].into_iter().flatten()
+    [metrics::ROUTES, live::ROUTES, page::ROUTES].into_iter().flatten()
 }

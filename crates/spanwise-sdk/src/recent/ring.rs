@@ -120,7 +120,7 @@ fn bytes_of(span: &LiveSpan) -> usize {
 }
 
 const MAX_BYTES: usize = 256 << 10;
-const MAX_SPANS: usize = 512;
+const MAX_SPANS: usize = 300;
 const MAX_NAME_BYTES: usize = 128;
 
 #[cfg(test)]

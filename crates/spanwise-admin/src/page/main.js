@@ -1,0 +1,64 @@
+// Asks for the data every second, and draws it.
+
+const EVERY = 1000;
+let isPaused = false;
+let failedSince = null;
+
+async function ask() {
+  const answer = await fetch("/debug/spanwise.json", { cache: "no-store", signal: AbortSignal.timeout(4000) });
+  if (!answer.ok) throw new Error(`the process answers ${answer.status}`);
+  return answer.json();
+}
+
+function draw() {
+  const data = answers[answers.length - 1];
+  if (!data) return;
+  for (const part of [drawHeader, drawVerdict, drawPipeline, drawThroughput, drawDrops, drawLatency, drawBatch, drawBudget, drawSampler, drawTraces, drawDiagnostics, drawDestinations]) part(data);
+}
+
+function drawFailure() {
+  $("state").dataset.level = "bad";
+  setText($("state"), "no answer");
+  $("verdict").dataset.level = "bad";
+  setText($("verdict-text"), "The process does not answer");
+  setText($("verdict-detail"), `since ${failedSince.toLocaleTimeString("en-GB")}; asking again every second`);
+}
+
+async function turn() {
+  const began = performance.now();
+  if (!isPaused && !document.hidden) {
+    try {
+      remember(await ask());
+      failedSince = null;
+      draw();
+    } catch {
+      failedSince = failedSince || new Date();
+      drawFailure();
+    }
+  }
+  // The second answer comes early: rates need two.
+  const wait = answers.length === 1 ? 300 : EVERY;
+  setTimeout(turn, Math.max(50, wait - (performance.now() - began)));
+}
+
+$("pause").addEventListener("click", () => {
+  isPaused = !isPaused;
+  $("pause").setAttribute("aria-pressed", String(isPaused));
+  setText($("pause"), isPaused ? "Resume" : "Pause");
+});
+
+const THEMES = { auto: "light dark", light: "light", dark: "dark" };
+$("theme").addEventListener("click", () => {
+  const names = Object.keys(THEMES), present = document.documentElement.dataset.theme || "auto";
+  const next = names[(names.indexOf(present) + 1) % names.length];
+  document.documentElement.dataset.theme = next;
+  document.documentElement.style.colorScheme = THEMES[next];
+  setText($("theme"), `Theme: ${next}`);
+});
+
+let isResizing = 0;
+addEventListener("resize", () => {
+  clearTimeout(isResizing);
+  isResizing = setTimeout(draw, 80);
+});
+turn();
