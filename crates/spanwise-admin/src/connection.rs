@@ -5,13 +5,11 @@ use crate::response::{Response, Status};
 use crate::router::Router;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// Serves requests until the client closes the connection, breaks a rule or is too slow.
-pub(crate) async fn serve(mut stream: TcpStream, router: Arc<Router>) {
-    let _best_effort = stream.set_nodelay(true);
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, router: Arc<Router>) {
     let mut buffer = Vec::with_capacity(1024);
     for served in 1..=MAX_REQUESTS {
         let (response, is_head, keeps_alive) = match head(&mut stream, &mut buffer).await {
@@ -62,7 +60,7 @@ enum Head {
 }
 
 /// Reads until `buffer` has a whole head.
-async fn head(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Head {
+async fn head<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut Vec<u8>) -> Head {
     // One deadline for the head: a client that sends a byte now and then does not extend it.
     let mut until = Instant::now() + if buffer.is_empty() { IDLE } else { HEAD };
     let mut searched = 0_usize;
@@ -95,7 +93,7 @@ async fn head(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Head {
 
 /// Closes the connection. With unread bytes the system would reset it, and the client could lose the response: so this reads what
 /// still comes, for a bounded time.
-async fn close(mut stream: TcpStream) {
+async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
     if stream.shutdown().await.is_err() {
         return;
     }
@@ -123,3 +121,6 @@ const IDLE: Duration = Duration::from_secs(5);
 const WRITE: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_millis(500);
 const MAX_DRAIN_READS: u32 = 64;
+
+#[cfg(test)]
+mod tests;

@@ -73,6 +73,7 @@ async fn serve(listener: tokio::net::TcpListener, router: Arc<Router>) {
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) => {
+                let _best_effort = stream.set_nodelay(true);
                 let router = router.clone();
                 connections.spawn(async move {
                     connection::serve(stream, router).await;

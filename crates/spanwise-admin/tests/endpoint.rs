@@ -2,40 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+mod common;
+
+use common::{endpoint, get, provider};
 use serde_json::Value;
-use spanwise_admin::AdminEndpoint;
 use spanwise_sdk::{Bytes, Outcome, SpanKind, Spanwise};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-
-/// A provider whose sink accepts everything.
-fn provider() -> Spanwise {
-    let accept = |_request: Bytes| async { Outcome::Accepted { rejected: 0, message: None } };
-    let builder = Spanwise::builder().with_environment(|_| None).with_sink(accept);
-    builder.with_service_name("shop").build().unwrap()
-}
-
-fn endpoint(spanwise: &Spanwise) -> AdminEndpoint {
-    AdminEndpoint::builder().with_address("127.0.0.1:0").build(spanwise).unwrap()
-}
-
-/// Sends these bytes and reads until the endpoint closes the connection.
-fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(bytes).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    String::from_utf8(answer).unwrap()
-}
-
-/// Head and body of the answer to a `GET`.
-fn get(address: SocketAddr, path: &str, headers: &str) -> (String, String) {
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n");
-    let answer = exchange(address, request.as_bytes());
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
-    (head.to_owned(), body.to_owned())
-}
 
 #[test]
 fn metrics_have_the_format_that_accept_prefers() {
