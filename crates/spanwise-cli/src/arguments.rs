@@ -1,14 +1,22 @@
 //! The arguments of the command line, and the subcommand that they select.
 
 use crate::command::{Arguments, Command, FileArgument, Output};
+#[cfg(feature = "top")]
+use crate::top;
 use crate::{config_check, config_explain, doctor, explain, slip};
 use lexopt::prelude::{Long, Short, Value};
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
-const COMMANDS: &[Command] =
-    &[doctor::COMMAND, config_explain::COMMAND, config_check::COMMAND, explain::COMMAND];
+const COMMANDS: &[Command] = &[
+    doctor::COMMAND,
+    config_explain::COMMAND,
+    config_check::COMMAND,
+    explain::COMMAND,
+    #[cfg(feature = "top")]
+    top::COMMAND,
+];
 
 /// Runs the subcommand of `arguments`. Exits with 0 if all is well, 1 if not, and 2 for arguments that are not accepted.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -39,6 +47,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
             Long("json") => given.json = true,
+            Long("once") => given.once = true,
             Long("processor") => {
                 let name = parser.value().map_err(|error| error.to_string())?;
                 given.processor = Some(name.to_string_lossy().into_owned());
@@ -56,8 +65,16 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
                 }
             }
             Value(value)
+                if given.url.is_none()
+                    && command.is_some_and(|it| it.file == FileArgument::Url) =>
+            {
+                given.url = Some(value.to_string_lossy().into_owned());
+            }
+            Value(value)
                 if given.file.is_none()
-                    && command.is_some_and(|it| it.file != FileArgument::None) =>
+                    && command.is_some_and(|it| {
+                        !matches!(it.file, FileArgument::None | FileArgument::Url)
+                    }) =>
             {
                 given.file = Some(value.into());
             }
@@ -86,6 +103,12 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
             if *file != FileArgument::WithTraces && given.processor.is_some() =>
         {
             Err(format!("`{name}` has no option `--processor`"))
+        }
+        Some(Command { file, name, .. }) if *file != FileArgument::Url && given.once => {
+            Err(format!("`{name}` has no option `--once`"))
+        }
+        Some(Command { file: FileArgument::Url, name, .. }) if given.json => {
+            Err(format!("`{name}` has no option `--json`: the endpoint itself is JSON"))
         }
         Some(command) if command.file == FileArgument::Required && given.file.is_none() => {
             Err(format!("`{}` needs a file", command.name))
@@ -134,8 +157,11 @@ fn printable(problem: &str) -> String {
     text
 }
 
-/// Whether the text is written. A closed pipe is no error: the reader has what it wants. A full disk is one.
+/// Whether the text is written; no text is no line. A closed pipe is no error: the reader has what it wants. A full disk is one.
 fn print(text: &str) -> bool {
+    if text.is_empty() {
+        return true;
+    }
     let mut output = std::io::stdout().lock();
     match writeln!(output, "{}", text.trim_end()).and_then(|()| output.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -149,7 +175,7 @@ fn print(text: &str) -> bool {
 
 const EACH: &str = "\n`spanwise <command> --help` explains one of them. The exit status is 0 if all is well, 1 if not, and 2 for \
                     arguments that are not accepted.";
-const OPTIONS: [&str; 4] = ["--json", "--help", "--version", "--processor"];
+const OPTIONS: [&str; 5] = ["--json", "--help", "--version", "--processor", "--once"];
 /// The exit status for arguments that are not accepted.
 const USAGE: u8 = 2;
 
@@ -189,6 +215,7 @@ mod tests {
         assert!(problem("explain a b --processor").contains("--processor"));
         assert_eq!(problem("doctor --processor x"), "`doctor` has no option `--processor`");
         assert!(problem("doctor a b").contains('a'), "{}", problem("doctor a b"));
+        assert_eq!(problem("doctor --once"), "`doctor` has no option `--once`");
     }
 
     #[test]

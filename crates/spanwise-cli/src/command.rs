@@ -22,6 +22,9 @@ pub(crate) enum FileArgument {
     Required,
     /// The settings, and the traces that they are about.
     WithTraces,
+    /// No file: the URL of a process.
+    #[cfg_attr(not(feature = "top"), allow(dead_code, reason = "only `top` has it"))]
+    Url,
 }
 
 /// The arguments of a subcommand.
@@ -31,6 +34,10 @@ pub(crate) struct Arguments {
     pub file: Option<PathBuf>,
     pub traces: Option<PathBuf>,
     pub processor: Option<String>,
+    #[cfg_attr(not(feature = "top"), allow(dead_code, reason = "only `top` reads it"))]
+    pub url: Option<String>,
+    #[cfg_attr(not(feature = "top"), allow(dead_code, reason = "only `top` reads it"))]
+    pub once: bool,
 }
 
 /// The text of a subcommand, and whether all is well.

@@ -12,6 +12,8 @@ mod features;
 mod problems;
 mod rust_log;
 mod slip;
+#[cfg(feature = "top")]
+mod top;
 mod traces_file;
 
 use std::process::ExitCode;
