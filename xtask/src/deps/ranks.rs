@@ -124,6 +124,7 @@ const RANKS: &[(Rank, &[&str])] = &[
             "spanwise-batch",
             "spanwise-metrics",
             "spanwise-pool",
+            "spanwise-profiling",
             "spanwise-receiver",
             "spanwise-redact",
             "spanwise-sampling",
