@@ -50,7 +50,8 @@ fn message(profile: &Profile) -> Vec<u8> {
         put_message(&mut out, tag(5), |out| {
             put(out, 1, id);
             put(out, 2, name);
-            put(out, 3, name);
+            // Without the symbol's own name, field 3: pprof shortens a name that equals it as one of C++, and
+            // cuts `<T as Trait>` out of it.
             put(out, 4, file);
         });
     }
