@@ -1,6 +1,6 @@
 //! A bench to copy: the time and the allocations that tracing adds to your code.
 //!
-//! Copy this file to `benches/tracing.rs` of your package, and replace the body of `handler`. The page
+//! Copy this file to the folder `benches` of your package, as `tracing.rs`, and replace the body of `handler`. The page
 //! `docs/benchmarking-your-code.md` of Spanwise has the lines for `Cargo.toml`.
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -10,7 +10,8 @@
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, global};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// A test runs it too.
+pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A local receiver, so that the example needs no collector.
     let receiver = spanwise_receiver::Receiver::builder().start()?;
 
@@ -25,6 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let report = provider.shutdown()?;
     println!("{report}");
     println!("the receiver counted {} spans", receiver.stats().spans);
+    assert_eq!((report.ledger.exported, receiver.stats().spans), (200, 200));
     Ok(())
 }
 

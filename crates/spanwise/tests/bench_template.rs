@@ -16,6 +16,7 @@ fn the_template_measures_and_checks_its_answers() {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(1))
         .measurement_time(Duration::from_millis(10))
+        .nresamples(1_000)
         .without_plots();
     template::times(&mut criterion);
 }

@@ -207,7 +207,9 @@ fn pages_name_files_that_exist() {
         "DIAGNOSTICS.md",
         "MEMORY.md",
         "STYLE.md",
+        "benchmarking-your-code.md",
         "configuration.md",
+        "examples.md",
     ];
     let pages = pages.map(|page| root.join("docs").join(page));
     let pages = pages.into_iter().chain(files(&root.join("docs/decisions")));
@@ -229,6 +231,20 @@ fn pages_name_files_that_exist() {
         }
     }
     assert!(seen > 40, "only {seen} files were found");
+}
+
+/// The page of examples names each example of each crate.
+#[test]
+fn every_example_is_on_the_page_of_examples() {
+    let page = fs::read_to_string(crate_path("../docs/examples.md")).unwrap();
+    let crates = fs::read_dir(crate_path("")).unwrap().map(|entry| entry.unwrap().path());
+    let folders = crates.map(|path| path.join("examples")).filter(|path| path.is_dir());
+    let examples: Vec<_> = folders.flat_map(|folder| files(&folder)).collect();
+    assert!(examples.len() >= 25, "only {} examples were found", examples.len());
+    for example in examples {
+        let name = example.file_stem().unwrap().to_str().unwrap();
+        assert!(page.contains(&format!("[`{name}`](")), "{}", example.display());
+    }
 }
 
 /// The tests that a decision names as its proof exist.
