@@ -16,11 +16,15 @@ pub struct AdminEndpointBuilder {
     allowed_hosts: Vec<String>,
 }
 
-impl AdminEndpointBuilder {
-    pub(crate) fn new() -> Self {
-        Self { address: DEFAULT.to_owned(), non_loopback: false, allowed_hosts: Vec::new() }
+impl AdminEndpoint {
+    /// A builder with the address 127.0.0.1:9464.
+    pub fn builder() -> AdminEndpointBuilder {
+        let (address, allowed_hosts) = (DEFAULT.to_owned(), Vec::new());
+        AdminEndpointBuilder { address, non_loopback: false, allowed_hosts }
     }
+}
 
+impl AdminEndpointBuilder {
     /// The address and port to listen at, such as `127.0.0.1:9464`, `[::1]:9464` or `localhost:9464` (127.0.0.1). Port 0 is one that
     /// the system chooses: see [`AdminEndpoint::local_addr`]. Default `127.0.0.1:9464`, the port of Prometheus exporters of OpenTelemetry.
     pub fn with_address(mut self, address: impl Into<String>) -> Self {

@@ -1,6 +1,5 @@
 //! [`AdminEndpoint`]: the running endpoint.
 
-use crate::builder::AdminEndpointBuilder;
 use crate::error::AdminError;
 use crate::server::Server;
 use spanwise_sdk::opentelemetry::Context;
@@ -25,11 +24,6 @@ pub struct AdminEndpoint {
 }
 
 impl AdminEndpoint {
-    /// A builder with the address 127.0.0.1:9464.
-    pub fn builder() -> AdminEndpointBuilder {
-        AdminEndpointBuilder::new()
-    }
-
     pub(crate) fn start(server: Server) -> Result<Self, AdminError> {
         let address = server.local_addr();
         let stop = Arc::new(AtomicBool::new(false));

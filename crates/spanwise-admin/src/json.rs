@@ -90,7 +90,7 @@ impl Json {
         for letter in value.chars() {
             match letter {
                 '"' | '\\' => self.text.extend(['\\', letter]),
-                // `<` is escaped so that no text of a span ends a script element, whoever embeds it; the two separators end a
+                // `<` is escaped so that no text of a span ends a script element of a page that embeds it; the two separators end a
                 // line of JavaScript.
                 control
                     if control < ' '

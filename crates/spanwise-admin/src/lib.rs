@@ -11,6 +11,7 @@ mod host;
 mod json;
 mod request;
 mod response;
+mod route;
 mod router;
 mod routes;
 mod server;

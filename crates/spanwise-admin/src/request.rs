@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn other_heads_are_refused() {
+    fn other_requests_are_refused() {
         for (head, expected) in [
             ("GET /", HeadError::Malformed),
             ("", HeadError::Malformed),

@@ -3,30 +3,11 @@
 use crate::host;
 use crate::request::Request;
 use crate::response::{Response, Status};
+use crate::route::{Route, Runs};
 use crate::routes;
 use spanwise_sdk::LiveView;
 use spanwise_worker::catch_panic;
 use std::sync::Arc;
-
-/// A path and the function that answers its requests.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Route {
-    pub(crate) path: &'static str,
-    pub(crate) runs: Runs,
-    /// A link of another site may lead here: the route shows a page, and takes no time.
-    pub(crate) is_page: bool,
-    pub(crate) answer: fn(&LiveView, &Request) -> Response,
-}
-
-/// The thread of a route's function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Runs {
-    /// The endpoint's thread: it reads a snapshot.
-    Inline,
-    /// One of two threads for routes that take their time.
-    #[allow(dead_code, reason = "for the routes of features")]
-    Blocking,
-}
 
 /// Answers requests for one provider.
 #[derive(Debug)]

@@ -80,7 +80,7 @@ async fn serve(listener: tokio::net::TcpListener, router: Arc<Router>) {
                     drop(slot);
                 });
             }
-            // The process has no descriptor left, or the client is gone already.
+            // The process has no descriptor left, or the client has closed the connection already.
             Err(_) => tokio::time::sleep(ACCEPT_AGAIN_AFTER).await,
         }
     }

@@ -7,7 +7,7 @@ mod spans;
 use crate::json::Json;
 use crate::request::Request;
 use crate::response::{JSON, Response};
-use crate::router::{Route, Runs};
+use crate::route::{Route, Runs};
 use crate::routes::metrics::ended;
 use named::Named;
 use spanwise_metrics::MetricsSnapshot;

@@ -2,7 +2,7 @@
 
 use crate::request::Request;
 use crate::response::{Response, Status};
-use crate::router::{Route, Runs};
+use crate::route::{Route, Runs};
 use spanwise_metrics::{TextEncoder, TextFormat};
 use spanwise_sdk::LiveView;
 

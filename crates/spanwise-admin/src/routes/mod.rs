@@ -4,7 +4,7 @@ mod live;
 mod metrics;
 mod page;
 
-use crate::router::Route;
+use crate::route::Route;
 
 /// All routes. A new family adds its table here.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {

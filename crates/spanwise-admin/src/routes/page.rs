@@ -2,7 +2,7 @@
 
 use crate::request::Request;
 use crate::response::{HTML, Response, Status};
-use crate::router::{Route, Runs};
+use crate::route::{Route, Runs};
 use spanwise_sdk::LiveView;
 use spanwise_worker::random_bytes;
 use std::fmt::Write as _;

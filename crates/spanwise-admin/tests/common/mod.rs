@@ -1,6 +1,7 @@
 //! A provider, its endpoint, and a client that writes raw bytes.
 
 #![allow(dead_code, reason = "no test uses all of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 use spanwise_admin::AdminEndpoint;
 use spanwise_sdk::{Bytes, Outcome, Spanwise};
