@@ -3,6 +3,7 @@
 use crate::dynamic_limits::DynamicLimits;
 use crate::processor::{ReadableSpan, SpanObserver};
 use crate::recent::RecentSpans;
+use crate::span_metrics::SpanMetricsRecorder;
 use crate::start::Scopes;
 use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
 use spanwise_export::{OnFull, ScopeTable, SpanQueue};
@@ -36,6 +37,8 @@ pub(crate) struct Core {
     pub(crate) exports: bool,
     /// Tail sampling decides about all spans of this process, and so they are recorded, sampled or not.
     pub(crate) records_all: bool,
+    /// The metrics of all spans. With them, the queue is never [accepting](SpanQueue::is_accepting) either.
+    pub(crate) span_metrics: Option<Box<SpanMetricsRecorder>>,
 }
 
 /// The phase of a provider.
@@ -79,6 +82,7 @@ impl Core {
             observer: None,
             exports: phase == Phase::Running,
             records_all: false,
+            span_metrics: None,
         }
     }
 
@@ -109,6 +113,17 @@ impl Core {
     pub(crate) fn recording_all(mut self, records_all: bool) -> Self {
         self.records_all = records_all;
         self
+    }
+
+    /// Adds metrics of all spans. The queue then checks each start.
+    pub(crate) fn with_span_metrics(mut self, metrics: Option<Box<SpanMetricsRecorder>>) -> Self {
+        self.span_metrics = metrics;
+        self
+    }
+
+    /// Whether spans that are not sampled are recorded for metrics.
+    pub(crate) fn records_for_metrics(&self) -> bool {
+        self.span_metrics.as_ref().is_some_and(|metrics| metrics.records())
     }
 
     /// Whether a span that starts or ends now on this thread is observed.

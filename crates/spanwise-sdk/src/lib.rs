@@ -26,6 +26,7 @@ mod record;
 #[cfg_attr(not(any(feature = "jaeger", feature = "xray")), path = "no_remote_sampling.rs")]
 mod remote_sampling;
 mod remote_slot;
+mod span_metrics;
 mod span_route;
 mod start;
 mod tail;
@@ -53,6 +54,7 @@ pub use processor::{ProcessorError, ReadableSpan, SpanProcessor};
 pub use provider::Spanwise;
 pub use recent::LiveSpan;
 pub use record::Span;
+pub use span_metrics::{DurationUnit, SpanMetrics, SpanMetricsBuilder, SpanMetricsError};
 pub use spanwise_batch::{AdaptiveBatchSize, BatchLimits, BatchPreset, BatchSize};
 pub use spanwise_export::{
     BatchConfig, BatchConfigError, Destination, DynamicBatchConfig, LocalSpan, LocalSpans,

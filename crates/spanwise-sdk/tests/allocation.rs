@@ -7,7 +7,9 @@ use opentelemetry::trace::{Span as _, SpanContext, Status, TraceContextExt, Trac
 use opentelemetry::{Context, KeyValue};
 use spanwise_sdk::read::ValueView;
 use spanwise_sdk::sampling::Sampler;
-use spanwise_sdk::{LocalTrace, ReadableSpan, Span, SpanKind, SpanProcessor, Tracer, Value};
+use spanwise_sdk::{
+    LocalTrace, ReadableSpan, Span, SpanKind, SpanMetrics, SpanProcessor, Tracer, Value,
+};
 use spanwise_testkit::CountingAllocator;
 use spanwise_testkit::allocator::allocations_on_this_thread;
 use std::borrow::Cow;
@@ -68,6 +70,35 @@ fn application_threads_do_not_allocate_after_warm_up() {
     bench.finish();
     with_a_processor();
     with_tail_sampling();
+    with_span_metrics();
+}
+
+/// Once an attribute set is known: spans that do not record, that are recorded for metrics alone, and sampled ones with exemplars.
+fn with_span_metrics() {
+    let by_name = SpanMetrics::builder().with_status_code(false);
+    let by_route = SpanMetrics::builder().with_dimension("http.route");
+    for metrics in [by_name, by_route.clone(), by_route.with_exponential_buckets(3)] {
+        let metrics = metrics.build().unwrap();
+        let bench =
+            bench(|builder| builder.with_sampling_ratio(0.5).with_span_metrics(metrics.clone()));
+        let tracer = bench.spanwise.tracer("allocation");
+        check(&bench, || {
+            let mut root = tracer.root("GET /users/{id}", SpanKind::Server);
+            root.attribute("http.route", "/users/{id}");
+            tracer.child("SELECT", SpanKind::Client, root.context()).finish();
+            root.finish();
+        });
+        let none = Context::new();
+        check(&bench, || {
+            let mut span = tracer.start_with_context("GET", &none);
+            span.set_attribute(KeyValue::new("http.route", "/users"));
+            span.set_status(Status::Ok);
+            span.end();
+        });
+        bench.finish();
+        let metrics = bench.spanwise.metrics();
+        assert_eq!(metrics.get("traces.span.metrics.calls").unwrap().data.len(), 3);
+    }
 }
 
 /// Recorded spans that are not sampled, which tail sampling decides about on the exporter's thread.

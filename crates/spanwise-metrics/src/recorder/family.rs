@@ -195,13 +195,13 @@ impl<K> HistogramFamilyRecorder<K> {
         self.len() == 0
     }
 
-    /// Bytes of counters of one histogram.
+    /// Bytes of one histogram with its key, without what the key owns.
     pub fn series_bytes(&self) -> usize {
         self.overflow.cells.bytes() + self.overflow.exemplars.bytes() + size_of::<Entry<K>>()
     }
 
-    /// Bytes of the table, which is allocated at once.
-    pub fn table_bytes(&self, limit: usize) -> usize {
+    /// Bytes of the table of a family with this limit, which is allocated at once.
+    pub fn table_bytes(limit: usize) -> usize {
         KeyTable::<Entry<K>>::bytes_of(limit)
     }
 

@@ -95,6 +95,7 @@ pub struct SpanwiseBuilder {
     pub(super) hold_back: Option<Duration>,
     pub(super) on_full: OnFull,
     pub(super) tail_sampling: Option<crate::tail::TailSampling>,
+    pub(super) span_metrics: Option<crate::span_metrics::SpanMetrics>,
     pub(super) shutdown_timeout: Option<Duration>,
     pub(super) processors: Vec<Arc<dyn SpanProcessor>>,
     pub(super) tracer_configurator: Option<TracerConfigurator>,
@@ -348,15 +349,13 @@ impl SpanwiseBuilder {
         self
     }
 
-    /// The timeout of one attempt to deliver a request (`OTEL_EXPORTER_OTLP_[TRACES_]TIMEOUT`).
-    /// Default 10 s, at least 1 ms; 0 is no limit.
+    /// The timeout of one attempt to deliver a request (`OTEL_EXPORTER_OTLP_[TRACES_]TIMEOUT`). Default 10 s, at least 1 ms; 0 is no limit.
     pub fn with_attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = Some(timeout);
         self
     }
 
-    /// The timeout of a request with all its retries (`OTEL_BSP_EXPORT_TIMEOUT`). Default 60 s, at
-    /// least 1 ms; 0 is no limit.
+    /// The timeout of a request with all its retries (`OTEL_BSP_EXPORT_TIMEOUT`). Default 60 s, at least 1 ms; 0 is no limit.
     pub fn with_export_timeout(mut self, timeout: Duration) -> Self {
         self.export_timeout = Some(timeout);
         self

@@ -87,6 +87,7 @@ impl SpanwiseBuilder {
         }
         let budget = self.budget(environment)?;
         self.record_budget(environment, budget);
+        let budget = self.budget_without_span_metrics(budget)?;
         let queue = self.resolve_queue_size(environment)?;
         let limits = self.request_limits(environment, queue)?;
         let exporter = Exporter::builder(transport)

@@ -73,8 +73,9 @@ impl SpanwiseBuilder {
                     builder.idle(Phase::Disabled, sampler, &reporter)
                 }
                 Plan::Idle { sampler } => builder.idle(Phase::NotExporting, sampler, &reporter),
-                Plan::Processors { sampler, resource, limits } => {
-                    builder.with_processors_alone((sampler, limits), &resource, &reporter)
+                Plan::Processors { sampler, resource, limits, span_metrics } => {
+                    let recording = (sampler, limits, span_metrics);
+                    builder.with_processors_alone(recording, &resource, &reporter)
                 }
                 Plan::Exporting(mut exporting) => {
                     exporting.running.reported = Reported::of(&made);
@@ -117,6 +118,7 @@ impl SpanwiseBuilder {
             remote,
             limits,
             records_all,
+            span_metrics,
             // For explanations.
             tail_feature: _,
             health,
@@ -127,14 +129,14 @@ impl SpanwiseBuilder {
         let processors = Processors::new(processors, &resource, queue.ledger());
         // The stock SDK starts its spans itself.
         let checks_for_tail = records_all && self.recording_sdk == RecordingSdk::Native;
-        let queue = match processors.is_some() || checks_for_tail {
+        let queue = match processors.is_some() || checks_for_tail || span_metrics.is_some() {
             true => queue.with_checked_starts(),
             false => queue,
         };
         let sampler = DynamicSampler::new(sampler);
         let scopes = Scopes::new(prepared.scopes().clone());
         let core = Core::new(Phase::Running, limits, sampler, scopes, queue);
-        let core = core.recording_all(records_all);
+        let core = core.recording_all(records_all).with_span_metrics(span_metrics);
         let core = Arc::new(core.with_observer(as_observer(&processors)));
         let diagnostics = Diagnostics::new(reporter.clone(), health.clone());
         let losses = prepared.destinations().skip(1).zip(&others);

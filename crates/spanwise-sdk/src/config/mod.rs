@@ -39,6 +39,7 @@ mod sampling;
 mod settings;
 mod span_counts;
 mod span_limits;
+mod span_metrics;
 mod span_processors;
 mod tail_sampling;
 mod tracers;

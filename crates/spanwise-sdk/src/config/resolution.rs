@@ -1,6 +1,7 @@
 //! Resolution: the settings of code, file and environment, checked and combined, with nothing started.
 
 use super::builder::SpanwiseBuilder;
+use super::capacity::BUDGET;
 use super::environment::{Environment, Lookup};
 use super::error::BuildError;
 use super::exporter::{self, Exporter};
@@ -13,6 +14,7 @@ use super::{propagators, settings, unused};
 use crate::diagnostics::{EndpointHealth, Reporter};
 use crate::propagation::Propagator;
 use crate::remote_sampling::RemoteSampling;
+use crate::span_metrics::SpanMetricsRecorder;
 use crate::tail::TailSampling;
 use spanwise_export::{PreparedExporter, SpanQueue};
 use spanwise_sampling::Sampler;
@@ -43,11 +45,12 @@ pub(super) enum Plan {
     Idle {
         sampler: Sampler,
     },
-    /// It records spans for processors alone.
+    /// It records spans for processors and metrics alone.
     Processors {
         sampler: Sampler,
         resource: Resource,
         limits: SpanLimits,
+        span_metrics: Option<Box<SpanMetricsRecorder>>,
     },
     Exporting(Box<Exporting>),
 }
@@ -62,6 +65,7 @@ pub(super) struct Exporting {
     pub(super) limits: SpanLimits,
     /// Tail sampling is on.
     pub(super) records_all: bool,
+    pub(super) span_metrics: Option<Box<SpanMetricsRecorder>>,
     /// The feature that tail sampling needs.
     pub(super) tail_feature: Option<&'static str>,
     pub(super) health: EndpointHealth,
@@ -141,12 +145,13 @@ impl SpanwiseBuilder {
         if let Some(remote) = remote {
             remote.report_unused(environment);
         }
-        if self.processors.is_empty() {
+        let span_metrics = self.resolve_span_metrics(environment, BUDGET);
+        if self.processors.is_empty() && span_metrics.is_none() {
             return Ok(Plan::Idle { sampler });
         }
         let resource = Resource::of_builder(self, environment, usize::MAX)?;
         let limits = self.span_limits(environment, SpanLimits::default().span_bytes)?;
-        Ok(Plan::Processors { sampler, resource, limits })
+        Ok(Plan::Processors { sampler, resource, limits, span_metrics })
     }
 
     fn exporting(
@@ -188,6 +193,8 @@ impl SpanwiseBuilder {
         };
         let tail = self.resolve_tail_sampling(environment)?;
         let records_all = tail.is_some();
+        let budget = self.budget(environment)?;
+        let span_metrics = self.resolve_span_metrics(environment, budget);
         let tail_feature = self.tail_sampling.as_ref().and_then(TailSampling::feature);
         let exporter = match tail {
             Some(tail) => exporter.with_tail_sampling(tail),
@@ -216,6 +223,7 @@ impl SpanwiseBuilder {
             remote,
             limits,
             records_all,
+            span_metrics,
             tail_feature,
             health,
             others,

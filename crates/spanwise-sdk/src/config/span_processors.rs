@@ -8,6 +8,7 @@ use crate::diagnostics::{EndpointHealth, Reporter};
 use crate::lifecycle::Handle;
 use crate::processor::{Processors, SpanObserver, SpanProcessor};
 use crate::provider::Spanwise;
+use crate::span_metrics::SpanMetricsRecorder;
 use crate::start::Scopes;
 use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
 use spanwise_export::{ScopeTable, SpanQueue};
@@ -56,10 +57,10 @@ impl SpanwiseBuilder {
         self
     }
 
-    /// A provider that exports nothing, and records spans for its processors.
+    /// A provider that exports nothing, and records spans for its processors and metrics.
     pub(super) fn with_processors_alone(
         self,
-        (sampler, limits): (Sampler, SpanLimits),
+        (sampler, limits, span_metrics): (Sampler, SpanLimits, Option<Box<SpanMetricsRecorder>>),
         resource: &Resource,
         reporter: &Reporter,
     ) -> Spanwise {
@@ -69,6 +70,7 @@ impl SpanwiseBuilder {
         let scopes = Scopes::new(ScopeTable::new(MAX_SCOPES_BYTES));
         let sampler = DynamicSampler::new(sampler);
         let core = Core::new(Phase::NotExporting, limits, sampler, scopes, queue);
+        let core = core.with_span_metrics(span_metrics);
         let core = Arc::new(core.with_observer(as_observer(&processors)));
         let timeout = self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT);
         let health = EndpointHealth::new(reporter.clone());

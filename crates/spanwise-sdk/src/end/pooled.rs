@@ -2,7 +2,9 @@
 
 use super::span_end::SpanEnd;
 use crate::core::{Core, Phase};
+use crate::start::is_suppressed;
 use spanwise_ledger::{Counter, ParentOrigin};
+use spanwise_metrics::ObservedSpan;
 use spanwise_pool::{Pool, PooledSpan, Reset};
 use spanwise_wire::write::{DroppedCounts, SpanHeader, SpanWriter};
 use spanwise_wire::{Attribute, OwnedValue, SpanFlags, SpanLimits, StatusCode};
@@ -44,11 +46,38 @@ impl fmt::Debug for FinishError {
     }
 }
 
-/// Records `span` in the scope `scope`; see [`Tracer::finish_pooled`](crate::Tracer::finish_pooled).
+/// Records `span` in the scope `scope`, and counts it; see [`Tracer::finish_pooled`](crate::Tracer::finish_pooled).
 pub(crate) fn finish_pooled(
     core: &Core,
     scope: u32,
     span: &PooledSpan,
+) -> Result<Finished, FinishError> {
+    let metrics = core.span_metrics.as_ref();
+    let Some(metrics) = metrics.filter(|_| core.generates_ids() && !is_suppressed()) else {
+        return finish(core, scope, span, || end_time(span));
+    };
+    let end_unix_nanos = end_time(span);
+    let finished = finish(core, scope, span, || end_unix_nanos)?;
+    if span.trace_id.is_valid() && span.span_id.is_valid() {
+        let series = metrics.series_of_pooled(span);
+        let nanos = end_unix_nanos.saturating_sub(span.start_unix_nanos);
+        let is_exported = finished == Finished::Recorded && span.trace_flags.is_sampled();
+        if is_exported && !core.records_all && !core.queue.is_refusing() {
+            let (trace_id, span_id) = (span.trace_id, span.span_id);
+            let time_unix_nanos = end_unix_nanos;
+            series.record_with_span(nanos, ObservedSpan { trace_id, span_id, time_unix_nanos });
+        } else {
+            series.record(nanos);
+        }
+    }
+    Ok(finished)
+}
+
+fn finish(
+    core: &Core,
+    scope: u32,
+    span: &PooledSpan,
+    end_time: impl FnOnce() -> u64,
 ) -> Result<Finished, FinishError> {
     let header = SpanHeader {
         trace_id: span.trace_id,
@@ -86,7 +115,7 @@ pub(crate) fn finish_pooled(
         true => core.ledger.started_from(origin),
         false => core.ledger.started_record_only(origin),
     }
-    let end = SpanEnd { header: SpanHeader { end_unix_nanos: end_time(span), ..header }, scope };
+    let end = SpanEnd { header: SpanHeader { end_unix_nanos: end_time(), ..header }, scope };
     if end.starts_after_by() > 0 {
         core.ledger.count(Counter::EndBeforeStart, 1);
     }

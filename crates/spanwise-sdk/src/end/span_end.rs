@@ -1,8 +1,9 @@
 //! [`SpanEnd`]: the last fields of a span. Records and pooled spans both end through it.
 
 use crate::core::Core;
+use spanwise_ledger::Counter;
 use spanwise_wire::SpanMeta;
-use spanwise_wire::write::{SpanHeader, SpanWriter};
+use spanwise_wire::write::{DroppedCounts, SpanHeader, SpanWriter};
 
 /// The fields of an ended span that its writer does not have.
 pub(crate) struct SpanEnd {
@@ -46,6 +47,47 @@ impl SpanEnd {
         core.queue.push(&span, meta);
     }
 
+    /// As [`finish`](Self::finish), for a span that metrics count too. The writer is never plain, and the fast way is tried here. Returns
+    /// whether the queue took the span, as far as the call can know.
+    #[inline]
+    pub(crate) fn finish_measured(
+        mut self,
+        core: &Core,
+        writer: &mut SpanWriter,
+        is_observed: bool,
+    ) -> bool {
+        if is_observed {
+            let is_sampled = self.header.flags.trace_flags().is_sampled();
+            self.finish(core, writer, true);
+            return is_sampled && core.exports && !core.queue.is_refusing();
+        }
+        self.header.end_unix_nanos = self.header.end_unix_nanos.max(self.header.start_unix_nanos);
+        let dropped = writer.dropped_counts();
+        if dropped != DroppedCounts::default() {
+            core.queue.count_dropped(&dropped);
+        }
+        let meta = self.meta(writer);
+        let span = writer.finish(&self.header);
+        let is_stored = core.queue.try_push_local(&span, || meta);
+        if !is_stored {
+            core.queue.push(&span, meta);
+        }
+        is_stored
+    }
+
+    /// Counts a span whose end is before its start.
+    pub(crate) fn check_order(&self, core: &Core) {
+        if self.starts_after_by() > CLOCK_TOLERANCE_NANOS {
+            core.ledger.count(Counter::EndBeforeStart, 1);
+        }
+    }
+
+    /// The duration; 0 if the end is before the start.
+    #[inline(always)]
+    pub(crate) fn nanos(&self) -> u64 {
+        self.header.end_unix_nanos.saturating_sub(self.header.start_unix_nanos)
+    }
+
     /// Nanoseconds by which the start is after the end; 0 for a correct span.
     #[inline(always)]
     pub(crate) fn starts_after_by(&self) -> u64 {
@@ -57,3 +99,6 @@ impl SpanEnd {
         SpanMeta::of(&self.header, self.scope, writer.status_code())
     }
 }
+
+/// How far the system clock may lag behind the span clock before the end counts as wrong.
+const CLOCK_TOLERANCE_NANOS: u64 = 100_000;

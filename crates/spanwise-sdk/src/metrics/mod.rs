@@ -30,5 +30,8 @@ fn collect(handle: &Handle) -> MetricsSnapshot {
         // The names are constants, each once: a test collects them all.
         let _added = snapshot.push(metric);
     }
+    for metric in handle.core.span_metrics.iter().flat_map(|it| it.metrics()) {
+        let _added = snapshot.push(metric);
+    }
     snapshot
 }

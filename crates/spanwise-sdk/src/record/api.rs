@@ -94,8 +94,11 @@ impl opentelemetry::trace::Span for Span {
 
     fn end_with_timestamp(&mut self, timestamp: SystemTime) {
         let given = clock::to_unix_nanos(timestamp);
-        let end =
-            if self.is_recording() { clock::align(self.record.clock_start, given) } else { given };
+        let end = if self.record.state.is_open() {
+            clock::align(self.record.clock_start, given)
+        } else {
+            given
+        };
         self.record.end_at(end);
     }
 }

@@ -2,6 +2,7 @@
 
 mod api;
 mod cache;
+mod measured;
 #[expect(clippy::module_inception, reason = "the record itself, beside what leads to it")]
 mod record;
 mod record_context;
@@ -9,5 +10,6 @@ mod span;
 mod span_start;
 
 pub(crate) use cache::warm_up;
+pub(crate) use measured::MeasuredStart;
 pub use span::Span;
 pub(crate) use span_start::{SpanIds, SpanStart, SpanTraceState};

@@ -5,6 +5,7 @@ use crate::core::Core;
 use crate::end::SpanEnd;
 use opentelemetry::trace::TraceState;
 use spanwise_ledger::Counter;
+use spanwise_metrics::SeriesId;
 use spanwise_pool::Reset;
 use spanwise_sampling::{Annotations, Threshold};
 use spanwise_wire::write::{EncodeValue, SpanHeader, SpanWriter};
@@ -32,20 +33,46 @@ pub(crate) struct Record {
     /// The processors have seen the start. True only between the start and the end of such a span, so
     /// that no other start has to write it.
     pub(super) is_observed: bool,
+    /// Whether metrics count the recording span. As `is_observed`, it is set between the start and the end alone.
+    pub(super) measured: Measured,
+    /// The series of a span in the state `Measured`.
+    pub(super) series: SeriesId,
     /// The provider of the span. A cached record retains it: the next span is nearly
     /// always of the same provider, and an `Arc` that is not cloned costs nothing.
     pub(super) core: Option<Arc<Core>>,
 }
 
+/// The order makes each check of a span's end one comparison.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(super) enum State {
+    /// The start counted the span as created, or metrics alone record it; the end counts its outcome.
+    Recording,
+    /// Non-recording, and metrics count its duration.
+    Measured,
     /// Sampled out, suppressed, disabled or not exported: the span has a context and records nothing.
     NonRecording,
-    /// The start counted the span as created; the end counts its outcome.
-    Recording,
     /// The span has ended; its context is still readable.
     Ended,
+}
+
+/// Whether metrics count a recording span.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum Measured {
+    No,
+    /// Beside its processors and its export.
+    Yes,
+    /// Metrics alone record it (specification, *RECORD_ONLY*).
+    Alone,
+}
+
+impl State {
+    /// Whether the end of the span has an effect.
+    #[inline(always)]
+    pub(super) fn is_open(self) -> bool {
+        self as u8 <= Self::Measured as u8
+    }
 }
 
 impl Default for Record {
@@ -61,6 +88,8 @@ impl Default for Record {
             clock_start: clock::Start { ticks: 0, unix_nanos: 0 },
             writer: SpanWriter::new(),
             is_observed: false,
+            measured: Measured::No,
+            series: SeriesId::default(),
             core: None,
         }
     }
@@ -140,7 +169,7 @@ impl Record {
     #[inline(always)]
     pub(super) fn end_now(&mut self) {
         match self.state {
-            State::Recording => self.end_recording(),
+            State::Recording | State::Measured => self.end_recording(),
             State::Ended => self.end_again(),
             State::NonRecording => {}
         }
@@ -156,7 +185,7 @@ impl Record {
     #[inline(always)]
     pub(super) fn end_at(&mut self, end_unix_nanos: u64) {
         if self.state != State::Recording {
-            return self.end_again();
+            return self.end_not_recording(end_unix_nanos);
         }
         self.state = State::Ended;
         self.writer.close_attributes();
@@ -172,19 +201,20 @@ impl Record {
     #[cold]
     #[inline(never)]
     fn end_slow(&mut self, end_unix_nanos: u64) {
+        if self.measured != Measured::No {
+            return self.end_measured(end_unix_nanos);
+        }
         let end = self.span_end(end_unix_nanos);
         let is_observed = std::mem::take(&mut self.is_observed);
         // A recording span has a core.
         if let Some(core) = &self.core {
-            if end.starts_after_by() > CLOCK_TOLERANCE_NANOS {
-                core.ledger.count(Counter::EndBeforeStart, 1);
-            }
+            end.check_order(core);
             end.finish(core, &mut self.writer, is_observed);
         }
     }
 
     #[inline(always)]
-    fn span_end(&self, end_unix_nanos: u64) -> SpanEnd {
+    pub(super) fn span_end(&self, end_unix_nanos: u64) -> SpanEnd {
         let context = self.context.get();
         let header = SpanHeader {
             trace_id: context.trace_id().into(),
@@ -208,7 +238,7 @@ impl Record {
 
     #[cold]
     #[inline(never)]
-    fn end_again(&self) {
+    pub(super) fn end_again(&self) {
         if let (State::Ended, Some(core)) = (self.state, &self.core) {
             core.ledger.count(Counter::DoubleEnd, 1);
         }
@@ -227,5 +257,3 @@ impl Reset for Record {
 
 /// Memory that a cached record may hold.
 const RETAINED_BYTES: usize = 8 * 1024;
-/// How far the system clock may lag behind the span clock before the end counts as wrong.
-const CLOCK_TOLERANCE_NANOS: u64 = 100_000;

@@ -74,6 +74,7 @@ impl Span {
     /// Replaces the name, as the API's `update_name` does.
     pub fn rename(&mut self, name: &str) -> &mut Self {
         self.record.write(|writer, _| writer.rename(name));
+        self.record.rename_measured(name);
         self
     }
 
@@ -205,7 +206,7 @@ impl Span {
 impl Drop for Span {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.record.state == State::Recording {
+        if self.record.state.is_open() {
             self.record.end_now();
         }
         // SAFETY: `record` is not used after this: we are in `drop`, and it is taken only here.
@@ -225,7 +226,7 @@ impl fmt::Debug for Span {
 
 /// Sets the provider of a record whose last span was of another provider, or that is new.
 #[cold]
-fn change_core(old: &mut Option<Arc<Core>>, new: &Arc<Core>) {
+pub(super) fn change_core(old: &mut Option<Arc<Core>>, new: &Arc<Core>) {
     *old = Some(new.clone());
 }
 

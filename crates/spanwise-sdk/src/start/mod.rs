@@ -17,6 +17,7 @@ mod tracer_config;
 
 pub(crate) use sampler_context::SdkSamplerContext;
 pub(crate) use scopes::Scopes;
+pub(crate) use suppression::is_suppressed;
 pub use tracer::Tracer;
 pub use tracer_config::TracerConfig;
 pub(crate) use tracer_config::TracerConfigurator;

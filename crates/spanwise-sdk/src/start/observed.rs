@@ -16,7 +16,7 @@ pub(super) fn context_below(parent: Option<&SpanContext>) -> Context {
 }
 
 /// Counts spans, and makes the records of those that are sampled, that tail sampling decides about, or that
-/// the sampler decided to record. The queue refuses none of them: processors see also those that it drops at their end.
+/// the sampler or metrics record. The queue refuses none of them: processors see also those that it drops at their end.
 pub(super) struct ObservedSpans<'a>(pub(super) &'a Arc<Core>);
 
 impl StartSpan for ObservedSpans<'_> {
@@ -25,16 +25,17 @@ impl StartSpan for ObservedSpans<'_> {
     fn start(self, start: SpanStart<'_>) -> Span {
         let Self(core) = self;
         let is_exported = start.flags.is_sampled() || core.records_all;
+        let is_recorded = start.recorded || core.records_for_metrics();
         if core.exports {
             let origin = start.parent_origin();
             match (is_exported, start.flags.is_sampled()) {
                 (true, true) => core.ledger.started_from(origin),
                 (true, false) => core.ledger.started_record_only(origin),
-                (false, _) if start.recorded => core.ledger.record_only(origin),
+                (false, _) if is_recorded => core.ledger.record_only(origin),
                 (false, _) => core.ledger.sampled_out_from(origin),
             }
         }
-        match is_exported || start.recorded {
+        match is_exported || is_recorded {
             true => Span::start_observed(core, start.recorded_locally()),
             false => Span::non_recording(start),
         }

@@ -10,7 +10,7 @@ use crate::core::{Core, Phase};
 use crate::end::{FinishError, Finished, finish_pooled};
 use crate::lifecycle::Handle;
 use crate::processor::SpanObserver as _;
-use crate::record::{Span, SpanStart};
+use crate::record::{MeasuredStart, Span, SpanStart};
 use opentelemetry::Context;
 use opentelemetry::trace::{Span as _, SpanBuilder, SpanContext, TraceContextExt};
 use spanwise_ledger::{DropReason, ParentOrigin};
@@ -126,6 +126,22 @@ impl Tracer {
     /// program starts all its spans here.
     #[inline(never)]
     fn start_checked(&self, Moved(span): Moved<'_>) -> Span {
+        let Some(metrics) = &self.core.span_metrics else {
+            return self.start_unmeasured(Moved(span));
+        };
+        let is_measured = self.core.generates_ids();
+        let SpanParameters { scope, name, kind, start_time, .. } = span;
+        let measured = MeasuredStart { name, kind, scope: scope.index, start_time };
+        let mut span = self.start_unmeasured(Moved(span));
+        if is_measured {
+            span.measure(&self.core, metrics, measured);
+        }
+        span
+    }
+
+    /// [`start_checked`](Self::start_checked) without metrics of spans.
+    #[inline]
+    fn start_unmeasured(&self, Moved(span): Moved<'_>) -> Span {
         if self.core.is_disabled() {
             // The provider's processors may observe the spans of other tracers.
             return self.start_unrecorded(Moved(span));
@@ -149,8 +165,9 @@ impl Tracer {
         if !self.core.is_running() {
             return self.start_unrecorded(Moved(span));
         }
-        if processors.is_some() && !self.core.queue.is_refusing() {
-            // A processor starts this span.
+        let checks = processors.is_some() || self.core.span_metrics.is_some();
+        if checks && !self.core.queue.is_refusing() {
+            // A processor starts this span, or each is measured.
             return decide(&self.core, span, Recorder(&self.core));
         }
         decide(&self.core, span, RefusedSpans(&self.core))

@@ -179,6 +179,16 @@ impl AttributeIndex {
         if is_cut { Put::Cut } else { Put::Whole }
     }
 
+    /// The encoded `AnyValue` of the attribute with this key.
+    pub(crate) fn value<'a>(&self, buf: &'a [u8], tag: u8, key: &str) -> Option<&'a [u8]> {
+        if !self.filter.has(Filter::bit_of(key.as_bytes())?) {
+            return None;
+        }
+        let (pair, _) = field_at(buf.get(self.find(buf, tag, key)?)?)?;
+        let (_, key_len) = field_at(pair)?;
+        field_at(pair.get(key_len..)?).map(|(value, _)| value)
+    }
+
     /// The position of the attribute with this key.
     fn find(&self, buf: &[u8], tag: u8, key: &str) -> Option<Range<usize>> {
         let mut start = self.start as usize;
@@ -316,7 +326,7 @@ fn key_of(pair: &[u8]) -> &[u8] {
 
 /// Contents and whole length of the length-delimited field at the start of `bytes`.
 #[inline(always)]
-fn field_at(bytes: &[u8]) -> Option<(&[u8], usize)> {
+pub(super) fn field_at(bytes: &[u8]) -> Option<(&[u8], usize)> {
     let &[_, len, ref rest @ ..] = bytes else { return None };
     if len < 0x80 {
         return Some((rest.get(..usize::from(len))?, usize::from(len) + 2));

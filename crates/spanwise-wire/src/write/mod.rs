@@ -25,6 +25,7 @@ mod truncate;
 mod unfinished;
 mod value;
 mod varint;
+mod written;
 
 pub use array::Array;
 pub use dropped::DroppedCounts;

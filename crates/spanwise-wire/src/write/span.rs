@@ -347,7 +347,7 @@ pub(super) const NESTED_OVERHEAD: usize = 64;
 
 // Keys of `Span`'s fields (`opentelemetry/proto/trace/v1/trace.proto`): number << 3 | wire type.
 const NAME: u8 = 0x2a;
-const ATTRIBUTE: u8 = 0x4a;
+pub(super) const ATTRIBUTE: u8 = 0x4a;
 const DROPPED_ATTRIBUTES: u8 = 0x50;
 const DROPPED_EVENTS: u8 = 0x60;
 const DROPPED_LINKS: u8 = 0x70;

@@ -99,4 +99,5 @@ pub const WITHOUT_SETTINGS: &str = "\
     metrics::TextEncoder metrics::TextFormat metrics::CounterRecorder metrics::UpDownCounterRecorder \
     metrics::HistogramRecorder metrics::HistogramRecorderBuilder metrics::RecorderError metrics::ObservedSpan \
     metrics::ExponentialHistogramRecorder metrics::ExponentialHistogramRecorderBuilder \
-    metrics::HistogramFamilyRecorder metrics::SeriesRecorder metrics::SeriesId";
+    metrics::HistogramFamilyRecorder metrics::SeriesRecorder metrics::SeriesId \
+    sdk::SpanMetrics sdk::SpanMetricsBuilder sdk::SpanMetricsError sdk::DurationUnit";

@@ -66,6 +66,7 @@ impl SpanwiseBuilder {
         given.add(waits_or_sheds, &[&of::ON_FULL], "with_on_full");
         let tail = self.tail_sampling.is_some();
         given.add(tail, &[&of::TAIL_SAMPLING], "with_tail_sampling");
+        given.add(self.span_metrics.is_some(), &[&of::SPAN_METRICS], "with_span_metrics");
         let timeout = self.shutdown_timeout.is_some();
         given.add(timeout, &[&of::SHUTDOWN_TIMEOUT], "with_shutdown_timeout");
     }

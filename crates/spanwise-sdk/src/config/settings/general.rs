@@ -156,6 +156,14 @@ rows! {
     .remark(
         "a YAML file with the block `tail_sampling` of the Collector, with the feature `tail-sampling`; a function in code needs no feature",
     );
+    SPAN_METRICS = Setting::new(
+        &[],
+        Type::Code,
+        "none",
+        "Counts all spans, sampled or not, and records their durations by name, kind, status and attributes.",
+    )
+    .in_code(&["with_span_metrics"])
+    .remark("their memory, at most a quarter of it, is taken from the budget");
     SHUTDOWN_TIMEOUT = Setting::new(
         &[],
         Type::Milliseconds { min: 0, max: u64::MAX },
