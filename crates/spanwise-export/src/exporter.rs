@@ -97,6 +97,11 @@ impl Exporter {
         Ok(())
     }
 
+    /// The encoded resource of the requests that are made from now on.
+    pub fn resource(&self) -> Arc<[u8]> {
+        self.state.resource.get()
+    }
+
     /// Name and ledger of each destination, the first one's first.
     ///
     /// The first ledger counts every span. Each of the others counts those that left the queue: all that the

@@ -52,11 +52,13 @@ pub enum Counter {
     ResponseUndecodable,
     /// No span was lost for half a minute after some were.
     LossRecoveries,
+    /// A request with metrics failed, or the receiver rejected a part of it.
+    MetricExportsFailed,
 }
 
 impl Counter {
     /// Every variant, in the order of declaration.
-    pub const ALL: [Counter; 23] = [
+    pub const ALL: [Counter; 24] = [
         Counter::TruncatedValues,
         Counter::DroppedAttributes,
         Counter::DroppedEvents,
@@ -80,6 +82,7 @@ impl Counter {
         Counter::BreakerOpenings,
         Counter::ResponseUndecodable,
         Counter::LossRecoveries,
+        Counter::MetricExportsFailed,
     ];
 
     /// The name in metrics and tables.
@@ -108,6 +111,7 @@ impl Counter {
             Counter::BreakerOpenings => "breaker_openings",
             Counter::ResponseUndecodable => "response_undecodable",
             Counter::LossRecoveries => "loss_recoveries",
+            Counter::MetricExportsFailed => "metric_exports_failed",
         }
     }
 }
@@ -128,7 +132,7 @@ mod tests {
         for (index, counter) in Counter::ALL.into_iter().enumerate() {
             assert_eq!(counter as usize, index, "{counter}");
         }
-        assert_eq!(Counter::LossRecoveries as usize + 1, Counter::ALL.len());
+        assert_eq!(Counter::MetricExportsFailed as usize + 1, Counter::ALL.len());
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use crate::core::{Core, Phase};
 use crate::diagnostics::{DestinationLosses, Diagnostics};
+use crate::metrics::OtlpMetrics;
 use crate::remote_sampling::RemoteSampling;
 use crate::remote_slot::RemoteSlot;
 use spanwise_export::sans_io::DrainedChunk;
-use spanwise_export::{ExportEvent, Observer};
+use spanwise_export::{ExportEvent, LastWork, Observer};
 use spanwise_sampling::Tick;
 use spanwise_transport::{Delivery, Outcome};
 use spanwise_worker::{catch_panic, clock};
@@ -17,6 +18,8 @@ pub(crate) struct ExportObserver {
     core: Arc<Core>,
     diagnostics: Diagnostics,
     remote_sampling: Option<RemoteSampling>,
+    /// The export of metrics.
+    metrics: Option<OtlpMetrics>,
     /// The next remote sampling.
     remote_slot: Arc<RemoteSlot>,
     /// Of all destinations but the first, whose ledger is the provider's.
@@ -39,6 +42,7 @@ impl ExportObserver {
             core,
             diagnostics,
             remote_sampling,
+            metrics: None,
             remote_slot: Arc::default(),
             destinations,
             next_calibration: now,
@@ -49,6 +53,12 @@ impl ExportObserver {
     /// Replaces the remote sampling by each that `slot` gets.
     pub(crate) fn with_remote_slot(mut self, slot: Arc<RemoteSlot>) -> Self {
         self.remote_slot = slot;
+        self
+    }
+
+    /// Exports the provider's metrics.
+    pub(crate) fn with_metrics(mut self, metrics: Option<OtlpMetrics>) -> Self {
+        self.metrics = metrics;
         self
     }
 
@@ -117,6 +127,9 @@ impl Observer for ExportObserver {
             }
             // All losses are reported before the thread ends.
             ExportEvent::ShutDown => {
+                if let Some(metrics) = &mut self.metrics {
+                    metrics.end(&self.core.ledger, &mut self.diagnostics);
+                }
                 self.diagnostics.report_last_losses(&self.core.ledger);
                 let lost = self.destinations.iter_mut().filter_map(DestinationLosses::last);
                 lost.for_each(|diagnostic| self.diagnostics.report(diagnostic));
@@ -147,7 +160,13 @@ impl Observer for ExportObserver {
         self.diagnostics.report_losses(now, &self.core.ledger);
         let lost = self.destinations.iter_mut().filter_map(|it| it.due(now));
         lost.for_each(|diagnostic| self.diagnostics.report(diagnostic));
-        Some(self.next_calibration)
+        let metrics = self.metrics.as_mut();
+        let due = metrics.map(|it| it.turn(now, &self.core.ledger, &mut self.diagnostics));
+        Some(due.map_or(self.next_calibration, |due| due.min(self.next_calibration)))
+    }
+
+    fn last_work(&mut self, until: Instant) -> Option<LastWork> {
+        self.metrics.as_mut()?.last_work(until)
     }
 }
 

@@ -48,6 +48,7 @@ pub use doctor::{CheckStatus, DoctorCheck, DoctorReport, VisibleFrom, doctor};
 pub use end::{FinishError, Finished};
 pub use lifecycle::{DestinationReport, FlushError, Guard, Report};
 pub use live::{LiveBudget, LiveDestination, LiveSampler, LiveSnapshot, LiveView};
+pub use metrics::MetricsExport;
 /// The API that spans are made through, in the version this crate implements.
 pub use opentelemetry;
 pub use processor::{ProcessorError, ReadableSpan, SpanProcessor};

@@ -20,11 +20,12 @@ pub use spanwise_sdk::{
     DurationUnit, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink, FileSinkBuilder,
     FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext, LiveBudget,
     LiveDestination, LiveDiagnostic, LiveSampler, LiveSnapshot, LiveSpan, LiveView, LocalSpan,
-    LocalSpans, LocalTrace, LogLevel, OnFull, Outcome, OwnedValue, ProcessorError, Protocol,
-    ReadableSpan, ReloadError, Reloaded, Report, ResponseStatus, SettingChange, Sink, SinkFuture,
-    SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanMetrics, SpanMetricsBuilder,
-    SpanMetricsError, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode, TailDecision,
-    TailSampling, TraceFlags, TraceId, Tracer, TracerConfig, Value, VisibleFrom, doctor,
+    LocalSpans, LocalTrace, LogLevel, MetricsExport, OnFull, Outcome, OwnedValue, ProcessorError,
+    Protocol, ReadableSpan, ReloadError, Reloaded, Report, ResponseStatus, SettingChange, Sink,
+    SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanMetrics,
+    SpanMetricsBuilder, SpanMetricsError, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
+    TailDecision, TailSampling, TraceFlags, TraceId, Tracer, TracerConfig, Value, VisibleFrom,
+    doctor,
 };
 
 /// Views of encoded spans, which a [`SpanProcessor`] reads.
@@ -242,8 +243,8 @@ pub mod sdk {
         DoctorReport, DropReason, DurationUnit, DynamicBatchConfig, EncodeValue, Exporter, Failure,
         FileSink, FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard,
         LinkedContext, LiveBudget, LiveDestination, LiveDiagnostic, LiveSampler, LiveSnapshot,
-        LiveSpan, LiveView, LocalSpan, LocalSpans, LocalTrace, LogLevel, OnFull, Outcome,
-        OwnedValue, ProcessorError, Protocol, ReadableSpan, ReloadError, Reloaded, Report,
+        LiveSpan, LiveView, LocalSpan, LocalSpans, LocalTrace, LogLevel, MetricsExport, OnFull,
+        Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, ReloadError, Reloaded, Report,
         ResponseStatus, SettingChange, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId,
         SpanKind, SpanLimits, SpanMetrics, SpanMetricsBuilder, SpanMetricsError, SpanProcessor,
         Spanwise, SpanwiseBuilder, StatusCode, TailDecision, TailSampling, TraceFlags, TraceId,

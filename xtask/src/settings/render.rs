@@ -21,6 +21,10 @@ pub fn reference() -> String {
     text += &places(supported().filter(|setting| !setting.variables.is_empty()));
     text += "\n### Settings of the code and of the file alone\n\n";
     text += &places(supported().filter(|setting| setting.variables.is_empty()));
+    text += "\n### Settings of the export of metrics\n\n`with_metrics_export` switches it on. Without that call the variables have no \
+             effect on Spanwise, and are not reported.\n\n";
+    let opted_in = settings().iter().filter(|it| matches!(it.support, Support::OptIn(_)));
+    text += &places(opted_in);
     text += "\n### Variables without effect\n\nEach that is set is reported once, without its value.\n\n";
     text += "| variable | purpose | the report |\n|---|---|---|\n";
     for setting in settings() {

@@ -78,6 +78,7 @@ pub struct SpanwiseBuilder {
     pub(super) proxy: Option<String>,
     pub(super) sink: Option<Arc<dyn Sink>>,
     pub(super) transport: Option<Transport>,
+    pub(super) metrics_export: Option<crate::metrics::MetricsExport>,
     pub(super) destinations: Vec<Destination>,
     pub(super) attempt_timeout: Option<Duration>,
     pub(super) export_timeout: Option<Duration>,
@@ -123,12 +124,6 @@ pub struct SpanwiseBuilder {
 impl SpanwiseBuilder {
     pub(crate) fn new() -> Self {
         Self::default()
-    }
-
-    /// The exporting half alone, for spans that the stock SDK records.
-    pub(crate) fn for_spans_of_the_stock_sdk(mut self) -> Self {
-        self.recording_sdk = RecordingSdk::StockSdk;
-        self
     }
 
     /// The resource's `service.name` (`OTEL_SERVICE_NAME`). An empty name counts as unset. Default

@@ -14,6 +14,7 @@ use crate::core::{Core, Phase};
 use crate::diagnostics::{DestinationLosses, Diagnostics, EndpointHealth, Reporter, to_stderr};
 use crate::export_observer::ExportObserver;
 use crate::lifecycle::{Guard, Handle};
+use crate::metrics::OtlpMetrics;
 use crate::processor::Processors;
 use crate::propagation::{Propagator, set_global};
 use crate::provider::Spanwise;
@@ -44,6 +45,12 @@ impl SpanwiseBuilder {
         let (spanwise, propagators) = self.compose(Globals::Set)?;
         set_global(&propagators);
         Ok(Guard::install(spanwise))
+    }
+
+    /// The exporting half alone, for spans that the stock SDK records.
+    pub(crate) fn for_spans_of_the_stock_sdk(mut self) -> Self {
+        self.recording_sdk = RecordingSdk::StockSdk;
+        self
     }
 
     fn compose(self, globals: Globals) -> Result<(Spanwise, Vec<Propagator>), BuildError> {
@@ -116,6 +123,7 @@ impl SpanwiseBuilder {
             resource,
             sampler,
             remote,
+            metrics,
             limits,
             records_all,
             span_metrics,
@@ -146,6 +154,8 @@ impl SpanwiseBuilder {
         let observer = ExportObserver::new(core.clone(), diagnostics, remote);
         let remote_slot = Arc::new(RemoteSlot::default());
         let observer = observer.with_destinations(losses).with_remote_slot(remote_slot.clone());
+        let provider = metrics.as_ref().map(OtlpMetrics::provider);
+        let observer = observer.with_metrics(metrics);
         let exporter = prepared.with_observer(observer).spawn(core.clone())?;
         let timeout = self.shutdown_timeout();
         let mut handle =
@@ -154,7 +164,9 @@ impl SpanwiseBuilder {
         let handle = handle.with_running(running, remote_slot);
         let handle = handle.with_tracer_configurator(self.tracer_configurator);
         let handle = handle.with_sink(sink).with_processors(processors).with_resource(resource);
-        Ok(Spanwise::new(handle))
+        let spanwise = Spanwise::new(handle);
+        provider.into_iter().for_each(|provider| provider.set(&spanwise));
+        Ok(spanwise)
     }
 
     pub(super) fn shutdown_timeout(&self) -> Duration {

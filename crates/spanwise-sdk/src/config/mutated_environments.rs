@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 use super::builder::SpanwiseBuilder;
 use super::settings::{self, Setting, SettingType, settings};
+use crate::metrics::MetricsExport;
 use spanwise_testkit::SplitMix64;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -170,6 +171,9 @@ fn no_mutation_of_the_environment_panics_is_slow_or_shows_a_secret() {
         let mut builder = SpanwiseBuilder::new();
         let of_test = variables.clone();
         builder.lookup = Some(Arc::new(move |name| of_test.get(name).cloned()));
+        if number % 4 == 0 {
+            builder.metrics_export = Some(MetricsExport::new());
+        }
         let start = Instant::now();
         // The code that builds a provider resolves every setting, and starts nothing.
         let explained = builder.explain();

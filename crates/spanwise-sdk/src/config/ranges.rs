@@ -27,6 +27,12 @@ pub(super) const ATTEMPT_TIMEOUT: TimeRange = TimeRange(&settings::TIMEOUT);
 pub(super) const EXPORT_TIMEOUT: TimeRange = TimeRange(&settings::EXPORT_TIMEOUT);
 /// `SpanwiseBuilder::with_scheduled_delay`.
 pub(super) const SCHEDULED_DELAY: TimeRange = TimeRange(&settings::SCHEDULE_DELAY);
+/// `MetricsExport::with_interval`.
+pub(super) const METRIC_EXPORT_INTERVAL: TimeRange = TimeRange(&settings::METRIC_EXPORT_INTERVAL);
+/// `MetricsExport::with_timeout`.
+pub(super) const METRIC_EXPORT_TIMEOUT: TimeRange = TimeRange(&settings::METRIC_EXPORT_TIMEOUT);
+/// `MetricsExport::with_attempt_timeout`.
+pub(super) const METRICS_TIMEOUT: TimeRange = TimeRange(&settings::METRICS_TIMEOUT);
 /// `SpanwiseBuilder::with_config_file_watch`.
 #[cfg(feature = "config-file")]
 pub(super) const CONFIG_FILE_WATCH: TimeRange = TimeRange(&settings::CONFIG_FILE_WATCH);

@@ -12,6 +12,7 @@ use super::reload::running::Running;
 use super::resource::{MAX_RESOURCE_BYTES, Resource};
 use super::{propagators, settings, unused};
 use crate::diagnostics::{EndpointHealth, Reporter};
+use crate::metrics::OtlpMetrics;
 use crate::propagation::Propagator;
 use crate::remote_sampling::RemoteSampling;
 use crate::span_metrics::SpanMetricsRecorder;
@@ -62,6 +63,8 @@ pub(super) struct Exporting {
     pub(super) resource: Vec<u8>,
     pub(super) sampler: Sampler,
     pub(super) remote: Option<RemoteSampling>,
+    /// The export of metrics.
+    pub(super) metrics: Option<OtlpMetrics>,
     pub(super) limits: SpanLimits,
     /// Tail sampling is on.
     pub(super) records_all: bool,
@@ -140,6 +143,9 @@ impl SpanwiseBuilder {
         if !self.destinations.is_empty() {
             environment.unused("with_destination", "the exporter is none: nothing is exported");
         }
+        if self.metrics_export.is_some() {
+            environment.unused("with_metrics_export", "the exporter is none: nothing is exported");
+        }
         self.report_unused_tail_sampling(environment);
         let (sampler, remote) = self.resolve_sampler(environment)?;
         if let Some(remote) = remote {
@@ -214,6 +220,7 @@ impl SpanwiseBuilder {
             parts: self.file_parts,
             reported: Reported::default(),
         };
+        let metrics = self.resolve_metrics_export(environment, reporter)?;
         let resource = resource.encoded;
         Ok(Exporting {
             queue,
@@ -221,6 +228,7 @@ impl SpanwiseBuilder {
             resource,
             sampler,
             remote,
+            metrics,
             limits,
             records_all,
             span_metrics,

@@ -20,7 +20,9 @@ pub(super) fn report(environment: &Environment) {
 /// finds in it.
 #[cfg(feature = "config-file")]
 pub(super) fn report_replaced(environment: &Environment, refers: impl Fn(&str) -> bool) {
-    let of_traces = settings().iter().filter(|it| it.support != Support::OtherSignal);
+    let of_traces = settings()
+        .iter()
+        .filter(|it| !matches!(it.support, Support::OtherSignal | Support::OptIn(_)));
     let names = of_traces.flat_map(|it| it.variables).filter(|name| {
         name.starts_with("OTEL_") && !CONFIG_FILE.variables.contains(name) && !refers(name)
     });

@@ -152,6 +152,13 @@ pub enum Diagnostic {
         /// Its message about them.
         message: String,
     },
+    /// The receiver rejected data points of the export of metrics (partial success).
+    MetricsRejected {
+        /// Number of points.
+        points: u64,
+        /// Its message about them.
+        message: String,
+    },
     /// The receiver accepted all spans and sent a message about them (a partial success that rejects
     /// none is a warning).
     ReceiverWarned {
@@ -308,6 +315,9 @@ impl fmt::Display for Diagnostic {
             }
             Self::SpansRejected { spans, message } => {
                 write!(f, "the receiver rejected {}: {message}", Counted(*spans, "span"))
+            }
+            Self::MetricsRejected { points, message } => {
+                write!(f, "the receiver rejected {}: {message}", Counted(*points, "data point"))
             }
             Self::ReceiverWarned { message } => {
                 write!(f, "the receiver accepted all spans and warned: {message}")

@@ -108,6 +108,7 @@ fn examples() -> Vec<Diagnostic> {
             detail: text("no such token"),
         },
         Diagnostic::SpansRejected { spans: 3, message: text("trace id is zero") },
+        Diagnostic::MetricsRejected { points: 3, message: text("name is too long") },
         Diagnostic::ReceiverWarned { message: text("attribute \"host\" is deprecated") },
         Diagnostic::RequestSplit {
             spans: 512,
@@ -156,6 +157,7 @@ fn examples() -> Vec<Diagnostic> {
             | Diagnostic::CertificatesReloaded { .. }
             | Diagnostic::RequestFailed { .. }
             | Diagnostic::SpansRejected { .. }
+            | Diagnostic::MetricsRejected { .. }
             | Diagnostic::ReceiverWarned { .. }
             | Diagnostic::RequestSplit { .. }
             | Diagnostic::AnswerNotOtlp { .. }

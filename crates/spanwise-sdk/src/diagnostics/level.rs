@@ -89,6 +89,7 @@ impl Diagnostic {
             | Self::CertificatesNotReloaded { .. }
             | Self::RequestFailed { .. }
             | Self::SpansRejected { .. }
+            | Self::MetricsRejected { .. }
             | Self::SpansLost { .. }
             | Self::DestinationSpansLost { .. }
             | Self::UserCodePanicked { .. }

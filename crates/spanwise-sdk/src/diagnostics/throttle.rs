@@ -29,6 +29,7 @@ enum Kind {
     /// A dropped request, by the name of its [`Failure`].
     Failed(&'static str),
     Rejected,
+    MetricsRejected,
     Warned,
     Split,
     NotOtlp,
@@ -73,6 +74,12 @@ impl Diagnostics {
     pub(crate) fn rejected(&mut self, spans: u64, message: &str) {
         if self.due(Kind::Rejected) {
             self.report(Diagnostic::SpansRejected { spans, message: sanitize(message) });
+        }
+    }
+
+    pub(crate) fn metrics_rejected(&mut self, points: u64, message: &str) {
+        if self.due(Kind::MetricsRejected) {
+            self.report(Diagnostic::MetricsRejected { points, message: sanitize(message) });
         }
     }
 

@@ -1,8 +1,13 @@
 //! [`Spanwise::metrics`]: the metrics of a provider about itself.
 
 mod meter;
+mod metrics_export;
+mod otlp;
 mod point;
 mod spans;
+
+pub use metrics_export::MetricsExport;
+pub(crate) use otlp::OtlpMetrics;
 
 use crate::lifecycle::Handle;
 use crate::provider::Spanwise;

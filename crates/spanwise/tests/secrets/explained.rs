@@ -1,7 +1,7 @@
 //! Explanations of settings.
 
 use crate::printed::{Printed, SECRET, with_query};
-use spanwise::{Spanwise, SpanwiseBuilder};
+use spanwise::{MetricsExport, Spanwise, SpanwiseBuilder};
 
 /// Prints the explanation of a builder, each of its rows, and its JSON.
 pub fn explain(printed: &Printed, builder: &SpanwiseBuilder) {
@@ -33,6 +33,13 @@ pub fn settings_in_force_do_not_show_their_secrets(printed: &Printed) {
         .with_header("x-token", SECRET);
     assert!(builder.explain().is_ok());
     explain(printed, &builder);
+    let metrics = MetricsExport::new()
+        .with_endpoint(with_query("metrics.example/v1/metrics"))
+        .with_header("x-token", SECRET);
+    printed.debug("MetricsExport", &metrics);
+    let exported = builder.clone().with_metrics_export(metrics);
+    assert!(exported.explain().is_ok());
+    explain(printed, &exported);
     let proxy = format!("http://{SECRET}:{SECRET}@proxy.example:3128");
     explain(printed, &builder.with_proxy(proxy));
 }

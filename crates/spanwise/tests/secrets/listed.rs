@@ -17,7 +17,7 @@ pub const PRINTED: &str = "\
     sdk::EffectiveSetting sdk::Explanation sdk::Origin sdk::Diagnostic sdk::DoctorCheck sdk::DoctorReport sdk::DestinationReport sdk::FlushError sdk::HeaderExtractor sdk::HeaderInjector sdk::Report \
     sdk::LiveDestination sdk::LiveDiagnostic sdk::LiveSnapshot sdk::LiveView admin::AdminEndpoint admin::AdminEndpointBuilder admin::AdminError \
     sdk::ReloadError sdk::Reloaded sdk::SettingChange \
-    sdk::Span sdk::Spanwise sdk::Tracer transport::BuildError transport::Delivery \
+    sdk::MetricsExport sdk::Span sdk::Spanwise sdk::Tracer transport::BuildError transport::Delivery \
     transport::Endpoint transport::EndpointError transport::FailedAttempt transport::FetchError transport::Observed \
     transport::Fetcher transport::FramedRequest transport::Headers transport::HeadersError \
     transport::Outcome transport::Proxy transport::ProxyError transport::Transport \

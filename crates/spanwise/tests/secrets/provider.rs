@@ -4,7 +4,7 @@ use crate::explained::explain;
 use crate::printed::{LONG, Printed, SECRET, echo, url, with_query};
 use opentelemetry::trace::{Span as _, Tracer as _};
 use spanwise::admin::AdminEndpoint;
-use spanwise::{FlushError, Spanwise, SpanwiseBuilder};
+use spanwise::{FlushError, MetricsExport, Spanwise, SpanwiseBuilder};
 use spanwise_receiver::{Answer, Receiver};
 use spanwise_transport::{Endpoint, Headers, Transport};
 use std::io::{Read as _, Write as _};
@@ -51,6 +51,14 @@ pub fn settings_that_are_refused_do_not_show_their_secrets(printed: &Printed) {
                 [(name, value.clone()), ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint.into())];
             explain(printed, &builder(printed, &set));
             printed.result(name, &builder(printed, &set).build());
+            // The variables of metrics in place of the same ones.
+            let of_metrics: &str = match name.split_once("TRACES_") {
+                Some((start, end)) => &*format!("{start}METRICS_{end}").leak(),
+                None => name,
+            };
+            let set = [(of_metrics, value.clone())];
+            let exported = builder(printed, &set).with_metrics_export(MetricsExport::new());
+            explain(printed, &exported);
             doctor_shows_no_secret(printed, builder(printed, &set));
         }
     }

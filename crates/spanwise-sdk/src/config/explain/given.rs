@@ -88,6 +88,22 @@ impl SpanwiseBuilder {
         given.add(breaker, &[&of::CIRCUIT_BREAKER], "with_circuit_breaker");
         let provider = self.crypto_provider.is_some();
         given.add(provider, &[&of::CRYPTO_PROVIDER], "with_crypto_provider");
+        if let Some(metrics) = &self.metrics_export {
+            given.add(true, &[&of::METRICS_EXPORTER], "with_metrics_export");
+            let interval = metrics.interval.is_some();
+            given.add(interval, &[&of::METRIC_EXPORT_INTERVAL], "MetricsExport::with_interval");
+            let settings = [
+                &of::METRIC_EXPORT_TIMEOUT,
+                &of::METRICS_ENDPOINT,
+                &of::METRICS_PROTOCOL,
+                &of::METRICS_HEADERS,
+                &of::METRICS_COMPRESSION,
+                &of::METRICS_TIMEOUT,
+            ];
+            for ((method, is_given), setting) in metrics.network().into_iter().zip(settings) {
+                given.add(is_given, &[setting], method);
+            }
+        }
         given.add(self.proxy.is_some(), &[&of::HTTPS_PROXY, &of::HTTP_PROXY], "with_proxy");
         let trust = match &self.trust {
             Some(Trust::Pem(_)) => "with_certificate_pem",

@@ -5,10 +5,21 @@ use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
 use super::super::error::BuildError;
 use super::super::redaction::shown_path;
-use super::super::settings::{CERTIFICATE, CLIENT_CERTIFICATE, CLIENT_KEY};
+use super::super::settings::{CERTIFICATE, CLIENT_CERTIFICATE, CLIENT_KEY, Setting};
 use super::trust::{ClientCertificate, Trust};
 use spanwise_transport::TransportBuilder;
 use std::path::Path;
+
+/// The settings that name files.
+pub(super) struct CertificateSettings {
+    pub(super) trusted: &'static Setting,
+    pub(super) client: &'static Setting,
+    pub(super) key: &'static Setting,
+}
+
+/// Those of spans.
+pub(super) const OF_SPANS: CertificateSettings =
+    CertificateSettings { trusted: &CERTIFICATE, client: &CLIENT_CERTIFICATE, key: &CLIENT_KEY };
 
 /// A file that a variable names: the variable, and its path.
 type Named = (&'static str, String);
@@ -28,6 +39,7 @@ impl SpanwiseBuilder {
     pub(super) fn resolve_certificates(
         &self,
         environment: &Environment,
+        settings: &CertificateSettings,
         is_https: bool,
         mut transport: TransportBuilder,
     ) -> Result<(TransportBuilder, CertificateFiles), BuildError> {
@@ -36,9 +48,9 @@ impl SpanwiseBuilder {
             Some(Trust::Pem(pem)) => transport = transport.with_certificate_pem(&**pem),
             Some(Trust::File(path)) => transport = transport.with_certificate_file(path),
             Some(Trust::SystemRoots) => transport = transport.with_system_roots(),
-            None if !is_https => environment.report_unused(&CERTIFICATE, NOT_HTTPS),
+            None if !is_https => environment.report_unused(settings.trusted, NOT_HTTPS),
             None => {
-                files.trusted = environment.required_text(&CERTIFICATE)?;
+                files.trusted = environment.required_text(settings.trusted)?;
                 if let Some((_, path)) = &files.trusted {
                     transport = transport.with_certificate_file(path);
                 }
@@ -52,11 +64,11 @@ impl SpanwiseBuilder {
                 transport = transport.with_client_certificate_files(certificates, key);
             }
             None if !is_https => {
-                environment.report_unused(&CLIENT_CERTIFICATE, NOT_HTTPS);
-                environment.report_unused(&CLIENT_KEY, NOT_HTTPS);
+                environment.report_unused(settings.client, NOT_HTTPS);
+                environment.report_unused(settings.key, NOT_HTTPS);
             }
             None => {
-                files.client = client_files(environment)?;
+                files.client = client_files(environment, settings)?;
                 if let Some(((_, certificates), (_, key))) = &files.client {
                     transport = transport.with_client_certificate_files(certificates, key);
                 }
@@ -68,13 +80,18 @@ impl SpanwiseBuilder {
 
 impl SpanwiseBuilder {
     /// Records the certificates and the key: their paths, never their contents.
-    pub(super) fn record_certificates(&self, environment: &Environment, files: &CertificateFiles) {
+    pub(super) fn record_certificates(
+        &self,
+        environment: &Environment,
+        settings: &CertificateSettings,
+        files: &CertificateFiles,
+    ) {
         let named = |file: Option<&Named>| {
             file.map_or_else(|| "none".to_owned(), |(_, path)| shown_path(path))
         };
         let shown = |path: &Path| shown_path(&path.display().to_string());
         let bytes = |pem: &[u8]| format!("[{} bytes]", pem.len());
-        environment.effective(&CERTIFICATE, || match &self.trust {
+        environment.effective(settings.trusted, || match &self.trust {
             Some(Trust::Pem(pem)) => bytes(pem),
             Some(Trust::File(path)) => shown(path),
             Some(Trust::SystemRoots) => "the roots of the operating system".to_owned(),
@@ -86,15 +103,18 @@ impl SpanwiseBuilder {
             Some(ClientCertificate::Files(certificates, key)) => (shown(certificates), shown(key)),
             None => (named(of_variables.0.as_ref()), named(of_variables.1.as_ref())),
         };
-        environment.effective(&CLIENT_CERTIFICATE, || certificates);
-        environment.effective(&CLIENT_KEY, || key);
+        environment.effective(settings.client, || certificates);
+        environment.effective(settings.key, || key);
     }
 }
 
 /// The files of a client certificate and its key: both, or none.
-fn client_files(environment: &Environment) -> Result<Option<(Named, Named)>, BuildError> {
-    let certificates = environment.required_text(&CLIENT_CERTIFICATE)?;
-    let key = environment.required_text(&CLIENT_KEY)?;
+fn client_files(
+    environment: &Environment,
+    settings: &CertificateSettings,
+) -> Result<Option<(Named, Named)>, BuildError> {
+    let certificates = environment.required_text(settings.client)?;
+    let key = environment.required_text(settings.key)?;
     let alone = |(setting, path): Named, other: &str| {
         let problem = format!("{other} is missing: both have to name a file, or neither");
         BuildError::setting(setting, shown_path(&path), problem)
@@ -102,8 +122,8 @@ fn client_files(environment: &Environment) -> Result<Option<(Named, Named)>, Bui
     match (certificates, key) {
         (None, None) => Ok(None),
         (Some(certificates), Some(key)) => Ok(Some((certificates, key))),
-        (Some(certificates), None) => Err(alone(certificates, CLIENT_KEY.generic_variable())),
-        (None, Some(key)) => Err(alone(key, CLIENT_CERTIFICATE.generic_variable())),
+        (Some(certificates), None) => Err(alone(certificates, settings.key.generic_variable())),
+        (None, Some(key)) => Err(alone(key, settings.client.generic_variable())),
     }
 }
 

@@ -5,7 +5,7 @@ use super::super::environment::Environment;
 use super::super::error::BuildError;
 use super::super::explain::Origin;
 use super::super::redaction::REDACTED;
-use super::super::settings::HEADERS;
+use super::super::settings::{HEADERS, Setting};
 use spanwise_transport::{Headers, HeadersError};
 use std::collections::HashSet;
 
@@ -13,26 +13,7 @@ impl SpanwiseBuilder {
     /// The headers of the signal's variable, or of the generic one, and those in code: each name once, with
     /// the value in code where both have one.
     pub(super) fn resolve_headers(&self, environment: &Environment) -> Result<Headers, BuildError> {
-        let given = self.headers.iter().map(|(name, value)| name.len() + value.len());
-        let bytes: usize = given.sum();
-        if bytes > MAX_HEADER_BYTES {
-            let accepted = "accepted is up to 16384 (16 KiB) bytes";
-            return Err(BuildError::setting(HEADERS.method(), bytes, accepted));
-        }
-        let mut taken = HashSet::new();
-        let mut ours: Vec<_> = self.headers.iter().rev().collect();
-        ours.retain(|(name, _)| taken.insert(name.trim().to_ascii_lowercase()));
-
-        let mut headers = match environment.required_text(&HEADERS)? {
-            None => Headers::new(),
-            Some((setting, list)) => {
-                let headers = parse_headers(setting, &list, &mut taken)?;
-                let origin = Origin::Variable { name: setting };
-                let names = || redacted(headers.names());
-                environment.recorder().effective_from(&HEADERS, origin, names);
-                headers
-            }
-        };
+        let headers = merge_headers(environment, &HEADERS, HEADERS.method(), &self.headers)?;
         for (origin, part) in environment.recorder().parts(&HEADERS, &self.headers, |it| it.headers)
         {
             let names =
@@ -43,21 +24,51 @@ impl SpanwiseBuilder {
             let names = || redacted(names);
             environment.recorder().effective_from(&HEADERS, origin, names);
         }
-        for (name, value) in ours.into_iter().rev() {
-            headers = headers.with(name, value).map_err(|error| {
-                let problem = match error {
-                    // The text after a colon is a value in the wrong place.
-                    HeadersError::Name { name } => {
-                        let name = name.split(':').next().unwrap_or_default();
-                        format!("`{name}` is not a header name")
-                    }
-                    error => error.to_string(),
-                };
-                BuildError::setting("with_header", REDACTED, problem)
-            })?;
-        }
         Ok(headers)
     }
+}
+
+/// The headers of the first variable of `setting` that is set, and those in code, `given` by `method`: each name once,
+/// with the value in code where both have one.
+pub(super) fn merge_headers(
+    environment: &Environment,
+    setting: &'static Setting,
+    method: &'static str,
+    given: &[(String, String)],
+) -> Result<Headers, BuildError> {
+    let bytes: usize = given.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > MAX_HEADER_BYTES {
+        let accepted = "accepted is up to 16384 (16 KiB) bytes";
+        return Err(BuildError::setting(method, bytes, accepted));
+    }
+    let mut taken = HashSet::new();
+    let mut ours: Vec<_> = given.iter().rev().collect();
+    ours.retain(|(name, _)| taken.insert(name.trim().to_ascii_lowercase()));
+
+    let mut headers = match environment.required_text(setting)? {
+        None => Headers::new(),
+        Some((variable, list)) => {
+            let headers = parse_headers(variable, &list, &mut taken)?;
+            let origin = Origin::Variable { name: variable };
+            let names = || redacted(headers.names());
+            environment.recorder().effective_from(setting, origin, names);
+            headers
+        }
+    };
+    for (name, value) in ours.into_iter().rev() {
+        headers = headers.with(name, value).map_err(|error| {
+            let problem = match error {
+                // The text after a colon is a value in the wrong place.
+                HeadersError::Name { name } => {
+                    let name = name.split(':').next().unwrap_or_default();
+                    format!("`{name}` is not a header name")
+                }
+                error => error.to_string(),
+            };
+            BuildError::setting(method, REDACTED, problem)
+        })?;
+    }
+    Ok(headers)
 }
 
 /// A list of headers without their values.

@@ -4,6 +4,7 @@ mod certificate;
 mod compression;
 mod endpoint;
 mod headers;
+mod metrics;
 mod named;
 mod proxy;
 mod record;
@@ -18,7 +19,7 @@ use super::ranges::ATTEMPT_TIMEOUT;
 use super::reload::running::TransportSource;
 use super::settings;
 use crate::diagnostics::{CertificateHealth, EndpointHealth};
-use certificate::CertificateFiles;
+use certificate::{CertificateFiles, OF_SPANS};
 #[cfg(feature = "config-file")]
 pub(super) use endpoint::parse_origin;
 use endpoint::report_insecure;
@@ -81,8 +82,9 @@ impl SpanwiseBuilder {
         let target = endpoint.as_ref().map(|endpoint| &endpoint.value);
         transport = self.resolve_proxy(environment, target, transport)?;
         let is_https = endpoint.as_ref().is_some_and(|endpoint| endpoint.value.is_https());
-        let (transport, files) = self.resolve_certificates(environment, is_https, transport)?;
-        self.record_certificates(environment, &files);
+        let (transport, files) =
+            self.resolve_certificates(environment, &OF_SPANS, is_https, transport)?;
+        self.record_certificates(environment, &OF_SPANS, &files);
         let named_files = files.clone();
         let transport = transport.with_reload_observer(move |reloaded| match reloaded {
             Ok(()) => certificates.reloaded(Instant::now()),

@@ -9,6 +9,7 @@ use super::super::resource::Resource;
 use super::destination_changes::DestinationSettings;
 use super::reloaded::SettingChange;
 use super::reported::Reported;
+use crate::metrics::MetricsExport;
 use crate::remote_sampling::RemoteSource;
 use spanwise_transport::TransportBuilder;
 use std::sync::Arc;
@@ -131,6 +132,11 @@ impl SpanwiseBuilder {
                 &format!("list of {}", self.processors.len()),
             ),
             text("with_propagators", format!("{:?}", self.installed)),
+            FixedSetting::new(
+                "with_metrics_export",
+                self.metrics_export.as_ref().map_or_else(String::new, MetricsExport::identity),
+                &format!("{:?}", self.metrics_export),
+            ),
         ])
     }
 }

@@ -6,6 +6,7 @@
 mod batching;
 mod general;
 mod limits;
+mod metrics;
 mod network;
 mod not_supported;
 mod setting;
@@ -13,13 +14,14 @@ mod setting;
 pub(super) use batching::*;
 pub(super) use general::*;
 pub(super) use limits::*;
+pub(super) use metrics::*;
 pub(super) use network::*;
 pub(super) use setting::millis;
 pub use setting::{Setting, SettingType, Support};
 use std::sync::LazyLock;
 
 /// Every setting that this crate knows: those of its builder, the variables of the specification that concern
-/// traces, and its own variables.
+/// traces, those of its own metrics, and its own variables.
 ///
 /// The order is that of `docs/configuration.md`, which is written from this table.
 ///
@@ -32,7 +34,8 @@ use std::sync::LazyLock;
 /// ```
 pub fn settings() -> &'static [Setting] {
     static TABLE: LazyLock<Vec<Setting>> = LazyLock::new(|| {
-        [general::ALL, limits::ALL, batching::ALL, network::ALL, not_supported::ALL].concat()
+        let supported = [general::ALL, limits::ALL, batching::ALL, network::ALL, metrics::ALL];
+        [supported.concat(), not_supported::ALL.to_vec()].concat()
     });
     &TABLE
 }

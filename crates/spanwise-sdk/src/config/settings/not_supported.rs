@@ -36,21 +36,9 @@ rows! {
     JAEGER_PROTOCOL = jaeger(&["OTEL_EXPORTER_JAEGER_PROTOCOL"]);
     JAEGER_TIMEOUT = jaeger(&["OTEL_EXPORTER_JAEGER_TIMEOUT"]);
     JAEGER_USER = jaeger(&["OTEL_EXPORTER_JAEGER_USER"]);
-    METRICS_EXPORTER = Setting::of_another_signal(
-        &["OTEL_METRICS_EXPORTER"],
-        "The exporter of metrics.",
-    );
     LOGS_EXPORTER = Setting::of_another_signal(
         &["OTEL_LOGS_EXPORTER"],
         "The exporter of logs.",
-    );
-    METRIC_EXPORT_INTERVAL = Setting::of_another_signal(
-        &["OTEL_METRIC_EXPORT_INTERVAL"],
-        "The interval of metric exports.",
-    );
-    METRIC_EXPORT_TIMEOUT = Setting::of_another_signal(
-        &["OTEL_METRIC_EXPORT_TIMEOUT"],
-        "The timeout of metric exports.",
     );
     EXEMPLAR_FILTER = Setting::of_another_signal(
         &["OTEL_METRICS_EXEMPLAR_FILTER"],

@@ -41,6 +41,9 @@ pub enum Support {
     Supported,
     /// It has no effect, which is reported once if it is set: the reason, and the setting to use instead.
     WithoutEffect(&'static str),
+    /// It has the effect that its purpose states if the code calls this method of the builder. Otherwise it concerns another
+    /// signal, such as the metrics of the program: it has no effect, and is not reported.
+    OptIn(&'static str),
     /// It concerns another signal than traces. It has no effect, and is not reported.
     OtherSignal,
 }
@@ -184,6 +187,18 @@ impl Setting {
     pub(super) const fn secret(mut self) -> Self {
         self.is_secret = true;
         self
+    }
+
+    /// A setting of the export of metrics, which code has to ask for.
+    pub(super) const fn opt_in(
+        variables: &'static [&'static str],
+        kind: SettingType,
+        default: &'static str,
+        purpose: &'static str,
+    ) -> Self {
+        let mut setting = Self::new(variables, kind, default, purpose);
+        setting.support = Support::OptIn("with_metrics_export");
+        setting
     }
 
     /// A setting that has no effect, which is reported.
