@@ -4,6 +4,7 @@ use crate::annotations::Annotation;
 use crate::intent::SamplingIntent;
 use crate::parameters::SamplingParameters;
 use crate::sampler::{ComposableSampler, Sampler};
+use crate::sampling_rate::SamplingRate;
 use crate::tick::Tick;
 use crate::trace_state::OT;
 use spanwise_wire::OwnedValue;
@@ -54,6 +55,10 @@ impl ComposableSampler for AnnotatingSampler {
         SamplingIntent { annotations: intent.annotations.and(&self.annotation), ..intent }
     }
 
+    fn rates(&self) -> Vec<SamplingRate> {
+        self.inner.rates()
+    }
+
     fn tick(&self, tick: &Tick) {
         self.inner.tick(tick);
     }
@@ -80,6 +85,10 @@ impl AlwaysRecord {
 impl ComposableSampler for AlwaysRecord {
     fn sampling_intent<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingIntent<'s> {
         SamplingIntent { record: true, ..self.inner.sampling_intent(params) }
+    }
+
+    fn rates(&self) -> Vec<SamplingRate> {
+        self.inner.rates()
     }
 
     fn tick(&self, tick: &Tick) {

@@ -34,6 +34,7 @@ mod ratio;
 mod remote;
 mod rules;
 mod sampler;
+mod sampling_rate;
 mod setting;
 #[cfg(all(feature = "dynamic", feature = "opentelemetry"))]
 mod should_sample;
@@ -72,6 +73,7 @@ pub use ratio::TraceIdRatioBased;
 pub use remote::RemoteSettings;
 pub use rules::RuleBased;
 pub use sampler::{ComposableSampler, Sampler};
+pub use sampling_rate::SamplingRate;
 pub use setting::SettingError;
 #[cfg(all(feature = "dynamic", feature = "opentelemetry"))]
 pub use should_sample::{ApiSamplingParameters, SamplingResult};

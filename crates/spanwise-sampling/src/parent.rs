@@ -6,6 +6,7 @@ use crate::parent_span::Parent;
 #[cfg(feature = "dynamic")]
 use crate::sampler::Choice;
 use crate::sampler::{ComposableSampler, Sampler, tick_each};
+use crate::sampling_rate::SamplingRate;
 use crate::threshold::{ProbabilityError, Threshold};
 use crate::tick::Tick;
 
@@ -117,6 +118,11 @@ impl ParentBased {
         }
     }
 
+    /// Those of roots.
+    pub(crate) fn rates(&self) -> Vec<SamplingRate> {
+        self.root.rates()
+    }
+
     pub(crate) fn tick(&self, tick: &Tick) {
         tick_each(std::iter::once(&self.root).chain(self.branches().flatten()), tick);
     }
@@ -166,6 +172,10 @@ impl ComposableSampler for ParentThreshold {
             None => self.root.sampling_intent(params),
             Some(parent) => follow(parent, params),
         }
+    }
+
+    fn rates(&self) -> Vec<SamplingRate> {
+        self.root.rates()
     }
 
     fn tick(&self, tick: &Tick) {

@@ -4,6 +4,7 @@ use crate::intent::SamplingIntent;
 use crate::parameters::SamplingParameters;
 use crate::predicate::SpanPredicate;
 use crate::sampler::{ComposableSampler, Sampler, tick_each};
+use crate::sampling_rate::SamplingRate;
 use crate::tick::Tick;
 
 /// Delegates to the sampler of the first rule whose predicate matches the span (specification,
@@ -48,6 +49,11 @@ impl ComposableSampler for RuleBased {
             Some((_, sampler)) => sampler.sampling_intent(params),
             None => SamplingIntent::DROP,
         }
+    }
+
+    /// Those of all rules, one after the other.
+    fn rates(&self) -> Vec<SamplingRate> {
+        self.rules.iter().flat_map(|(_, sampler)| sampler.rates()).collect()
     }
 
     fn tick(&self, tick: &Tick) {

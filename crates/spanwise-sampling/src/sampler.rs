@@ -4,6 +4,7 @@ use crate::intent::{SamplingDecision, SamplingIntent};
 use crate::parameters::SamplingParameters;
 use crate::parent::ParentBased;
 use crate::ratio::TraceIdRatioBased;
+use crate::sampling_rate::SamplingRate;
 use crate::threshold::{ProbabilityError, Threshold};
 use crate::tick::Tick;
 use spanwise_worker::{MAX_LINE_BYTES, sanitize};
@@ -54,6 +55,12 @@ pub trait ComposableSampler: fmt::Debug + Send + Sync {
 
     /// Called about ten times per second. A sampler that wraps others passes the tick on to them.
     fn tick(&self, _tick: &Tick) {}
+
+    /// The present probability of each key, the busiest first, for operators. Empty unless the sampler adapts by key; one that wraps
+    /// others passes theirs on.
+    fn rates(&self) -> Vec<SamplingRate> {
+        Vec::new()
+    }
 
     /// The name and the settings of the sampler (specification, *GetDescription*).
     fn description(&self) -> String;
@@ -174,6 +181,15 @@ impl Sampler {
     #[inline]
     pub fn should_sample<'s>(&'s self, params: &SamplingParameters<'_>) -> SamplingDecision<'s> {
         self.sampling_intent(params).decide(params)
+    }
+
+    /// The present probability of each key, the busiest first: those of an [`Adaptive`](crate::Adaptive) sampler inside.
+    pub fn rates(&self) -> Vec<SamplingRate> {
+        match &self.choice {
+            Choice::On | Choice::Off | Choice::Probability(_) | Choice::Ratio(_) => Vec::new(),
+            Choice::ParentBased(parent_based) => parent_based.rates(),
+            Choice::Other(sampler) => sampler.rates(),
+        }
     }
 
     /// Passes a tick on to the samplers inside.

@@ -4,7 +4,7 @@
 
 mod support;
 
-use spanwise_sampling::{Adaptive, AdaptiveKey, Sampler, SamplingParameters, Tick};
+use spanwise_sampling::{Adaptive, AdaptiveKey, Sampler, SamplingParameters, Tick, Value};
 use spanwise_testkit::SplitMix64;
 use spanwise_testkit::load::{Arrivals, Series, Shape};
 use std::collections::HashMap;
@@ -167,4 +167,45 @@ fn the_state_holds_the_present_probability() {
             );
         }
     }
+}
+
+#[test]
+fn the_rates_have_each_key_with_its_probability_and_its_load() {
+    let adaptive = Adaptive::builder().with_traces_per_second(100.0).build().unwrap();
+    let sampler = Sampler::from(adaptive).parent_based();
+    let mut count = 0_u32;
+    drive(&sampler, &Virtual::new(), Arrivals::new(Shape::Steady(1000.0), 10.0, 5), || {
+        count += 1;
+        if count.is_multiple_of(10) { "GET /rare" } else { "GET /busy" }
+    });
+    let rates = sampler.rates();
+    let keys: Vec<_> = rates.iter().map(|rate| &*rate.key).take(2).collect();
+    assert_eq!(keys, ["GET /busy", "GET /rare"], "{rates:?}");
+    assert!((800.0..1000.0).contains(&rates[0].per_second), "{rates:?}");
+    assert!((80.0..120.0).contains(&rates[1].per_second), "{rates:?}");
+    assert!(rates[0].probability < rates[1].probability, "{rates:?}");
+    let sampled: f64 = rates.iter().map(|it| it.probability * it.per_second).sum();
+    assert!((80.0..125.0).contains(&sampled), "{rates:?}");
+}
+
+#[test]
+fn the_rates_show_no_value_of_an_attribute() {
+    let key = AdaptiveKey::Attribute("user.token".to_owned());
+    let adaptive = Adaptive::builder().with_traces_per_second(100.0).with_key(key).build().unwrap();
+    let (sampler, context) = (Sampler::from(adaptive), Virtual::new());
+    let token = &[("user.token", Value::Str("hunter2canary"))][..];
+    for arrival in Arrivals::new(Shape::Steady(1000.0), 5.0, 6) {
+        context.set_seconds(arrival.time);
+        let root = SamplingParameters::root(arrival.trace_id, "GET /", &context);
+        let _decision = sampler.should_sample(&SamplingParameters { attributes: &token, ..root });
+    }
+    let rates = sampler.rates();
+    assert!(rates.iter().any(|rate| rate.key.starts_with('#')), "{rates:?}");
+    assert!(!format!("{rates:?}").contains("hunter2"), "{rates:?}");
+}
+
+#[test]
+fn other_samplers_have_no_rates() {
+    assert!(Sampler::always_on().parent_based().rates().is_empty());
+    assert!(Sampler::probability(0.5).unwrap().rates().is_empty());
 }

@@ -212,9 +212,9 @@ pub mod sampling {
         ComposableSampler, DynamicSampler, FastDecision, FastResult, NoAttributes, OwnedValue,
         Parent, ParentBased, ParentKind, ParentThreshold, ProbabilityError, Randomness,
         RateLimited, RuleBased, Sampler, SamplerContext, SamplingDecision, SamplingIntent,
-        SamplingParameters, SamplingResult, SettingError, SpanKind, SpanPredicate, Threshold,
-        ThresholdText, Tick, TraceIdRatioBased, TraceStateUpdate, Value, max_min_shares, parent_of,
-        trace_state, trace_state_of,
+        SamplingParameters, SamplingRate, SamplingResult, SettingError, SpanKind, SpanPredicate,
+        Threshold, ThresholdText, Tick, TraceIdRatioBased, TraceStateUpdate, Value, max_min_shares,
+        parent_of, trace_state, trace_state_of,
     };
     #[cfg(feature = "jaeger")]
     #[doc(inline)]

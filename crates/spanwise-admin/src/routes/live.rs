@@ -11,6 +11,7 @@ use crate::route::{Route, Runs};
 use crate::routes::metrics::ended;
 use named::Named;
 use spanwise_metrics::MetricsSnapshot;
+use spanwise_sdk::sampling::SamplingRate;
 use spanwise_sdk::{Counter, LiveDestination, LiveDiagnostic, LiveSnapshot, LiveView, Snapshot};
 
 pub(super) const ROUTES: &[Route] =
@@ -70,7 +71,9 @@ fn document(live: &LiveSnapshot, metrics: &MetricsSnapshot) -> String {
         });
         json.key("sampler").object(|json| {
             json.key("description").string(&live.sampler.description);
-            json.key("rates").array(|_| {});
+            json.key("rates").array(|json| {
+                live.sampler.rates.iter().take(MAX_KEYS).for_each(|it| rate(json, it))
+            });
         });
         json.key("destinations")
             .array(|json| live.destinations.iter().for_each(|it| destination(json, it)));
@@ -113,6 +116,14 @@ fn destination(json: &mut Json, destination: &LiveDestination) {
     });
 }
 
+fn rate(json: &mut Json, rate: &SamplingRate) {
+    json.object(|json| {
+        json.key("key").string(&rate.key);
+        json.key("probability").number(rate.probability);
+        json.key("per_second").number(rate.per_second);
+    });
+}
+
 fn diagnostic(json: &mut Json, diagnostic: &LiveDiagnostic) {
     json.object(|json| {
         json.key("time_unix_seconds").number(diagnostic.unix_nanos as f64 / 1e9);
@@ -122,6 +133,8 @@ fn diagnostic(json: &mut Json, diagnostic: &LiveDiagnostic) {
 }
 
 const SCHEMA: u64 = 1;
+/// Keys of the sampler: a page shows the busiest.
+const MAX_KEYS: usize = 64;
 
 /// Fields of `exporter` and the metrics they have the sums of.
 const EXPORTER: [(&str, &str); 5] = [

@@ -1,10 +1,12 @@
 //! The controller: once a period it computes the thresholds from the counts.
 
 use super::algorithm::{MultiplicativeProbability, RateEstimate};
+use super::label::Label;
 use super::max_min::level;
 use super::settings::{AdaptiveAlgorithm, Settings, Target};
 use super::table::{OTHERS, Table};
 use crate::limiter::Limiter;
+use crate::sampling_rate::SamplingRate;
 use crate::threshold::Threshold;
 use crate::tick::Tick;
 use std::sync::Arc;
@@ -40,6 +42,8 @@ pub(super) struct Controller {
 struct Slot {
     /// The hash of the key; the first slot has none.
     key: Option<u64>,
+    /// The text of the key; `None` if the key came without it, or may be a secret.
+    label: Option<Label>,
     estimate: RateEstimate,
     /// The counter at the start of the period.
     base: u64,
@@ -107,6 +111,24 @@ impl Controller {
         self.slots.iter().filter(|slot| slot.key.is_some()).count()
     }
 
+    /// The keys with their probabilities, the busiest first; those without a slot as one.
+    pub(super) fn rates(&self, table: &Table) -> Vec<SamplingRate> {
+        let admitted = self.admitted(table);
+        let rate = |(index, slot): (usize, &Slot)| {
+            let key = match (slot.key, &slot.label) {
+                (None, _) => "all others".to_owned(),
+                (Some(_), Some(label)) => label.as_str().to_owned(),
+                (Some(hash), None) => format!("#{:08x}", hash >> 32),
+            };
+            let probability = table.threshold(index).probability() * admitted;
+            SamplingRate::new(key, probability.clamp(0.0, 1.0), slot.estimate.rate())
+        };
+        let is_used = |(_, slot): &(usize, &Slot)| slot.key.is_some() || slot.estimate.rate() > 0.0;
+        let mut rates: Vec<_> = self.slots.iter().enumerate().filter(is_used).map(rate).collect();
+        rates.sort_by(|one, other| other.per_second.total_cmp(&one.per_second));
+        rates
+    }
+
     /// Updates the estimates and thresholds at `now`: a thread read the clock, or the sampler sampled
     /// more than it should.
     pub(super) fn update(&mut self, now: u64, table: &Table) {
@@ -157,13 +179,14 @@ impl Controller {
     }
 
     /// Assigns a free slot to the key, if there is one.
-    pub(super) fn admit(&mut self, hash: u64, table: &Table) {
+    pub(super) fn admit(&mut self, hash: u64, label: Option<Label>, table: &Table) {
         let free = (OTHERS + 1..self.slots.len()).find(|&slot| self.slots[slot].key.is_none());
         table.full.store(free.is_none(), Relaxed);
         if let Some(slot) = free
             && table.keys.find(hash).is_none()
         {
             self.assign(slot, hash, RateEstimate::default(), table);
+            self.slots[slot].label = label;
         }
     }
 
@@ -266,7 +289,8 @@ impl Controller {
             // The set of the key is full: the key becomes a candidate.
             table.full.store(true, Relaxed);
         }
-        self.slots[slot] = Slot { key: inserted.then_some(hash), estimate, base, idle: 0.0 };
+        self.slots[slot] =
+            Slot { key: inserted.then_some(hash), label: None, estimate, base, idle: 0.0 };
     }
 
     /// Publishes the thresholds, and the conditions of the next update.

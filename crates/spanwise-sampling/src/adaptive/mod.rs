@@ -5,6 +5,7 @@ mod builder;
 mod controller;
 mod counters;
 mod keys;
+mod label;
 mod max_min;
 mod settings;
 mod table;
@@ -19,11 +20,13 @@ use crate::intent::SamplingIntent;
 use crate::parameters::SamplingParameters;
 use crate::parent::follow;
 use crate::sampler::ComposableSampler;
+use crate::sampling_rate::SamplingRate;
 use crate::setting::{SettingError, rate};
 use crate::threshold::Randomness;
 use crate::tick::Tick;
 use controller::Controller;
 use keys::hash;
+use label::Label;
 use settings::{Settings, Target};
 use spanwise_wire::Value;
 use std::fmt;
@@ -165,6 +168,10 @@ impl ComposableSampler for Adaptive {
         }
     }
 
+    fn rates(&self) -> Vec<SamplingRate> {
+        self.shared.lock().rates(&self.shared.table)
+    }
+
     fn tick(&self, tick: &Tick) {
         if let Some(mut controller) = self.shared.try_lock() {
             controller.estimate_spans(tick, self.shared.table.admitted());
@@ -192,16 +199,18 @@ impl Shared {
         let hash = hash(key);
         match self.table.keys.find(hash) {
             Some(slot) => slot,
-            None => self.missed(hash),
+            None => self.missed(hash, key),
         }
     }
 
     #[cold]
-    fn missed(&self, hash: u64) -> usize {
+    fn missed(&self, hash: u64, key: &str) -> usize {
         if self.table.full.load(Relaxed) {
             self.table.keys.missed(hash);
         } else if let Some(mut controller) = self.try_lock() {
-            controller.admit(hash, &self.table);
+            // Values of attributes may be secrets, which no page shows.
+            let label = (self.key == AdaptiveKey::Name).then(|| Label::of(key));
+            controller.admit(hash, label, &self.table);
             return self.table.keys.find(hash).unwrap_or(OTHERS);
         }
         OTHERS

@@ -5,7 +5,7 @@ use crate::diagnostics::LiveDiagnostic;
 use crate::lifecycle::Handle;
 use crate::recent::LiveSpan;
 use spanwise_ledger::Snapshot;
-use spanwise_sampling::DynamicSampler;
+use spanwise_sampling::{DynamicSampler, SamplingRate};
 use spanwise_wire::read::ResourceSpans;
 use std::time::Duration;
 
@@ -55,6 +55,8 @@ pub struct LiveBudget {
 pub struct LiveSampler {
     /// Its description (specification, *GetDescription*).
     pub description: String,
+    /// The probability of each key, the busiest first; empty unless the sampler adapts by key.
+    pub rates: Vec<SamplingRate>,
 }
 
 /// A destination of spans.
@@ -95,7 +97,7 @@ impl LiveSnapshot {
 
 impl LiveSampler {
     fn of(sampler: &DynamicSampler) -> Self {
-        Self { description: sampler.to_string() }
+        Self { description: sampler.to_string(), rates: sampler.load().rates() }
     }
 }
 

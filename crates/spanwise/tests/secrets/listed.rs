@@ -48,7 +48,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     sampling::OtMember sampling::Parent sampling::ParentBased sampling::ParentThreshold \
     sampling::ParentKind sampling::ProbabilityError sampling::Randomness sampling::RateLimited sampling::RuleBased \
     sampling::SamplingDecision sampling::SamplingIntent sampling::SamplingParameters \
-    sampling::SamplingResult sampling::SpanPredicate sampling::Threshold sampling::ThresholdText \
+    sampling::SamplingRate sampling::SamplingResult sampling::SpanPredicate sampling::Threshold sampling::ThresholdText \
     sampling::Tick sampling::TraceIdRatioBased sampling::TraceStateUpdate sdk::BaggagePropagator \
     sdk::Detector sdk::Exporter sdk::Setting sdk::SettingType sdk::Support sdk::FinishError sdk::Finished sdk::Guard sdk::LogLevel sdk::Propagator \
     sdk::LiveBudget sdk::LiveSampler sdk::LiveSpan sdk::TailSampling export::LocalSpan export::LocalSpans export::LocalTrace export::TailDecision \
