@@ -3,7 +3,8 @@
 use crate::address;
 use crate::endpoint::AdminEndpoint;
 use crate::error::AdminError;
-use crate::server::{Server, Settings};
+use crate::router::Settings;
+use crate::server::Server;
 use spanwise_sdk::Spanwise;
 use spanwise_worker::{MAX_LINE_BYTES, sanitize};
 
@@ -14,13 +15,14 @@ pub struct AdminEndpointBuilder {
     address: String,
     non_loopback: bool,
     allowed_hosts: Vec<String>,
+    profiling: bool,
 }
 
 impl AdminEndpoint {
     /// A builder with the address 127.0.0.1:9464.
     pub fn builder() -> AdminEndpointBuilder {
         let (address, allowed_hosts) = (DEFAULT.to_owned(), Vec::new());
-        AdminEndpointBuilder { address, non_loopback: false, allowed_hosts }
+        AdminEndpointBuilder { address, non_loopback: false, allowed_hosts, profiling: false }
     }
 }
 
@@ -46,6 +48,15 @@ impl AdminEndpointBuilder {
         self
     }
 
+    /// Whether `/debug/pprof/` serves profiles of the process: `profile` (CPU), `heap`, `allocs` and `threads`. Default false; on loopback
+    /// alone, also with [`with_non_loopback_address`](Self::with_non_loopback_address). Heap profiles need
+    /// `spanwise_profiling::SamplingAllocator` as the global allocator.
+    #[cfg(feature = "profiling")]
+    pub fn with_profiling(mut self, served: bool) -> Self {
+        self.profiling = served;
+        self
+    }
+
     /// Binds the address and starts the thread that serves `spanwise`, whose lifetime the endpoint does not extend.
     ///
     /// # Errors
@@ -66,7 +77,14 @@ impl AdminEndpointBuilder {
                 accepted: "up to 16 host names without a port",
             });
         }
-        let settings = Settings { allowed_hosts: self.allowed_hosts };
+        if self.profiling && !address.ip().is_loopback() {
+            return Err(AdminError::Setting {
+                setting: "with_profiling",
+                value: format!("true with {address}"),
+                accepted: "a loopback address: a profile interrupts the program and shows its functions",
+            });
+        }
+        let settings = Settings { allowed_hosts: self.allowed_hosts, profiling: self.profiling };
         AdminEndpoint::start(Server::bind(address, settings, spanwise.live_view())?)
     }
 }

@@ -28,6 +28,8 @@ pub(crate) enum Status {
     MisdirectedRequest,
     HeadersTooLarge,
     InternalError,
+    #[cfg_attr(not(feature = "profiling"), allow(dead_code, reason = "for profiles"))]
+    NotImplemented,
     Unavailable,
     VersionNotSupported,
 }
@@ -110,6 +112,7 @@ impl Status {
             Self::MisdirectedRequest => "421 Misdirected Request",
             Self::HeadersTooLarge => "431 Request Header Fields Too Large",
             Self::InternalError => "500 Internal Server Error",
+            Self::NotImplemented => "501 Not Implemented",
             Self::Unavailable => "503 Service Unavailable",
             Self::VersionNotSupported => "505 HTTP Version Not Supported",
         }

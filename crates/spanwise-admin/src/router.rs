@@ -13,22 +13,23 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Router {
     view: LiveView,
-    allowed_hosts: Vec<String>,
+    settings: Settings,
 }
 
 impl Router {
-    pub(crate) fn new(view: LiveView, allowed_hosts: Vec<String>) -> Self {
-        Self { view, allowed_hosts }
+    pub(crate) fn new(view: LiveView, settings: Settings) -> Self {
+        Self { view, settings }
     }
 
     /// The route of a request, or the response that refuses it.
     pub(crate) fn route(&self, request: &Request) -> Result<Route, Response> {
-        if !host::is_accepted(&request.host, &self.allowed_hosts) {
+        if !host::is_accepted(&request.host, &self.settings.allowed_hosts) {
             let line = "accepted in Host are IP addresses, localhost, and the names of `with_allowed_host`";
             return Err(Response::text(Status::MisdirectedRequest, line));
         }
-        let route = routes::all().find(|route| route.path == request.path);
-        let route = route.ok_or_else(|| Response::text(Status::NotFound, &index()))?;
+        let mut routes = routes::all(self.settings.profiling);
+        let route = routes.find(|route| route.path == request.path);
+        let route = route.ok_or_else(|| Response::text(Status::NotFound, &self.index()))?;
         match request.is_cross_site() && !route.is_page {
             true => {
                 Err(Response::text(Status::Forbidden, "a page of another site made this request"))
@@ -49,9 +50,18 @@ impl Router {
         };
         answer.unwrap_or_else(|| Response::text(Status::InternalError, "the response panicked"))
     }
+
+    fn index(&self) -> String {
+        let paths: Vec<&str> =
+            routes::all(self.settings.profiling).map(|route| route.path).collect();
+        format!("not found; there are {}", paths.join(" "))
+    }
 }
 
-fn index() -> String {
-    let paths: Vec<&str> = routes::all().map(|route| route.path).collect();
-    format!("not found; there are {}", paths.join(" "))
+/// The settings of the choice of routes.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) allowed_hosts: Vec<String>,
+    /// Whether there are the routes of profiles.
+    pub(crate) profiling: bool,
 }

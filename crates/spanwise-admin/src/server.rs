@@ -2,7 +2,7 @@
 
 use crate::connection;
 use crate::error::AdminError;
-use crate::router::Router;
+use crate::router::{Router, Settings};
 use spanwise_sdk::LiveView;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -13,12 +13,6 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-
-/// The settings of a server.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    pub(crate) allowed_hosts: Vec<String>,
-}
 
 /// A bound socket, and the router of its requests.
 #[derive(Debug)]
@@ -42,7 +36,7 @@ impl Server {
             Ok((listener, bound))
         };
         let (listener, bound) = bind().map_err(|source| AdminError::Bind { address, source })?;
-        let router = Arc::new(Router::new(view, settings.allowed_hosts));
+        let router = Arc::new(Router::new(view, settings));
         Ok(Self { listener, address: bound, router })
     }
 

@@ -190,6 +190,26 @@ pub mod pool {
     pub use spanwise_pool::{Interner, InternerStats};
 }
 
+/// Profiles of the process as pprof, and an allocator that samples: the crate `spanwise-profiling`. The admin endpoint serves them
+/// with `with_profiling(true)`.
+///
+/// ```
+/// use spanwise::profiling::SamplingAllocator;
+///
+/// #[global_allocator]
+/// static ALLOCATOR: SamplingAllocator = SamplingAllocator::system();
+///
+/// let heap = spanwise::profiling::heap().unwrap();
+/// println!("{}", heap.to_text());
+/// ```
+#[cfg(feature = "profiling")]
+pub mod profiling {
+    #[doc(no_inline)]
+    pub use spanwise_profiling::{
+        CpuProfiler, Profile, ProfileError, SamplingAllocator, allocs, cpu, heap, threads,
+    };
+}
+
 /// Samplers and their parts: the crate `spanwise-sampling`.
 ///
 /// ```

@@ -73,7 +73,7 @@ fn no_readme_has_hidden_lines() {
 }
 
 /// Modules of this crate, each with the crate whose items it re-exports.
-const LAYERS: [(&str, &str); 15] = [
+const LAYERS: [(&str, &str); 16] = [
     ("admin", "spanwise-admin"),
     ("batch", "spanwise-batch"),
     ("config", "spanwise-config"),
@@ -81,6 +81,7 @@ const LAYERS: [(&str, &str); 15] = [
     ("ledger", "spanwise-ledger"),
     ("metrics", "spanwise-metrics"),
     ("pool", "spanwise-pool"),
+    ("profiling", "spanwise-profiling"),
     ("sampling", "spanwise-sampling"),
     ("sdk", "spanwise-sdk"),
     ("tail", "spanwise-tail"),

@@ -3,10 +3,17 @@
 mod live;
 mod metrics;
 mod page;
+#[cfg(feature = "profiling")]
+mod profiling;
 
 use crate::route::Route;
 
 /// All routes. A new family adds its table here.
-pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
-    [metrics::ROUTES, live::ROUTES, page::ROUTES].into_iter().flatten()
+pub(crate) fn all(with_profiling: bool) -> impl Iterator<Item = &'static Route> {
+    #[cfg(feature = "profiling")]
+    let profiling = profiling::ROUTES;
+    #[cfg(not(feature = "profiling"))]
+    let profiling: &[Route] = &[];
+    let profiling = profiling.iter().filter(move |_| with_profiling);
+    [metrics::ROUTES, live::ROUTES, page::ROUTES].into_iter().flatten().chain(profiling)
 }

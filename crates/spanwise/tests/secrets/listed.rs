@@ -100,4 +100,5 @@ pub const WITHOUT_SETTINGS: &str = "\
     metrics::HistogramRecorder metrics::HistogramRecorderBuilder metrics::RecorderError metrics::ObservedSpan \
     metrics::ExponentialHistogramRecorder metrics::ExponentialHistogramRecorderBuilder \
     metrics::HistogramFamilyRecorder metrics::SeriesRecorder metrics::SeriesId \
-    sdk::SpanMetrics sdk::SpanMetricsBuilder sdk::SpanMetricsError sdk::DurationUnit";
+    sdk::SpanMetrics sdk::SpanMetricsBuilder sdk::SpanMetricsError sdk::DurationUnit \
+    profiling::CpuProfiler profiling::Profile profiling::ProfileError profiling::SamplingAllocator";
