@@ -4,8 +4,10 @@ mod batching_lab;
 mod bench_all;
 mod cli;
 mod command;
+mod container;
 mod date;
 mod demo;
+mod demo_service;
 mod deps;
 mod fuzz;
 mod imports;
@@ -29,6 +31,7 @@ mod settings;
 mod shutdown_matrix;
 mod sim;
 mod sizes;
+mod sizing;
 mod source_tree;
 mod step;
 mod tail_bench;
@@ -52,6 +55,8 @@ const COMMANDS: &[Command] = &[
     batching_lab::COMMAND,
     shutdown_matrix::COMMAND,
     overload::COMMAND,
+    container::COMMAND,
+    sizing::COMMAND,
     test::COMMAND,
     sim::COMMAND,
     fuzz::COMMAND,
@@ -69,6 +74,7 @@ const COMMANDS: &[Command] = &[
     paths::COMMAND,
     settings::COMMAND,
     demo::RECEIVER,
+    demo_service::COMMAND,
 ];
 
 fn main() -> ExitCode {

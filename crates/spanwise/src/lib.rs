@@ -397,3 +397,8 @@ pub mod zero_copy {
 #[cfg(all(doctest, feature = "config-file"))]
 #[doc = include_str!("../../../README.md")]
 struct WorkspaceReadme;
+
+/// The example of the page about production is compiled, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/production.md")]
+struct ProductionPage;

@@ -2,7 +2,7 @@
 
 /// A log-linear histogram. Recording is two shifts and an add.
 #[derive(Clone)]
-pub(super) struct Histogram {
+pub(crate) struct Histogram {
     counts: Vec<u64>,
     total: u64,
     max: u64,
@@ -29,12 +29,12 @@ impl Histogram {
         self.max = self.max.max(other.max);
     }
 
-    pub(super) fn max(&self) -> u64 {
+    pub(crate) fn max(&self) -> u64 {
         self.max
     }
 
     /// The value that `share` (0 to 1) of all are not above; the upper end of its bucket.
-    pub(super) fn quantile(&self, share: f64) -> u64 {
+    pub(crate) fn quantile(&self, share: f64) -> u64 {
         let rank = (share * self.total as f64).ceil() as u64;
         let mut seen = 0;
         for (index, count) in self.counts.iter().enumerate() {

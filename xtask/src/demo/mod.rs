@@ -10,10 +10,11 @@ mod traces;
 
 use crate::Command;
 use options::{Api, Options};
-use process::{Cpu, peak_rss_bytes, rss_bytes};
+use process::rss_bytes;
+pub(crate) use process::{Cpu, peak_rss_bytes};
 pub(crate) use receiver::{Embedded, RECEIVER};
 use report::{Full, Measured, Paced};
-use service::{Service, Tally, Tracing};
+pub(crate) use service::{SPANS_PER_REQUEST, Service, Tally, Tracing};
 use spanwise::{LocalTrace, OnFull, Snapshot, Spanwise};
 use spanwise_testkit::{CountingAllocator, allocator};
 use std::io::{IsTerminal as _, Write as _};

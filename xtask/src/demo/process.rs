@@ -4,10 +4,10 @@ use std::time::Duration;
 
 /// Processor time of all threads, user and system.
 #[derive(Clone, Copy)]
-pub(super) struct Cpu(Duration);
+pub(crate) struct Cpu(Duration);
 
 impl Cpu {
-    pub(super) fn now() -> Self {
+    pub(crate) fn now() -> Self {
         // SAFETY: `rusage` is plain integers, for which all zeros is a value.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
         // SAFETY: `usage` is ours to write; RUSAGE_SELF is a valid target.
@@ -18,7 +18,7 @@ impl Cpu {
         Self(time(usage.ru_utime) + time(usage.ru_stime))
     }
 
-    pub(super) fn elapsed(self) -> Duration {
+    pub(crate) fn elapsed(self) -> Duration {
         Self::now().0.saturating_sub(self.0)
     }
 }
@@ -29,7 +29,7 @@ pub(super) fn rss_bytes() -> u64 {
 }
 
 /// The most resident memory so far, in bytes; 0 where the system does not report it.
-pub(super) fn peak_rss_bytes() -> u64 {
+pub(crate) fn peak_rss_bytes() -> u64 {
     status_kib("VmHWM:") * 1024
 }
 

@@ -11,25 +11,25 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// How requests are traced.
-pub(super) enum Tracing {
+pub(crate) enum Tracing {
     Off,
     Api(Tracer),
     Native(Tracer),
 }
 
 /// The results of a run.
-pub(super) struct Tally {
-    pub(super) requests: u64,
+pub(crate) struct Tally {
+    pub(crate) requests: u64,
     /// Of one child span: start, four attributes, end.
-    pub(super) span_nanos: Histogram,
-    pub(super) elapsed: Duration,
-    pub(super) cpu: Duration,
+    pub(crate) span_nanos: Histogram,
+    pub(crate) elapsed: Duration,
+    pub(crate) cpu: Duration,
     started: Instant,
     cpu_started: Cpu,
 }
 
 impl Tally {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self {
             requests: 0,
             span_nanos: Histogram::new(),
@@ -40,12 +40,12 @@ impl Tally {
         }
     }
 
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.elapsed = self.elapsed.max(self.started.elapsed());
         self.cpu = self.cpu.max(self.cpu_started.elapsed());
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.requests += other.requests;
         self.span_nanos.merge(&other.span_nanos);
         self.elapsed = self.elapsed.max(other.elapsed);
@@ -58,20 +58,20 @@ impl Tally {
 }
 
 /// Spans of a traced request.
-pub(super) const SPANS_PER_REQUEST: u64 = 5;
+pub(crate) const SPANS_PER_REQUEST: u64 = 5;
 
-pub(super) struct Service {
+pub(crate) struct Service {
     /// Stands for what a handler touches.
     page: Vec<u8>,
 }
 
 impl Service {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { page: (0..64).collect() }
     }
 
     /// One request; one in `sample` has a span timed, which costs two clock reads itself.
-    pub(super) fn request(&self, tracing: &Tracing, tally: &mut Tally, sample: u64) {
+    pub(crate) fn request(&self, tracing: &Tracing, tally: &mut Tally, sample: u64) {
         tally.requests += 1;
         let timed = tally.requests.is_multiple_of(sample);
         match tracing {
