@@ -8,6 +8,7 @@ mod container;
 mod date;
 mod demo;
 mod demo_service;
+mod deploy_check;
 mod deps;
 mod fuzz;
 mod imports;
@@ -65,6 +66,7 @@ const COMMANDS: &[Command] = &[
     interop::COMMAND,
     oracle::COMMAND,
     ops_check::COMMAND,
+    deploy_check::COMMAND,
     deps::COMMAND,
     words::COMMAND,
     imports::COMMAND,

@@ -210,6 +210,7 @@ fn pages_name_files_that_exist() {
         "STYLE.md",
         "benchmarking-your-code.md",
         "configuration.md",
+        "deploy/README.md",
         "examples.md",
     ];
     let pages = pages.map(|page| root.join("docs").join(page));

@@ -11,7 +11,7 @@ pub(crate) const VERSION: &str = "v0.161.0";
 const STABLE: &str = "v1.67.0";
 
 /// Whether the cache has the program of the Collector.
-pub(super) fn is_built(cache: &Cache) -> bool {
+pub(crate) fn is_built(cache: &Cache) -> bool {
     cache.has(&format!("otelcol-{VERSION}"))
 }
 

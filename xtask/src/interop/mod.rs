@@ -6,7 +6,7 @@ mod forward;
 mod idle;
 mod limits;
 mod lines;
-mod nginx;
+pub(crate) mod nginx;
 mod pings;
 mod probe;
 mod refused;

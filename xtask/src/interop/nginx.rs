@@ -209,7 +209,7 @@ http {{
 }
 
 /// nginx of this system, or of Debian's package, which is unpacked into the cache without an installation.
-fn program(cache: &Cache) -> Result<PathBuf, String> {
+pub(crate) fn program(cache: &Cache) -> Result<PathBuf, String> {
     let installed = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/local/bin/nginx"];
     if let Some(program) = installed.iter().map(PathBuf::from).find(|path| path.exists()) {
         return Ok(program);
@@ -224,7 +224,7 @@ fn program(cache: &Cache) -> Result<PathBuf, String> {
 }
 
 /// The answer of `nginx -v`.
-fn version_of(program: &Path) -> String {
+pub(crate) fn version_of(program: &Path) -> String {
     let output = Command::new(program).arg("-v").stdin(Stdio::null()).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stderr).into_owned());
     let text = text.unwrap_or_default();
