@@ -36,7 +36,7 @@ function verdict(data) {
       .sort((one, other) => other[1] - one[1]).map(([reason, value]) => `${reason} ${rate(value)}/s`);
     return ["bad", `Dropping ${rate(dropping)} spans per second`, [reasons.join(", "), cause].filter(Boolean).join(" · ")];
   }
-  if (failing) return ["bad", "The receiver is failing; no span is lost yet", cause];
+  if (failing) return ["bad", data.spans.dropped > 0 ? "The receiver is failing; spans wait" : "The receiver is failing; no span is lost yet", cause];
   const whole = data.spans.dropped;
   const detail = whole > 0 ? `${count(whole)} spans were dropped since the start: ${Object.keys(data.spans.dropped_by_reason).join(", ")}` : `${count(data.spans.exported)} exported since the start, none dropped`;
   return ["good", "No span is dropped", detail];
