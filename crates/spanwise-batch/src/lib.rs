@@ -4,6 +4,7 @@
 mod batch_size;
 mod budget;
 mod charged_chunk;
+mod chunk_counts;
 mod config;
 mod flush_schedule;
 mod preset;
@@ -18,6 +19,7 @@ pub use batch_size::{
 };
 pub use budget::{Budget, Charge};
 pub use charged_chunk::ChargedChunk;
+pub use chunk_counts::ChunkCounts;
 pub use config::ShardedBufferConfig;
 pub use flush_schedule::{FlushAction, FlushSchedule, FlushScheduleConfig, FullChunks};
 pub use preset::BatchPreset;

@@ -10,6 +10,7 @@ mod sizes;
 
 use crate::budget::Budget;
 use crate::charged_chunk::ChargedChunk;
+use crate::chunk_counts::ChunkCounters;
 use crate::config::ShardedBufferConfig;
 use crate::push_error::PushError;
 use crate::queue::Queue;
@@ -66,6 +67,7 @@ pub struct ShardedBuffer {
     /// Spans of the chunks in `full`. Never below what can be popped.
     ready_spans: AtomicUsize,
     closed: AtomicBool,
+    counts: ChunkCounters,
 }
 
 /// Success of a push: the span was stored.
@@ -106,6 +108,7 @@ impl ShardedBuffer {
             ready: AtomicUsize::new(0),
             ready_spans: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            counts: ChunkCounters::default(),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::error::BuildError;
 use crate::exporter::Exporter;
 use crate::hold_back::HoldBack;
 use crate::machine::Routes;
+use crate::metrics::ExportMetrics;
 use crate::observer::Observer;
 use crate::on_full::OnFull;
 use crate::prepared::{PreparedExporter, ThreadStart};
@@ -341,6 +342,13 @@ impl ExporterBuilder {
             resource: resource.max_bytes(),
             chunk_bytes: buffer.chunk_bytes,
         };
+        let metrics = ExportMetrics::new(Some(self.budget_bytes));
+        let destinations = routes.destinations().iter().enumerate();
+        let endpoints = destinations.flat_map(|(index, route)| {
+            let transports = transports.get(route.lanes.clone()).unwrap_or_default();
+            metrics.add_destination(index, transports)
+        });
+        let endpoints = endpoints.collect();
         let transport = DynamicTransport::new(routes.clone(), transports.clone(), built);
         let prepared = PreparedExporter {
             max_span_bytes: division.max_span_bytes(budget.limit(), batch.max_request_bytes),
@@ -353,6 +361,8 @@ impl ExporterBuilder {
                 lane_share,
                 reserve,
                 resource: resource.clone(),
+                metrics: metrics.clone(),
+                endpoints,
             },
             batching,
             resource,
@@ -364,7 +374,8 @@ impl ExporterBuilder {
             on_thread_start: self.on_thread_start,
         };
         let buffer = ShardedBuffer::new(buffer, budget);
-        Ok((SpanQueue::new(buffer, self.ledger, self.on_full), prepared))
+        let queue = SpanQueue::new(buffer, self.ledger, self.on_full).with_metrics(metrics);
+        Ok((queue, prepared))
     }
 }
 

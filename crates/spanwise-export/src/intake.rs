@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 /// Whether a queue accepts spans. One word, so that a tracer compares once, and so that a refusal can
 /// overwrite neither a close nor the end of another refusal.
 pub(crate) struct Intake {
-    /// `open` while all spans are accepted, [`SHEDDING`] plus a threshold, [`REFUSING`] or [`CLOSED`].
+    /// `open` while all spans are accepted, [`TIMED`], [`SHEDDING`] plus a threshold, [`REFUSING`] or [`CLOSED`].
     accepts_in: AtomicU64,
     /// `process`, or [`CHECKED`].
     open: u64,
@@ -61,6 +61,24 @@ impl Intake {
         self.accepts_in.load(Relaxed) == u64::from(fork::generation())
     }
 
+    /// Makes the next start check the queue once, unless it does so anyway.
+    pub(crate) fn check_next_start(&self) {
+        if self.open != CHECKED {
+            let _other = self.accepts_in.compare_exchange(self.open, TIMED, Relaxed, Relaxed);
+        }
+    }
+
+    /// A start has checked the queue, as [`check_next_start`](Self::check_next_start) requested.
+    pub(crate) fn next_start_checked(&self) {
+        let _other = self.accepts_in.compare_exchange(TIMED, self.open, Relaxed, Relaxed);
+    }
+
+    /// Whether spans are accepted, also by a start that is to check once.
+    pub(crate) fn accepts_starts(&self) -> bool {
+        let accepts_in = self.accepts_in.load(Relaxed);
+        accepts_in == TIMED || accepts_in == u64::from(fork::generation())
+    }
+
     /// The threshold that local roots have to reach: [`ShedThreshold::NONE`] unless the queue sheds.
     #[inline]
     pub(crate) fn shed_threshold(&self) -> ShedThreshold {
@@ -106,7 +124,8 @@ impl Intake {
     pub(crate) fn start_refusing(&self, reason: DropReason) -> bool {
         self.is_queue_full.store(reason == DropReason::QueueFull, Relaxed);
         self.is_starved.store(true, Relaxed);
-        self.accepts_in.compare_exchange(self.open, REFUSING, Relaxed, Relaxed).is_ok()
+        let refuse = |from| self.accepts_in.compare_exchange(from, REFUSING, Relaxed, Relaxed);
+        refuse(self.open).is_ok() || refuse(TIMED).is_ok()
     }
 
     /// Accepts spans again, unless the queue is closed.
@@ -150,6 +169,8 @@ impl Intake {
 
 // `fork::generation` has 32 bits, and counts the forks since the first ancestor.
 const CHECKED: u64 = 1 << 59;
+/// Open, and the next start checks the queue.
+const TIMED: u64 = CHECKED + 1;
 /// Plus a threshold, which has 57 bits.
 const SHEDDING: u64 = 1 << 60;
 const REFUSING: u64 = u64::MAX - 1;

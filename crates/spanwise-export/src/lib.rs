@@ -18,6 +18,7 @@ mod inbox;
 mod intake;
 mod local_trace;
 mod machine;
+mod metrics;
 mod observer;
 mod on_full;
 mod prepared;

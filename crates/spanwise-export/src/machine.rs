@@ -30,6 +30,7 @@ pub(crate) use routes::{Copies, Routes};
 use crate::drained::Drained;
 use crate::event::ExportEvent;
 use crate::hold_back::HoldCause;
+use crate::metrics::ExportMetrics;
 use crate::queue::{QueueAction, QueueLevel, SpanQueue};
 use crate::scopes::ScopeTable;
 use crate::settings::{Reserve, Settings};
@@ -110,6 +111,7 @@ pub struct ExportMachine {
     is_transport_closed: bool,
     /// The replies to shutdowns, which follow at the end.
     shutdowns: Vec<Reply>,
+    metrics: ExportMetrics,
 }
 
 impl ExportMachine {
@@ -119,9 +121,19 @@ impl ExportMachine {
         scopes: ScopeTable,
         now: Instant,
     ) -> Self {
-        let Settings { batch, hold_back, request_bytes, routes, lane_share, .. } = settings;
+        let Settings {
+            batch,
+            hold_back,
+            request_bytes,
+            routes,
+            lane_share,
+            metrics,
+            endpoints,
+            ..
+        } = settings;
         let (budget, copies) = (queue.budget().clone(), routes.copies());
-        let memory = Memory::new(budget, request_bytes, batch.max_in_flight, copies);
+        let memory = Memory::new(budget, request_bytes, batch.max_in_flight, copies)
+            .with_metrics(metrics.clone());
         let chunk_bytes = queue.chunk_bytes();
         let backlog = Backlog::new(chunk_bytes);
         let tail = settings.tail.map(|tail| {
@@ -141,7 +153,7 @@ impl ExportMachine {
             tail,
             held: Held::new(hold_back, batch.hold_back, chunk_bytes),
             refused: (0..routes.lanes()).map(|_| Refused::default()).collect(),
-            in_flight: InFlight::new(routes.lanes(), lane_share, batch.max_in_flight),
+            in_flight: InFlight::new(endpoints, lane_share, batch.max_in_flight),
             composer: Composer::new(backlog, memory, routes, settings.resource, scopes),
             flushes: Flushes::default(),
             stage: Stage::Drain,
@@ -159,6 +171,7 @@ impl ExportMachine {
             awaiting: None,
             is_transport_closed: false,
             shutdowns: Vec::new(),
+            metrics,
         };
         machine.apply(&batch);
         if !machine.sizing.is_dynamic() {
@@ -241,6 +254,12 @@ impl ExportMachine {
         let ended = RequestObservation { spans, bytes, latency, is_accepted, is_retried };
         let Some((destination, route)) = self.composer.routes.of_lane(id.lane) else { return };
         book::count(&route.ledger, delivery.as_ref());
+        if let Some(endpoint) = &request.endpoint {
+            let result = book::operation(delivery.as_ref(), request.is_ambiguous);
+            endpoint.operations.record(result, latency);
+        }
+        let message = request.request.message().len();
+        self.metrics.request_ended((message, latency), delivery.as_ref());
         let name = (destination > 0).then(|| route.name.clone());
         if destination == 0 {
             self.sizing.observe_request(now, self.waiting_in_backlog(), ended);

@@ -89,6 +89,7 @@ impl PreparedExporter {
         let inbox = Arc::new(Inbox::open());
         let destinations = self.settings.routes.names_and_ledgers();
         let scopes = self.scopes;
+        let metrics = self.settings.metrics.clone();
         let machine =
             ExportMachine::new(self.settings, (*queue).as_ref(), scopes.clone(), Instant::now());
         let thread = ExportThread::new(
@@ -99,6 +100,7 @@ impl PreparedExporter {
             self.observer,
         )
         .with_batching(self.batching.clone())
+        .with_metrics(metrics)
         .with_transport(self.transport.clone());
         let worker = Worker::builder("spanwise")
             .with_on_thread_start(self.on_thread_start)

@@ -2,12 +2,14 @@
 
 use crate::drained::{Drained, DrainedChunk};
 use crate::intake::{Intake, State};
+use crate::metrics::{ExportMetrics, STALL_BOUNDS, durations, record};
 use crate::on_full::OnFull;
 use crate::shed::{ShedController, ShedThreshold};
-use spanwise_batch::{Budget, ChargedChunk, PushError, Pushed, ShardedBuffer};
+use spanwise_batch::{Budget, ChargedChunk, ChunkCounts, PushError, Pushed, ShardedBuffer};
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
-use spanwise_ledger::{Counter, DropReason, Ledger, ParentOrigin};
+use spanwise_ledger::{Counter, DropReason, Ledger, ParentOrigin, Snapshot};
+use spanwise_metrics::{HistogramRecorder, Metric};
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::{DroppedCounts, EncodeSpan, FinishedSpan};
 use spanwise_worker::{Notifier, deadline};
@@ -27,6 +29,9 @@ pub struct SpanQueue {
     intake: Intake,
     /// Set once the exporter runs.
     notifier: OnceLock<Notifier>,
+    /// The times for which the ends of spans waited.
+    stalls: Option<HistogramRecorder>,
+    metrics: ExportMetrics,
 }
 
 /// The fill level of a [`SpanQueue`].
@@ -84,13 +89,34 @@ pub enum QueueAction {
 impl SpanQueue {
     /// A queue on `buffer`, whose spans `ledger` accounts for.
     pub fn new(buffer: ShardedBuffer, ledger: Ledger, on_full: OnFull) -> Self {
-        Self { buffer, ledger, on_full, intake: Intake::new(), notifier: OnceLock::new() }
+        let (intake, notifier) = (Intake::new(), OnceLock::new());
+        let (stalls, metrics) = (durations(STALL_BOUNDS), ExportMetrics::new(None));
+        Self { buffer, ledger, on_full, intake, notifier, stalls, metrics }
     }
 
     /// Whether a full chunk notifies the exporter.
     #[cfg(test)]
     pub(crate) fn has_notifier(&self) -> bool {
         self.notifier.get().is_some()
+    }
+
+    /// The metrics of the exporter that drains the queue.
+    pub(crate) fn with_metrics(self, metrics: ExportMetrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// The metrics of the queue and of its exporter: `otel.sdk.processor.*` and `otel.sdk.exporter.*` of the semantic conventions,
+    /// durations, bytes, and the reuse of memory. `account` is a snapshot of the [ledger](Self::ledger).
+    ///
+    /// # Cost
+    /// Takes no lock. It holds each slot of the queue for an instant, as a drain does.
+    pub fn metrics(&self, account: &Snapshot) -> Vec<Metric> {
+        self.metrics.collect(self, account)
+    }
+
+    /// Bytes of requests and chunks so far that were allocated, because no pool had memory for them.
+    pub fn allocated_bytes(&self) -> u64 {
+        self.metrics.allocated_bytes(self)
     }
 
     /// Makes [`is_accepting`](Self::is_accepting) return false for good, for a tracer that does more at
@@ -131,7 +157,7 @@ impl SpanQueue {
         #[cfg(not(feature = "planted-bugs"))]
         let is_forked = self.is_forked();
         if is_forked {
-            return self.ledger.dropped(DropReason::WorkerUnavailable, 1);
+            return self.drop_span(DropReason::WorkerUnavailable, &meta);
         }
         if self.is_refusing() {
             return self.push_local_or_drop(span, meta);
@@ -159,6 +185,23 @@ impl SpanQueue {
     #[inline(always)]
     pub fn is_accepting(&self) -> bool {
         self.intake.is_accepting()
+    }
+
+    /// Makes [`is_accepting`](Self::is_accepting) return false until a start has called
+    /// [`next_start_checked`](Self::next_start_checked): for work that a tracer does at few starts, so that no other
+    /// start counts down to it. Has no effect while the queue sheds, refuses or is closed.
+    pub fn check_next_start(&self) {
+        self.intake.check_next_start();
+    }
+
+    /// Ends the effect of [`check_next_start`](Self::check_next_start).
+    pub fn next_start_checked(&self) {
+        self.intake.next_start_checked();
+    }
+
+    /// As [`is_accepting`](Self::is_accepting), without the effect of [`check_next_start`](Self::check_next_start).
+    pub fn accepts_starts(&self) -> bool {
+        self.intake.accepts_starts()
     }
 
     /// Whether the queue refuses spans at their start for lack of space. False after a `close` and in a
@@ -243,6 +286,29 @@ impl SpanQueue {
     #[doc(hidden)]
     pub fn buffer(&self) -> &ShardedBuffer {
         &self.buffer
+    }
+
+    /// Spans that wait in the queue: ended, and not drained.
+    pub fn waiting_spans(&self) -> usize {
+        self.buffer.waiting_spans()
+    }
+
+    /// The maximum number of spans that may wait, if there is one.
+    pub(crate) fn max_queue_size(&self) -> Option<usize> {
+        self.buffer.config().max_queue_size
+    }
+
+    /// Bytes of full chunks and requests, and the most that they may be for another chunk to be opened.
+    pub(crate) fn usage_bytes(&self) -> [usize; 2] {
+        self.buffer.usage_bytes()
+    }
+
+    pub(crate) fn chunk_counts(&self) -> ChunkCounts {
+        self.buffer.chunk_counts()
+    }
+
+    pub(crate) fn stalls(&self) -> &Option<HistogramRecorder> {
+        &self.stalls
     }
 
     /// The fill level of the queue.
@@ -381,8 +447,16 @@ impl SpanQueue {
         if !self.buffer.try_push_local(span, || meta) {
             let can_fit = self.buffer.can_fit(span.encoded_len());
             let reason = if can_fit { self.intake.reason() } else { DropReason::TooLarge };
-            self.ledger.dropped(reason, 1);
+            self.drop_span(reason, &meta);
         }
+    }
+
+    /// Books a span that was not stored.
+    fn drop_span(&self, reason: DropReason, meta: &SpanMeta) {
+        if !meta.trace_flags().is_sampled() {
+            self.ledger.record_only_ended(1);
+        }
+        self.ledger.dropped(reason, 1);
     }
 
     /// A span was refused for lack of space. The first one notifies the exporter, which frees memory; a
@@ -419,7 +493,10 @@ impl SpanQueue {
                     self.intake.starve();
                     self.notify();
                 };
-                match self.buffer.push_until(span, meta, until, notify) {
+                let began = Instant::now();
+                let pushed = self.buffer.push_until(span, meta, until, notify);
+                record(&self.stalls, began.elapsed());
+                match pushed {
                     Ok(pushed) => return self.after_push(pushed),
                     Err(refused) => refused,
                 }
@@ -433,7 +510,7 @@ impl SpanQueue {
             _ if !self.buffer.can_fit(span.encoded_len()) => DropReason::TooLarge,
             _ => DropReason::QueueBytes,
         };
-        self.ledger.dropped(reason, 1);
+        self.drop_span(reason, &meta);
     }
 }
 

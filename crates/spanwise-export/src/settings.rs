@@ -3,6 +3,7 @@
 use crate::batch_config::BatchConfig;
 use crate::hold_back::HoldBack;
 use crate::machine::Routes;
+use crate::metrics::{EndpointMetrics, ExportMetrics};
 use crate::resource::SharedResource;
 use crate::tail_sampling::TailSampling;
 use spanwise_batch::ShardedBufferConfig;
@@ -23,6 +24,9 @@ pub(crate) struct Settings {
     pub(crate) lane_share: usize,
     pub(crate) reserve: Reserve,
     pub(crate) resource: SharedResource,
+    pub(crate) metrics: ExportMetrics,
+    /// Of each lane.
+    pub(crate) endpoints: Vec<Arc<EndpointMetrics>>,
 }
 
 /// The part of the budget that only requests may use, in bytes.

@@ -10,6 +10,7 @@ use crate::dynamic_transport::DynamicTransport;
 use crate::event::ExportEvent;
 use crate::inbox::{Command, CommandKind, InboxGuard};
 use crate::machine::{Action, ExportMachine, FlushId, Reply};
+use crate::metrics::ExportMetrics;
 use crate::observer::Observer;
 use crate::queue::{QueueAction, SpanQueue};
 use crate::scopes::ScopeTable;
@@ -94,6 +95,12 @@ impl ExportThread {
         self
     }
 
+    /// Records the times that requests take.
+    pub(crate) fn with_metrics(mut self, metrics: ExportMetrics) -> Self {
+        self.sending.set_metrics(metrics);
+        self
+    }
+
     /// Replaces the transport of the first destination by each that `transport` gets.
     pub(crate) fn with_transport(mut self, transport: DynamicTransport) -> Self {
         self.transports.follow(transport);
@@ -152,6 +159,8 @@ impl ExportThread {
         }
         self.transports.take_next(machine, now);
         let mut events = Vec::new();
+        // Between two requests, the turn drains and frames the second one.
+        let mut since = Instant::now();
         let mut last_drains = 0;
         let mut turn = loop {
             match machine.poll(now, queue.level()) {
@@ -165,10 +174,16 @@ impl ExportThread {
                         machine.drained(drained);
                     }
                 }
-                Action::Send(id, request) => match self.transports.get(id) {
-                    Some(transport) => self.sending.start(transport, id, request),
-                    None => machine.request_ended(now, id, None),
-                },
+                Action::Send(id, request) => {
+                    let prepared_in = since.elapsed();
+                    match self.transports.get(id) {
+                        Some(transport) => {
+                            self.sending.start(transport, (id, prepared_in), request);
+                        }
+                        None => machine.request_ended(now, id, None),
+                    }
+                    since = Instant::now();
+                }
                 Action::CancelRequests => self.sending.cancel(),
                 Action::Reply(reply) => self.replies.push(reply),
                 Action::Report(event) => events.push(event),

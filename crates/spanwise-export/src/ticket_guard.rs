@@ -1,7 +1,9 @@
 //! Ledger tickets that are booked under a reason of their own when they are dropped.
 
+use crate::metrics::EndpointMetrics;
 use spanwise_ledger::{DropReason, Ledger, Tickets};
 use std::fmt;
+use std::sync::Arc;
 
 /// The [`Tickets`] of spans on their way, which count as lost for `on_drop` when no outcome is
 /// booked: a drop is an outcome too.
@@ -14,11 +16,13 @@ pub(crate) struct TicketGuard {
     /// Of the others, as many each.
     others: Vec<Tickets>,
     on_drop: DropReason,
+    /// The endpoint that the spans were passed to, which counts their outcome.
+    passed_to: Option<Arc<EndpointMetrics>>,
 }
 
 impl TicketGuard {
     pub(crate) fn new(tickets: Tickets, on_drop: DropReason) -> Self {
-        Self { tickets, others: Vec::new(), on_drop }
+        Self { tickets, others: Vec::new(), on_drop, passed_to: None }
     }
 
     /// Counts the spans in the ledgers of further destinations too, which then need an outcome there.
@@ -37,6 +41,15 @@ impl TicketGuard {
         std::iter::once(self.take()).chain(others).map(move |tickets| Self::new(tickets, on_drop))
     }
 
+    /// The spans are passed to `endpoint`, unless they were before, in a request that was refused as too large.
+    pub(crate) fn pass_to(&mut self, endpoint: &Arc<EndpointMetrics>) {
+        let spans = self.spans();
+        self.passed_to.get_or_insert_with(|| {
+            endpoint.passed(spans);
+            endpoint.clone()
+        });
+    }
+
     /// Books the spans for `on_drop` when they are dropped.
     pub(crate) fn set_on_drop(&mut self, on_drop: DropReason) {
         self.on_drop = on_drop;
@@ -50,7 +63,8 @@ impl TicketGuard {
     /// Takes `spans` tickets out, which from here on are booked for `on_drop` when dropped.
     pub(crate) fn split(&mut self, spans: u64, on_drop: DropReason) -> Self {
         let others = self.others.iter_mut().map(|tickets| tickets.split(spans)).collect();
-        Self { tickets: self.tickets.split(spans), others, on_drop }
+        let passed_to = self.passed_to.clone();
+        Self { tickets: self.tickets.split(spans), others, on_drop, passed_to }
     }
 
     /// Adds the tickets of `other`, which are of the same ledger.
@@ -66,11 +80,21 @@ impl TicketGuard {
 
     /// Books all spans as exported.
     pub(crate) fn exported(mut self) {
+        if let Some(endpoint) = &self.passed_to {
+            endpoint.exported(self.spans());
+        }
         self.take_all().for_each(Tickets::exported);
     }
 
     /// Books all spans as lost for `reason`.
     pub(crate) fn dropped(mut self, reason: DropReason) {
+        self.drop_all(reason);
+    }
+
+    fn drop_all(&mut self, reason: DropReason) {
+        if let Some(endpoint) = &self.passed_to {
+            endpoint.failed(reason, self.spans());
+        }
         self.take_all().for_each(|tickets| tickets.dropped(reason));
     }
 
@@ -96,8 +120,7 @@ impl TicketGuard {
 impl Drop for TicketGuard {
     fn drop(&mut self) {
         if !self.tickets.is_empty() {
-            let on_drop = self.on_drop;
-            self.take_all().for_each(|tickets| tickets.dropped(on_drop));
+            self.drop_all(self.on_drop);
         }
     }
 }

@@ -24,9 +24,9 @@ pub(crate) struct Outcomes {
     pub(crate) recorded_only: RecordedOnly,
 }
 
-/// Spans that the sampler recorded and did not sample, and that no exporter gets.
+/// Spans that are recorded and not sampled.
 pub(crate) struct RecordedOnly {
-    /// By [`ParentOrigin`](crate::ParentOrigin). They are among those that are sampled out.
+    /// Those that no exporter gets, by [`ParentOrigin`](crate::ParentOrigin). They are among those that are sampled out.
     pub(crate) started: [AtomicU64; 3],
     pub(crate) ended: AtomicU64,
 }

@@ -94,10 +94,11 @@ impl Ledger {
         }
     }
 
-    /// Counts the end of a span that [`record_only`](Ledger::record_only) counted.
-    pub fn record_only_ended(&self) {
+    /// Counts the end of `spans` spans that [`record_only`](Ledger::record_only) or
+    /// [`started_record_only`](Ledger::started_record_only) counted.
+    pub fn record_only_ended(&self, spans: u64) {
         // ORDER: Release, after the span's start; pairs with the Acquire load in `snapshot`.
-        self.account.outcomes.recorded_only.ended.fetch_add(1, Release);
+        self.account.outcomes.recorded_only.ended.fetch_add(spans, Release);
     }
 
     /// Counts a span that was created and at once dropped for `reason`; no outcome is due. For spans
@@ -184,11 +185,13 @@ impl Ledger {
             }
         }
         let mut starts = sums.starts();
-        let mut record_only_live = 0_u64.wrapping_sub(ended);
+        let mut record_only: u64 = 0;
         for (origin, spans) in ParentOrigin::ALL.into_iter().zip(recorded_only) {
             starts.reassign(origin, (SamplingResult::Drop, SamplingResult::RecordOnly), spans);
-            record_only_live = record_only_live.wrapping_add(spans);
+            let all = starts.get(origin, SamplingResult::RecordOnly);
+            record_only = record_only.wrapping_add(all);
         }
+        let record_only_live = record_only.saturating_sub(ended);
         let mut snapshot =
             Snapshot::new(started, sums.sampled_out(), (exported, tail), dropped, counters);
         (snapshot.starts, snapshot.ticketed) = (starts, ticketed);

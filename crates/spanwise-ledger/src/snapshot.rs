@@ -23,7 +23,8 @@ pub struct Snapshot {
     pub in_flight: u64,
     /// Of these, the spans whose [tickets](crate::Tickets) exist: an exporter has taken them from its queue.
     pub ticketed: u64,
-    /// Spans that the sampler recorded and did not sample, for span processors alone, and that have not ended.
+    /// Spans that are recorded and not sampled, and whose
+    /// [end](crate::Ledger::record_only_ended) was not reported yet.
     pub record_only_live: u64,
     pub(crate) starts: Starts,
     dropped: [u64; DropReason::ALL.len()],

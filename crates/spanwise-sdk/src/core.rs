@@ -1,6 +1,7 @@
 //! [`Core`]: the state that spans, tracers and the exporter share.
 
 use crate::dynamic_limits::DynamicLimits;
+use crate::metrics::{CreationTimes, Usage};
 use crate::processor::{ReadableSpan, SpanObserver};
 use crate::recent::RecentSpans;
 use crate::span_metrics::SpanMetricsRecorder;
@@ -30,6 +31,10 @@ pub(crate) struct Core {
     pub(crate) scopes: Scopes,
     /// For live views.
     pub(crate) recent: RecentSpans,
+    /// How long the creation of a span takes.
+    pub(crate) creation: CreationTimes,
+    /// The use of CPU, which the exporter's thread measures.
+    pub(crate) usage: Usage,
     /// The span processors, or `None` without them. With them, the queue is never
     /// [accepting](SpanQueue::is_accepting), so that the tracer checks for them in no usual start.
     observer: Option<Arc<dyn SpanObserver>>,
@@ -79,6 +84,8 @@ impl Core {
             queue,
             scopes,
             recent: RecentSpans::new(),
+            creation: CreationTimes::new(),
+            usage: Usage::default(),
             observer: None,
             exports: phase == Phase::Running,
             records_all: false,

@@ -2,7 +2,7 @@
 
 use crate::core::{Core, Phase};
 use crate::diagnostics::{DestinationLosses, Diagnostics};
-use crate::metrics::OtlpMetrics;
+use crate::metrics::{OtlpMetrics, UsageMeter, UsageRates};
 use crate::remote_sampling::RemoteSampling;
 use crate::remote_slot::RemoteSlot;
 use spanwise_export::sans_io::DrainedChunk;
@@ -28,6 +28,7 @@ pub(crate) struct ExportObserver {
     next_calibration: Instant,
     /// The time of the next tick of the sampler.
     next_tick: Instant,
+    usage: UsageMeter,
 }
 
 impl ExportObserver {
@@ -47,6 +48,7 @@ impl ExportObserver {
             destinations,
             next_calibration: now,
             next_tick: now,
+            usage: UsageMeter::new(now),
         }
     }
 
@@ -157,6 +159,8 @@ impl Observer for ExportObserver {
             self.next_tick = now + TICK;
             self.tick();
         }
+        self.core.creation.request(&self.core.queue);
+        self.usage.turn(now, &self.core);
         self.diagnostics.report_losses(now, &self.core.ledger);
         let lost = self.destinations.iter_mut().filter_map(|it| it.due(now));
         lost.for_each(|diagnostic| self.diagnostics.report(diagnostic));
@@ -173,6 +177,7 @@ impl Observer for ExportObserver {
 impl Drop for ExportObserver {
     /// The thread ends, and with it the reports.
     fn drop(&mut self) {
+        self.core.usage.set(UsageRates::default());
         self.diagnostics.close();
     }
 }

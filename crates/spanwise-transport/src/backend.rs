@@ -9,6 +9,7 @@ use crate::observed::Observed;
 use crate::payload::Payload;
 use crate::sent::Sent;
 use crate::sink::SinkBackend;
+use crate::tcp::PeerObservations;
 
 /// The backend that sends requests.
 #[derive(Debug)]
@@ -59,18 +60,18 @@ impl Backend {
         }
     }
 
-    /// Connections that are open now, without a lock.
-    pub(crate) fn open_connections(&self) -> usize {
+    /// The observations of the peers of all endpoints.
+    pub(crate) fn peers(&self) -> Vec<PeerObservations> {
         match self {
-            Self::Http(http) => http.context().observations.open(),
+            Self::Http(http) => vec![http.context().observations.clone()],
             #[cfg(feature = "grpc")]
-            Self::Grpc(grpc) => grpc.context().observations.open(),
-            Self::Sink(_) => 0,
+            Self::Grpc(grpc) => vec![grpc.context().observations.clone()],
+            Self::Sink(_) => Vec::new(),
             Self::Several(backends) => {
-                backends.iter().map(|(_, backend)| backend.open_connections()).sum()
+                backends.iter().flat_map(|(_, backend)| backend.peers()).collect()
             }
             #[cfg(test)]
-            Self::Mock(_) => 0,
+            Self::Mock(_) => Vec::new(),
         }
     }
 

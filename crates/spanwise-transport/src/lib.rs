@@ -165,7 +165,7 @@ pub use transport::Transport;
 pub mod __private {
     pub use crate::error::MissingFeature;
     #[cfg(feature = "tokio")]
-    pub use crate::observed::Observed;
+    pub use crate::observed::{Observed, OpenConnections};
     pub use crate::proxy_variables::{all_proxy_variable, proxy_variable};
 
     /// The memory that a `FileSink` needs for a request of `len` bytes.
@@ -179,10 +179,10 @@ pub mod __private {
         transport.backend().observed()
     }
 
-    /// The connections of `transport` that are open now. Takes no lock: a forked child may call it.
+    /// The counter of the connections of `transport`.
     #[cfg(feature = "tokio")]
-    pub fn open_connections(transport: &crate::Transport) -> usize {
-        transport.backend().open_connections()
+    pub fn open_connections(transport: &crate::Transport) -> OpenConnections {
+        OpenConnections::of(transport.backend())
     }
 
     /// A clone of `transport` for requests that only ask: they share its connections and settings, and neither wait for

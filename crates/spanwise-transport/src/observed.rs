@@ -2,8 +2,10 @@
 
 use std::time::SystemTime;
 
+use crate::backend::Backend;
 use crate::explain::ConnectionContext;
 use crate::target::Target;
+use crate::tcp::PeerObservations;
 
 /// The connections of a transport so far, to all of its endpoints.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +18,21 @@ pub struct Observed {
     pub date: Option<SystemTime>,
     /// The proxy, without its credentials.
     pub proxy: Option<String>,
+}
+
+/// The connections of a transport that are open, without a reference to the transport itself.
+#[derive(Debug, Clone, Default)]
+pub struct OpenConnections(Vec<PeerObservations>);
+
+impl OpenConnections {
+    pub(crate) fn of(backend: &Backend) -> Self {
+        Self(backend.peers())
+    }
+
+    /// The connections that are open now, to the endpoints or to their proxy. Takes no lock: a forked child may call it.
+    pub fn count(&self) -> usize {
+        self.0.iter().map(PeerObservations::open).sum()
+    }
 }
 
 impl Observed {

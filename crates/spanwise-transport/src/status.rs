@@ -12,6 +12,14 @@ pub enum ResponseStatus {
 }
 
 impl ResponseStatus {
+    /// The name of a status code of gRPC, such as `OK`; `None` for HTTP, and for a code without a name.
+    pub fn grpc_name(self) -> Option<&'static str> {
+        match self {
+            Self::Http(_) => None,
+            Self::Grpc(code) => usize::try_from(code).ok().and_then(|i| GRPC_NAMES.get(i)).copied(),
+        }
+    }
+
     /// Whether the status leaves open whether the receiver accepted the request: a gateway returns
     /// it after a timeout of its upstream, and gRPC defines its two codes so.
     pub(crate) fn is_inconclusive(self) -> bool {
@@ -36,8 +44,7 @@ impl fmt::Display for ResponseStatus {
         match *self {
             Self::Http(code) => write!(f, "HTTP {code}"),
             Self::Grpc(code) => {
-                let name = usize::try_from(code).ok().and_then(|i| GRPC_NAMES.get(i));
-                write!(f, "gRPC {code} {}", name.unwrap_or(&"(no such code)"))
+                write!(f, "gRPC {code} {}", self.grpc_name().unwrap_or("(no such code)"))
             }
         }
     }

@@ -77,7 +77,7 @@ impl ShardedBuffer {
 
     /// A chunk for the last permits of the queue: its capacity is their number.
     fn small_chunk(&self, spans: usize) -> Option<ChargedChunk> {
-        let fresh = || ChargedChunk::new(&self.budget, &self.initial, spans);
+        let fresh = || self.counted(ChargedChunk::new(&self.budget, &self.initial, spans));
         fresh().or_else(|| {
             self.evict_cached(self.initial.charge_for(spans));
             fresh()
@@ -85,7 +85,7 @@ impl ShardedBuffer {
     }
 
     fn ordinary_chunk(&self, spans: usize) -> Option<ChargedChunk> {
-        let fresh = || ChargedChunk::new(&self.budget, &self.initial, spans);
+        let fresh = || self.counted(ChargedChunk::new(&self.budget, &self.initial, spans));
         for _ in 0..LOCK_TRIES {
             if let Some(mut free) = self.free.try_lock() {
                 let reused = free.pop();
@@ -94,6 +94,9 @@ impl ShardedBuffer {
                 // A chunk of another size was cached while the sizes were set.
                 let reused =
                     reused.filter(|chunk| chunk.charged() == self.initial.charge_for(spans));
+                if reused.is_some() {
+                    self.counts.reused();
+                }
                 return reused.or_else(fresh);
             }
             // Another thread holds the list. A second try helps only if the budget is used up.
@@ -104,6 +107,14 @@ impl ShardedBuffer {
             std::hint::spin_loop();
         }
         None
+    }
+
+    /// Counts a chunk that was allocated.
+    fn counted(&self, fresh: Option<ChargedChunk>) -> Option<ChargedChunk> {
+        if let Some(chunk) = &fresh {
+            self.counts.allocated(chunk.charged());
+        }
+        fresh
     }
 
     pub(super) fn single_chunk(
@@ -117,7 +128,7 @@ impl ShardedBuffer {
             return Err(PushError::Budget);
         }
         let permits = self.acquire_permits(1)?;
-        let single = || ChargedChunk::single(&self.budget, &self.initial, span, meta);
+        let single = || self.counted(ChargedChunk::single(&self.budget, &self.initial, span, meta));
         let made = single().or_else(|| {
             self.evict_cached(charge);
             single()

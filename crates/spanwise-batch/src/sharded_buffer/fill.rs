@@ -1,9 +1,27 @@
 //! The fill of the buffer: how much of the space for waiting spans is used.
 
 use super::ShardedBuffer;
+use crate::chunk_counts::ChunkCounts;
 use std::sync::atomic::Ordering::Relaxed;
 
 impl ShardedBuffer {
+    /// Bytes of the budget that are in use, and the most that may be for a chunk to be opened. Cached chunks are
+    /// not in use.
+    ///
+    /// # Cost
+    /// A few loads.
+    pub fn usage_bytes(&self) -> [usize; 2] {
+        let chunk = self.initial.charge_for(self.sizes.chunk_spans());
+        let cached = self.cached.load(Relaxed) * chunk;
+        let limit = self.budget.limit().saturating_sub(self.budget.reserve());
+        [self.budget.charged().saturating_sub(cached), limit]
+    }
+
+    /// The chunks that were opened so far.
+    pub fn chunk_counts(&self) -> ChunkCounts {
+        self.counts.load()
+    }
+
     /// The part of the space for full chunks that waiting spans use, 0 to 1, of the bytes or of the
     /// queue size, whichever is larger. 1: no chunk of the usual size can be opened.
     ///

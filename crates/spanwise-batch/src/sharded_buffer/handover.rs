@@ -41,6 +41,26 @@ impl ShardedBuffer {
         if waiting >= spans { self.drain_all(into) } else { 0 }
     }
 
+    /// Spans that wait to be drained. Those of a slot that a thread holds at this instant are left out.
+    ///
+    /// # Cost
+    /// As [`drain_batch`](Self::drain_batch) that drains nothing.
+    pub fn waiting_spans(&self) -> usize {
+        let spilled = self.queues.load().as_ref().map_or(0, |queues| queues.spilled.len());
+        let open = self.slots.iter().filter_map(|slot| {
+            // A thread that holds its slot leaves it after a few stores.
+            let open = (0..SLOT_TRIES).find_map(|_| {
+                let open = slot.try_lock();
+                if open.is_none() {
+                    std::hint::spin_loop();
+                }
+                open
+            });
+            open?.as_ref().map(|open| open.chunk.len())
+        });
+        self.ready_spans() + spilled + open.sum::<usize>()
+    }
+
     /// Queues a chunk for the worker. Returns whether the caller should wake the worker, or the chunk
     /// itself if the queue is full.
     pub(super) fn enqueue(&self, mut buffer: ChargedChunk) -> Result<bool, ChargedChunk> {
@@ -78,3 +98,6 @@ impl ShardedBuffer {
         Ok(Pushed { wake: queues.spilled.len() > SPILL / 2, spilled: true })
     }
 }
+
+/// Attempts to hold a slot whose spans are counted.
+const SLOT_TRIES: usize = 16;

@@ -1,5 +1,6 @@
 //! Books the outcome of each request in the ledger.
 
+use crate::metrics::OperationResult;
 use crate::ticket_guard::TicketGuard;
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
@@ -23,6 +24,21 @@ pub(super) fn count(ledger: &Ledger, delivery: Option<&Delivery>) {
     if delivery.response_undecodable {
         ledger.count(Counter::ResponseUndecodable, 1);
     }
+}
+
+/// The result of a request, as an operation of its exporter.
+pub(super) fn operation(delivery: Option<&Delivery>, was_ambiguous: bool) -> OperationResult {
+    let error = match delivery {
+        None => Some(DropReason::ExporterPanic),
+        Some(delivery) => match &delivery.outcome {
+            Outcome::Accepted { .. } => None,
+            Outcome::Failed(failure) => {
+                Some(reason(failure, delivery.may_have_been_accepted() || was_ambiguous))
+            }
+        },
+    };
+    let status = delivery.and_then(|delivery| delivery.status);
+    OperationResult { error: error.map(DropReason::name), status }
 }
 
 /// Books an outcome for every span of a request.

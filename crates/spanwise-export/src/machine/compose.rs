@@ -170,6 +170,7 @@ impl Composer {
             sent: now,
             request: request.clone(),
             is_ambiguous,
+            endpoint: None,
             charge: charge.map(Arc::new),
         };
         let part = ComposedRequest { lane, bytes: request, request: in_flight };
@@ -362,6 +363,7 @@ impl Sharing {
                 sent,
                 request: request.own.clone(),
                 is_ambiguous: false,
+                endpoint: None,
                 charge,
             };
             Some(ComposedRequest { lane, bytes: request.sent.clone(), request: in_flight })

@@ -151,6 +151,7 @@ impl ExportMachine {
                 return Some(action);
             }
             if let Some((id, request)) = self.in_flight.next_to_send(now) {
+                self.metrics.request_sent();
                 return Some(Action::Send(id, request));
             }
             if !self.has_batch() {
@@ -254,6 +255,7 @@ impl ExportMachine {
                             self.in_flight.insert(lane, bytes, request);
                         }
                         let (id, request) = self.in_flight.next_to_send(now)?;
+                        self.metrics.request_sent();
                         return Some(Action::Send(id, request));
                     }
                     Composed::Nothing(_) => {}

@@ -2,6 +2,7 @@
 
 use crate::machine::action::RequestId;
 use crate::machine::lane::Lane;
+use crate::metrics::EndpointMetrics;
 use crate::ticket_guard::TicketGuard;
 use spanwise_batch::Charge;
 use spanwise_ledger::DropReason;
@@ -28,6 +29,8 @@ pub(super) struct InFlightRequest {
     pub(super) request: FramedRequest,
     /// It is a part of a refused request that the receiver may have.
     pub(super) is_ambiguous: bool,
+    /// The endpoint that it is for.
+    pub(super) endpoint: Option<Arc<EndpointMetrics>>,
     /// Memory besides the request itself: of its compressed copies.
     #[expect(dead_code, reason = "held for its drop")]
     pub(super) charge: Option<Arc<Charge>>,
@@ -50,19 +53,28 @@ pub(super) struct InFlight {
     share: usize,
     max: usize,
     next: u64,
+    /// Of each lane.
+    endpoints: Vec<Arc<EndpointMetrics>>,
 }
 
 impl InFlight {
-    /// No requests in `lanes` lanes, each of which may hold `share` bytes.
-    pub(super) fn new(lanes: usize, share: usize, max: usize) -> Self {
-        let lanes = (0..lanes).map(|_| Lane::default()).collect();
+    /// No requests in a lane for each of `endpoints`, each of which may hold `share` bytes.
+    pub(super) fn new(endpoints: Vec<Arc<EndpointMetrics>>, share: usize, max: usize) -> Self {
+        let lanes = endpoints.iter().map(|_| Lane::default()).collect();
         let retired = Vec::new();
-        Self { requests: HashMap::new(), lanes, retired, generation: 0, share, max, next: 0 }
+        let requests = HashMap::new();
+        Self { requests, lanes, retired, generation: 0, share, max, next: 0, endpoints }
     }
 
     /// The transport of the first endpoint is replaced: later requests neither wait for those that there are, nor
     /// for the space of their share.
-    pub(super) fn replace_transport(&mut self) {
+    pub(super) fn replace_transport(
+        &mut self,
+        endpoint: impl FnOnce(&EndpointMetrics) -> Arc<EndpointMetrics>,
+    ) {
+        if let Some(first) = self.endpoints.first_mut() {
+            *first = endpoint(first);
+        }
         if let Some(lane) = self.lanes.first_mut() {
             let lane = std::mem::take(lane);
             if !lane.is_idle() {
@@ -156,7 +168,13 @@ impl InFlight {
     }
 
     /// Adds a request to a lane, where it waits until [`next_to_send`](Self::next_to_send) returns it.
-    pub(super) fn insert(&mut self, lane: usize, bytes: FramedRequest, request: InFlightRequest) {
+    pub(super) fn insert(
+        &mut self,
+        lane: usize,
+        bytes: FramedRequest,
+        mut request: InFlightRequest,
+    ) {
+        request.endpoint = self.endpoints.get(lane).cloned();
         let generation = if lane == 0 { self.generation } else { 0 };
         let id = RequestId { number: self.next, lane, generation };
         self.next += 1;
@@ -175,6 +193,9 @@ impl InFlight {
         let (id, request) = lanes.find_map(|lane| lane.pop(max))?;
         if let Some(sent) = self.requests.get_mut(&id) {
             sent.sent = now;
+            if let Some(endpoint) = &sent.endpoint {
+                sent.tickets.pass_to(endpoint);
+            }
             // Without an outcome of its own, a request may have reached the receiver.
             sent.tickets.set_on_drop(DropReason::ExporterPanic);
         }

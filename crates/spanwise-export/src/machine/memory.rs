@@ -1,6 +1,7 @@
 //! Memory for requests: charged to the budget, and reused.
 
 use crate::encoder_bytes::json_factor;
+use crate::metrics::ExportMetrics;
 use bytes::Bytes;
 use spanwise_batch::{Budget, Charge};
 use spanwise_pool::{Pool, PooledOwned, Reset};
@@ -28,6 +29,7 @@ pub(super) struct Memory {
     /// The maximum memory of a request in multiples of its length: itself, those split by trace, JSON, and
     /// compressed copies.
     copies: usize,
+    metrics: Option<ExportMetrics>,
 }
 
 /// The memory for one request.
@@ -43,7 +45,14 @@ impl Memory {
     /// Memory charged to `budget`; at most `count` buffers of the `usual` length are cached.
     pub(super) fn new(budget: Budget, usual: usize, count: usize, copies: usize) -> Self {
         let [cached, json] = pools(count);
-        Self { budget, usual, count, cached, json, large_span_copies: copies, copies }
+        let large_span_copies = copies;
+        Self { budget, usual, count, cached, json, large_span_copies, copies, metrics: None }
+    }
+
+    /// Counts the memory that is reused and allocated.
+    pub(super) fn with_metrics(mut self, metrics: ExportMetrics) -> Self {
+        self.metrics = Some(metrics);
+        self
     }
 
     /// Replaces the `usual` length and the maximum of copies.
@@ -141,7 +150,15 @@ impl Memory {
         {
             return Some(cached);
         }
-        self.budget.try_charge_reserved(bytes).map(|charge| RequestMemory::owned(bytes, charge))
+        let charge = self.budget.try_charge_reserved(bytes)?;
+        self.allocated(bytes);
+        Some(RequestMemory::owned(bytes, charge))
+    }
+
+    fn allocated(&self, bytes: usize) {
+        if let Some(metrics) = &self.metrics {
+            metrics.buffer_allocated(bytes);
+        }
     }
 
     fn try_json(&self) -> Option<RequestMemory> {
@@ -151,9 +168,13 @@ impl Memory {
     /// A buffer of the cache, or a new one of `bytes` bytes.
     fn try_cached(&self, cache: &Arc<Pool<RequestBuffer>>, bytes: usize) -> Option<RequestMemory> {
         if let Some(cached) = cache.try_acquire_owned() {
+            if let Some(metrics) = &self.metrics {
+                metrics.buffer_reused();
+            }
             return Some(RequestMemory::Cached(cached));
         }
         let charge = self.budget.try_charge_reserved(bytes)?;
+        self.allocated(bytes);
         let fresh = RequestBuffer::new(bytes, charge, true);
         Some(RequestMemory::Cached(cache.acquire_owned(|| fresh)))
     }

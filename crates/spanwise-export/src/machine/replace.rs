@@ -34,7 +34,8 @@ impl ExportMachine {
         self.composer.routes = transport.routes.clone();
         self.composer.memory.set_sizes(transport.request_bytes, transport.routes.copies());
         self.reserve = transport.reserve;
-        self.in_flight.replace_transport();
+        let metrics = &self.metrics;
+        self.in_flight.replace_transport(|before| metrics.replace(before, &transport.transport));
         self.free_encoders();
         self.sizing.forget(0);
         self.apply_sizing();

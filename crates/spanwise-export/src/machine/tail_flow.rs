@@ -21,6 +21,11 @@ impl ExportMachine {
     ) -> Vec<DrainedChunk> {
         let Some(tail) = &mut self.tail else { return chunks };
         let now = self.now;
+        if let Some(route) = self.composer.routes.destinations().first() {
+            let metas = chunks.iter().flat_map(|chunk| chunk.chunk().metas());
+            let record_only = metas.filter(|meta| !meta.trace_flags().is_sampled()).count();
+            route.ledger.record_only_ended(record_only as u64);
+        }
         chunks.into_iter().for_each(|chunk| tail.accept(chunk, now));
         let is_rest = matches!(drain, Some(Drain::Rest(_)));
         if is_rest || matches!(drain, Some(Drain::All(_) | Drain::Roots | Drain::ForMemory)) {

@@ -1,19 +1,23 @@
 //! The tasks that send requests.
 
 use crate::machine::RequestId;
+use crate::metrics::ExportMetrics;
 use spanwise_transport::{Delivery, FramedRequest, Transport};
 use std::collections::HashMap;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
 /// Requests being sent, each by a task of the exporter's runtime.
 pub(super) struct Sending {
     tasks: JoinSet<Delivery>,
-    requests: HashMap<Id, RequestId>,
+    /// Each with the time that it took to drain and to frame it.
+    requests: HashMap<Id, (RequestId, Duration)>,
     /// Ended, and seen by `ended` but not yet returned.
     ended: Vec<Ended>,
     /// True once all requests are cancelled.
     cancelled: watch::Sender<bool>,
+    metrics: Option<ExportMetrics>,
 }
 
 /// A request that ended: with a delivery, or `None` when its task panicked.
@@ -26,10 +30,21 @@ impl Sending {
             requests: HashMap::new(),
             ended: Vec::new(),
             cancelled: watch::Sender::new(false),
+            metrics: None,
         }
     }
 
-    pub(super) fn start(&mut self, transport: &Transport, id: RequestId, request: FramedRequest) {
+    pub(super) fn set_metrics(&mut self, metrics: ExportMetrics) {
+        self.metrics = Some(metrics);
+    }
+
+    /// Sends a request that took this time to drain and to frame.
+    pub(super) fn start(
+        &mut self,
+        transport: &Transport,
+        request_id: (RequestId, Duration),
+        request: FramedRequest,
+    ) {
         let transport = transport.clone();
         let mut cancelled = self.cancelled.subscribe();
         let task = async move {
@@ -41,7 +56,7 @@ impl Sending {
             transport.send_with_cancel(request, cancelled).await
         };
         let task = self.tasks.spawn(task).id();
-        self.requests.insert(task, id);
+        self.requests.insert(task, request_id);
     }
 
     /// The next request that ended, if one has.
@@ -90,6 +105,11 @@ impl Sending {
                 (task, None)
             }
         };
-        self.requests.remove(&task).map(|id| (id, delivery))
+        let (id, prepared_in) = self.requests.remove(&task)?;
+        if let Some(metrics) = &self.metrics {
+            let encode_time = delivery.as_ref().map_or(Duration::ZERO, |it| it.encode_time);
+            metrics.processed_in(prepared_in.saturating_add(encode_time));
+        }
+        Some((id, delivery))
     }
 }

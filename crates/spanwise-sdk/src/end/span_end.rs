@@ -39,7 +39,7 @@ impl SpanEnd {
             let is_sampled = self.header.flags.trace_flags().is_sampled();
             if !(core.exports && (is_sampled || core.records_all)) {
                 if core.exports {
-                    core.ledger.record_only_ended();
+                    core.ledger.record_only_ended(1);
                 }
                 return;
             }

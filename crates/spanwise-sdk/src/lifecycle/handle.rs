@@ -7,6 +7,7 @@ use crate::config::{EffectiveSettings, Running};
 use crate::core::Core;
 use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter, sanitize};
 use crate::processor::{Command, Processors};
+use crate::record::allocated_records;
 use crate::remote_slot::RemoteSlot;
 use crate::span_route::SpanRoute;
 use crate::start::TracerConfigurator;
@@ -37,6 +38,8 @@ pub(crate) struct Handle {
     /// The timeout of flushes and shutdowns without one of their own.
     pub(super) timeout: Duration,
     pub(super) built: Instant,
+    /// The records that the process had allocated before.
+    pub(crate) allocated_records_before: u64,
     /// Nanoseconds between the creation and the shutdown; 0 before it.
     pub(super) ended_after: AtomicU64,
     /// The encoded resource, for the doctor's span.
@@ -77,6 +80,7 @@ impl Handle {
             shut_down: AtomicBool::new(false),
             timeout,
             built: Instant::now(),
+            allocated_records_before: allocated_records().count,
             ended_after: AtomicU64::new(0),
             resource: Arc::default(),
             unused_for: AtomicU64::new(0),

@@ -1,17 +1,24 @@
 //! [`Spanwise::metrics`]: the metrics of a provider about itself.
 
+mod creation;
 mod meter;
 mod metrics_export;
 mod otlp;
 mod point;
 mod spans;
+mod usage;
 
+pub(crate) use creation::CreationTimes;
 pub use metrics_export::MetricsExport;
 pub(crate) use otlp::OtlpMetrics;
+pub(crate) use usage::{Usage, UsageMeter, UsageRates};
 
+use crate::core::Core;
 use crate::lifecycle::Handle;
 use crate::provider::Spanwise;
-use spanwise_metrics::MetricsSnapshot;
+use crate::record::allocated_records;
+use point::{count, metric};
+use spanwise_metrics::{Metric, MetricData, MetricsSnapshot};
 use spanwise_worker::clock;
 
 impl Spanwise {
@@ -19,9 +26,42 @@ impl Spanwise {
     /// built.
     ///
     /// # Cost
-    /// Reads counters, about 1,200 loads, and allocates the snapshot. It takes no lock, and slows no thread that makes spans.
+    /// Reads counters, about 1,200 loads, and allocates the snapshot. It takes no lock that a thread waits for. It holds each slot of the
+    /// queue for the instant in which it reads its number of spans, as a drain does; a span that ends at this instant uses another slot.
     pub fn metrics(&self) -> MetricsSnapshot {
         collect(&self.handle)
+    }
+}
+
+/// The metrics of the SDK's own work.
+fn sdk(core: &Core) -> [Metric; 4] {
+    let rates = core.usage.rates();
+    let gauge = |name, unit, value: f64| metric(name, unit, MetricData::Gauge(vec![count(value)]));
+    let creation = MetricData::Histogram(core.creation.point().into_iter().collect());
+    [
+        gauge("otel_sdk_cpu_usage_percent", "%", rates.sdk_cpu_percent),
+        gauge("otel_exporter_cpu_usage_percent", "%", rates.exporter_cpu_percent),
+        // The name ends with its unit in the guide's spelling, which is not Prometheus'.
+        gauge("otel_sdk_alloc_rate_bytes_per_sec", "", rates.allocated_bytes_per_second),
+        metric("otel_span_creation_duration_seconds", "s", creation),
+    ]
+}
+
+/// Adds the records of spans to the objects that pools had and had not: each of the `created` spans took one.
+fn add_records(metrics: &mut [Metric], created: u64, allocated_before: u64) {
+    let allocated = allocated_records().count.saturating_sub(allocated_before).min(created);
+    for metric in metrics {
+        let records = match &*metric.name {
+            "spanwise_pool_hits" => created - allocated,
+            "spanwise_pool_misses" => allocated,
+            _ => continue,
+        };
+        if let MetricData::Counter(points) = &mut metric.data {
+            for point in points {
+                let others = point.value.as_u64().unwrap_or(0);
+                point.value = others.saturating_add(records).into();
+            }
+        }
     }
 }
 
@@ -30,8 +70,14 @@ fn collect(handle: &Handle) -> MetricsSnapshot {
     let now = clock::unix_nanos();
     let age = u64::try_from(handle.age().as_nanos()).unwrap_or(u64::MAX);
     let mut snapshot = MetricsSnapshot::new(now.saturating_sub(age), now);
-    let metrics = spans::metrics(&handle.core.ledger.snapshot());
-    for metric in metrics {
+    let core = &*handle.core;
+    let account = core.ledger.snapshot();
+    let waiting = core.queue.waiting_spans() as u64;
+    let spans = spans::metrics(&account, (waiting, core.records_all));
+    let mut export = core.queue.metrics(&account);
+    add_records(&mut export, account.created, handle.allocated_records_before);
+    let all = sdk(core).into_iter().chain(spans).chain(export);
+    for metric in all {
         // The names are constants, each once: a test collects them all.
         let _added = snapshot.push(metric);
     }

@@ -4,7 +4,7 @@ use super::record::Record;
 use spanwise_pool::{Pool, Reset};
 use std::cell::Cell;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// Acquires a record, with the fields of its last span.
 #[inline(always)]
@@ -48,8 +48,28 @@ pub(crate) fn warm_up() {
 fn take_behind() -> Box<Record> {
     match CACHE.try_with(Cache::take_behind) {
         Ok(Some(record)) => record,
-        _ => SHARED.take_or(Box::default),
+        _ => SHARED.take_or(allocate),
     }
+}
+
+#[cold]
+fn allocate() -> Box<Record> {
+    ALLOCATED.fetch_add(1, Relaxed);
+    Box::default()
+}
+
+/// Records that the process has allocated so far, because no cache had one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AllocatedRecords {
+    pub(crate) count: u64,
+    /// Without the memory of their attributes.
+    pub(crate) bytes: u64,
+}
+
+/// The records that were allocated. All providers share their caches.
+pub(crate) fn allocated_records() -> AllocatedRecords {
+    let count = ALLOCATED.load(Relaxed);
+    AllocatedRecords { count, bytes: count.saturating_mul(size_of::<Record>() as u64) }
 }
 
 /// Releases a record while the front slot is full or the thread has no cache.
@@ -148,6 +168,8 @@ thread_local! {
     static CACHE: Cache = const { Cache::new() };
 }
 
+/// Records that were allocated.
+static ALLOCATED: AtomicU64 = AtomicU64::new(0);
 /// Threads that have a permit now.
 static GRANTED: AtomicUsize = AtomicUsize::new(0);
 /// The pool of spans that end on another thread than they started on, and of threads without a permit.

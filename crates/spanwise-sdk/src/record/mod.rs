@@ -9,7 +9,7 @@ mod record_context;
 mod span;
 mod span_start;
 
-pub(crate) use cache::warm_up;
+pub(crate) use cache::{allocated_records, warm_up};
 pub(crate) use measured::MeasuredStart;
 pub use span::Span;
 pub(crate) use span_start::{SpanIds, SpanStart, SpanTraceState};

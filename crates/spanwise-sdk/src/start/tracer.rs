@@ -127,12 +127,12 @@ impl Tracer {
     #[inline(never)]
     fn start_checked(&self, Moved(span): Moved<'_>) -> Span {
         let Some(metrics) = &self.core.span_metrics else {
-            return self.start_unmeasured(Moved(span));
+            return self.start_timed(Moved(span));
         };
         let is_measured = self.core.generates_ids();
         let SpanParameters { scope, name, kind, start_time, .. } = span;
         let measured = MeasuredStart { name, kind, scope: scope.index, start_time };
-        let mut span = self.start_unmeasured(Moved(span));
+        let mut span = self.start_timed(Moved(span));
         if is_measured {
             span.measure(&self.core, metrics, measured);
         }
@@ -141,6 +141,21 @@ impl Tracer {
 
     /// [`start_checked`](Self::start_checked) without metrics of spans.
     #[inline]
+    fn start_timed(&self, Moved(span): Moved<'_>) -> Span {
+        let core = &self.core;
+        let Some(timed) = core.creation.begin(&core.queue) else {
+            return self.start_unmeasured(Moved(span));
+        };
+        let span = match core.queue.is_accepting() {
+            true => decide(core, span, Recorder(core)),
+            false => self.start_unmeasured(Moved(span)),
+        };
+        timed.end();
+        span
+    }
+
+    /// [`start_timed`](Self::start_timed) without a measurement.
+    #[inline(never)]
     fn start_unmeasured(&self, Moved(span): Moved<'_>) -> Span {
         if self.core.is_disabled() {
             // The provider's processors may observe the spans of other tracers.
@@ -166,8 +181,8 @@ impl Tracer {
             return self.start_unrecorded(Moved(span));
         }
         let checks = processors.is_some() || self.core.span_metrics.is_some();
-        if checks && !self.core.queue.is_refusing() {
-            // A processor starts this span, or each is measured.
+        if (checks && !self.core.queue.is_refusing()) || self.core.queue.accepts_starts() {
+            // A processor starts this span, or each is measured, or the start of another thread was to be timed.
             return decide(&self.core, span, Recorder(&self.core));
         }
         decide(&self.core, span, RefusedSpans(&self.core))

@@ -114,6 +114,14 @@ pub fn unix_nanos() -> u64 {
     start().unix_nanos
 }
 
+/// Reads the CPU time of the calling thread: the time for which it has run. `None` if the system does not measure it.
+///
+/// # Cost
+/// One system call.
+pub fn thread_cpu_time() -> Option<Duration> {
+    crate::sys::thread_cpu_nanos().map(Duration::from_nanos)
+}
+
 /// Compares the counter and the monotonic clock with the system clock, and corrects the times that
 /// [`start`] returns.
 ///

@@ -26,3 +26,9 @@ pub(crate) fn monotonic_nanos() -> u64 {
     let origin = *ORIGIN.get_or_init(Instant::now);
     u64::try_from(Instant::now().saturating_duration_since(origin).as_nanos()).unwrap_or(u64::MAX)
 }
+
+/// std has no clock of a thread's CPU time.
+#[cfg(feature = "clock")]
+pub(crate) fn thread_cpu_nanos() -> Option<u64> {
+    None
+}

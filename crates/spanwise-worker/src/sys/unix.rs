@@ -52,6 +52,16 @@ pub(crate) fn monotonic_nanos() -> u64 {
     seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos)
 }
 
+/// Nanoseconds for which the calling thread has run; `None` if the system cannot read them.
+#[cfg(feature = "clock")]
+pub(crate) fn thread_cpu_nanos() -> Option<u64> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: as in `monotonic_nanos`.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    let (seconds, nanos) = (time.tv_sec as u64, time.tv_nsec as u64);
+    (result == 0).then(|| seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos))
+}
+
 /// The clock that the standard library reads for `Instant`.
 #[cfg(all(feature = "clock", target_vendor = "apple"))]
 const MONOTONIC: libc::clockid_t = libc::CLOCK_UPTIME_RAW;

@@ -1,0 +1,183 @@
+//! The metrics of an exporter about itself.
+
+mod collect;
+mod component;
+mod endpoint;
+mod operations;
+
+pub(crate) use component::{Component, ComponentType};
+pub(crate) use endpoint::EndpointMetrics;
+pub(crate) use operations::OperationResult;
+
+use arc_swap::ArcSwap;
+use spanwise_metrics::HistogramRecorder;
+use spanwise_transport::{Delivery, Transport};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// What an exporter's thread counts about its requests. Any thread reads it, without a lock.
+#[derive(Clone)]
+pub(crate) struct ExportMetrics {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// `None` for a queue without an exporter.
+    processor: Option<Component>,
+    /// Bytes of the budget, those of encoders included.
+    budget_bytes: Option<usize>,
+    /// The endpoints so far, of which the last ones are the present ones.
+    endpoints: ArcSwap<Vec<Arc<EndpointMetrics>>>,
+    requests: AtomicU64,
+    retries: AtomicU64,
+    uncompressed_bytes: AtomicU64,
+    compressed_bytes: AtomicU64,
+    /// Requests that were framed into memory of a pool, and into memory that was allocated.
+    buffers_reused: AtomicU64,
+    buffers_allocated: AtomicU64,
+    allocated_bytes: AtomicU64,
+    export: Option<HistogramRecorder>,
+    processing: Option<HistogramRecorder>,
+}
+
+impl ExportMetrics {
+    /// The metrics of an exporter without endpoints. `None`: of a queue without an exporter.
+    pub(crate) fn new(budget_bytes: Option<usize>) -> Self {
+        let [requests, retries, uncompressed_bytes, compressed_bytes] =
+            [const { AtomicU64::new(0) }; 4];
+        let [buffers_reused, buffers_allocated, allocated_bytes] = [const { AtomicU64::new(0) }; 3];
+        let shared = Shared {
+            processor: budget_bytes.map(|_| Component::next(ComponentType::BatchingSpanProcessor)),
+            budget_bytes,
+            endpoints: ArcSwap::default(),
+            requests,
+            retries,
+            uncompressed_bytes,
+            compressed_bytes,
+            buffers_reused,
+            buffers_allocated,
+            allocated_bytes,
+            export: durations(EXPORT_BOUNDS),
+            processing: durations(PROCESSING_BOUNDS),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The endpoints of a destination, which are one component.
+    pub(crate) fn add_destination(
+        &self,
+        destination: usize,
+        transports: &[Transport],
+    ) -> Vec<Arc<EndpointMetrics>> {
+        let Some(first) = transports.first() else { return Vec::new() };
+        let component = Component::next(ComponentType::of(first));
+        transports.iter().map(|it| self.endpoint(component, destination, it)).collect()
+    }
+
+    /// The endpoint of the first destination after its transport was replaced: another component if its type is another.
+    pub(crate) fn replace(
+        &self,
+        before: &EndpointMetrics,
+        transport: &Transport,
+    ) -> Arc<EndpointMetrics> {
+        let kind = ComponentType::of(transport);
+        let component = match before.component.kind == kind {
+            true => before.component,
+            false => Component::next(kind),
+        };
+        self.endpoint(component, before.destination, transport)
+    }
+
+    /// The counts of an endpoint, which continue if it was one before.
+    fn endpoint(
+        &self,
+        component: Component,
+        destination: usize,
+        transport: &Transport,
+    ) -> Arc<EndpointMetrics> {
+        let known = self.shared.endpoints.load();
+        if let Some(same) = known.iter().find(|it| it.is_of(component, destination, transport)) {
+            same.set_transport(transport);
+            return same.clone();
+        }
+        let added = Arc::new(EndpointMetrics::new(component, destination, transport));
+        let mut endpoints = Vec::clone(&known);
+        if endpoints.len() >= MAX_ENDPOINTS {
+            // A program that changes its endpoint without end: one that has nothing in flight is forgotten.
+            if let Some(idle) = endpoints.iter().position(|it| it.spans().in_flight() == 0) {
+                endpoints.remove(idle);
+            }
+        }
+        endpoints.push(added.clone());
+        self.shared.endpoints.store(Arc::new(endpoints));
+        added
+    }
+
+    /// A request was handed to its transport.
+    pub(crate) fn request_sent(&self) {
+        self.shared.requests.fetch_add(1, Relaxed);
+    }
+
+    /// A request of `bytes` bytes ended.
+    pub(crate) fn request_ended(
+        &self,
+        (bytes, duration): (usize, Duration),
+        delivery: Option<&Delivery>,
+    ) {
+        record(&self.shared.export, duration);
+        let Some(delivery) = delivery else { return };
+        let retries = u64::from(delivery.attempts.saturating_sub(1));
+        self.shared.retries.fetch_add(retries, Relaxed);
+        if delivery.body_bytes > 0 {
+            self.shared.uncompressed_bytes.fetch_add(bytes as u64, Relaxed);
+            self.shared.compressed_bytes.fetch_add(delivery.body_bytes as u64, Relaxed);
+        }
+    }
+
+    /// A request was drained, framed and encoded in this time.
+    pub(crate) fn processed_in(&self, duration: Duration) {
+        record(&self.shared.processing, duration);
+    }
+
+    /// A request got memory that a pool had.
+    pub(crate) fn buffer_reused(&self) {
+        self.shared.buffers_reused.fetch_add(1, Relaxed);
+    }
+
+    /// A request got memory that was allocated.
+    pub(crate) fn buffer_allocated(&self, bytes: usize) {
+        self.shared.buffers_allocated.fetch_add(1, Relaxed);
+        self.shared.allocated_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+}
+
+impl fmt::Debug for ExportMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExportMetrics").finish_non_exhaustive()
+    }
+}
+
+/// A recorder for one thread, or for few records; `None` only if the bounds are not ascending.
+pub(crate) fn durations(bounds: &[f64]) -> Option<HistogramRecorder> {
+    let builder = HistogramRecorder::builder().with_bounds(bounds).with_divisor(1_000_000_000);
+    builder.with_shards(0).build().ok()
+}
+
+pub(crate) fn record(recorder: &Option<HistogramRecorder>, duration: Duration) {
+    if let Some(recorder) = recorder {
+        recorder.record(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+    }
+}
+
+/// Endpoints whose counts are retained, the earlier ones of the first destination included.
+const MAX_ENDPOINTS: usize = 64;
+/// Seconds: from a receiver on the same host to the longest timeouts.
+const EXPORT_BOUNDS: &[f64] =
+    &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Seconds: from a few spans to 4 MiB that are compressed well.
+const PROCESSING_BOUNDS: &[f64] =
+    &[0.000_01, 0.000_025, 0.000_1, 0.000_25, 0.001, 0.002_5, 0.01, 0.025, 0.1, 0.25, 1.0];
+/// Seconds for which the end of a span waited: up to the bounds of `OnFull::Wait` that are in use.
+pub(crate) const STALL_BOUNDS: &[f64] = &[0.000_1, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
