@@ -36,7 +36,7 @@ fn is_loopback(ip: IpAddr) -> bool {
 
 const FORM: &str =
     "an IP address and a port, such as 127.0.0.1:9464 or [::1]:0, or localhost and a port";
-const LOOPBACK: &str = "a loopback address; any other needs `with_non_loopback_address(true)`, since the endpoint has no authentication";
+const LOOPBACK: &str = "a loopback address; any other needs `with_non_loopback_address(true)` in code, since the endpoint has no authentication";
 
 #[cfg(test)]
 mod tests {

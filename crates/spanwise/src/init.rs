@@ -24,10 +24,40 @@ use crate::{BuildError, Guard, Spanwise};
 /// With `OTEL_SDK_DISABLED=true` there are no spans, and contexts pass through; with
 /// `OTEL_TRACES_EXPORTER=none` spans have ids, to propagate and to log, and are not exported.
 ///
+/// With the feature `admin`, `SPANWISE_ADMIN_ADDRESS=127.0.0.1:9464` starts an [`AdminEndpoint`](crate::admin::AdminEndpoint) there until
+/// the guard is dropped. An address that cannot be used is reported, and no reason for an error.
+///
 /// # Errors
 /// As [`SpanwiseBuilder::build`](crate::SpanwiseBuilder::build): a setting that decides where spans
 /// are sent cannot be used. A `main` that returns the error prints the setting, its value and what is
 /// accepted.
 pub fn init() -> Result<Guard, BuildError> {
-    Spanwise::builder().init()
+    let guard = Spanwise::builder().init()?;
+    #[cfg(feature = "admin")]
+    let guard = with_admin_endpoint(guard);
+    Ok(guard)
 }
+
+/// Starts the endpoint that the variable asks for.
+#[cfg(feature = "admin")]
+fn with_admin_endpoint(mut guard: Guard) -> Guard {
+    let address = std::env::var(ADMIN_ADDRESS).unwrap_or_default();
+    let address = address.trim();
+    if !address.is_empty() {
+        spanwise_sdk::__private::attach(&mut guard, |spanwise| {
+            let endpoint = crate::admin::AdminEndpoint::builder().with_address(address);
+            endpoint.build(spanwise).map_err(|error| crate::Diagnostic::SettingIgnored {
+                setting: ADMIN_ADDRESS.to_owned(),
+                value: spanwise_worker::sanitize(address, spanwise_worker::MAX_LINE_BYTES),
+                accepted: match error {
+                    crate::admin::AdminError::Setting { accepted, .. } => accepted.to_owned(),
+                    error => format!("an address that can be bound: {error}"),
+                },
+            })
+        });
+    }
+    guard
+}
+
+#[cfg(feature = "admin")]
+const ADMIN_ADDRESS: &str = "SPANWISE_ADMIN_ADDRESS";

@@ -26,15 +26,16 @@ function stagesOf(data) {
     { name: "Application", value: count(data.spans.created), detail: "spans created" },
     { name: "Sampler", value: percent(share), detail: "sampled" },
     { name: "Queue", value: percent(fill), detail: queueDetail(data), fill },
-    { name: "Batches", value: isNumber(perRequest) ? rate(perRequest) : "–", detail: "spans per request" },
-    { name: "Exporter", value: p99 === null ? "–" : seconds(p99), detail: `p99 · ${count(data.exporter.inflight_spans ?? data.spans.in_flight)} in flight` },
+    { name: "Batches", value: isNumber(perRequest) ? rate(perRequest) : "–", detail: "spans/request" },
+    p99 === null
+      ? { name: "Exporter", value: count(data.exporter.inflight_spans ?? data.spans.in_flight), detail: "in flight" }
+      : { name: "Exporter", value: seconds(p99), detail: "p99 latency" },
     { name: "Receiver", value: count(data.spans.exported), detail: first ? host(first.endpoint) : "nothing is exported", isBad: Boolean(first && first.last_failure) },
   ];
 }
 
 function queueDetail(data) {
-  if (isNumber(data.queue.used_bytes)) return `${bytes(data.queue.used_bytes)} of ${bytes(data.queue.limit_bytes)}`;
-  return `${bytes(data.budget.used_bytes)} of ${bytes(data.budget.limit_bytes)}`;
+  return isNumber(data.queue.used_bytes) ? `${bytes(data.queue.used_bytes)} used` : `${bytes(data.budget.used_bytes)} used`;
 }
 
 /** Spans in a request, by the requests within the window. */

@@ -1,10 +1,13 @@
 //! The guard of the global provider.
 
 use super::report::{FlushError, Report};
+use crate::diagnostics::Diagnostic;
 use crate::provider::Spanwise;
 use crate::start::Tracer;
 use opentelemetry::{InstrumentationScope, global};
+use std::any::Any;
 use std::borrow::Cow;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// The guard of the global tracer provider: shuts it down when it is dropped.
@@ -30,12 +33,35 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Guard {
     spanwise: Spanwise,
+    attached: Attached,
+}
+
+/// Code that runs as long as a guard, such as an endpoint.
+#[derive(Default)]
+struct Attached(Option<Box<dyn Any + Send + Sync>>);
+
+impl fmt::Debug for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "attached" } else { "nothing" })
+    }
+}
+
+/// Drops the value that `start` returns with the guard. Reports the diagnostic that it returns instead.
+#[doc(hidden)]
+pub fn attach<A: Any + Send + Sync>(
+    guard: &mut Guard,
+    start: impl FnOnce(&Spanwise) -> Result<A, Diagnostic>,
+) {
+    match start(&guard.spanwise) {
+        Ok(attached) => guard.attached = Attached(Some(Box::new(attached))),
+        Err(diagnostic) => guard.spanwise.handle.reporter().report(diagnostic),
+    }
 }
 
 impl Guard {
     pub(crate) fn install(spanwise: Spanwise) -> Self {
         global::set_tracer_provider(spanwise.clone());
-        Self { spanwise }
+        Self { spanwise, attached: Attached::default() }
     }
 
     /// The provider.
@@ -94,5 +120,7 @@ impl Drop for Guard {
         self.spanwise.handle.guard_dropped();
         // The global provider owns the handle too, so the drop of the handle would be too late.
         let _ = self.spanwise.shutdown();
+        // It shows the state until the shutdown is complete.
+        self.attached = Attached::default();
     }
 }

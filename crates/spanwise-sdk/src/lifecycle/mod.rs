@@ -14,7 +14,7 @@ mod shutdown;
 mod stop_signal;
 mod unused_guard;
 
-pub use guard::Guard;
+pub use guard::{Guard, attach};
 pub(crate) use handle::Handle;
 pub use report::{DestinationReport, FlushError, Report};
 #[cfg(feature = "config-file")]

@@ -171,6 +171,13 @@ rows! {
         "Limits a flush and a shutdown.",
     )
     .in_code(&["with_shutdown_timeout"]);
+    ADMIN_ADDRESS = Setting::new(
+        &["SPANWISE_ADMIN_ADDRESS"],
+        Type::Text,
+        "none",
+        "Sets the loopback address of the endpoint with metrics and a live page that `spanwise::init` starts.",
+    )
+    .remark("such as `127.0.0.1:9464`, with the feature `admin`; in code it is an `AdminEndpoint`");
     CLOCK = Setting::new(
         &[ClockMode::VARIABLE],
         Type::Name(&["auto", "monotonic"]),
