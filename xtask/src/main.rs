@@ -2,6 +2,7 @@
 
 mod batching_lab;
 mod bench_all;
+mod browser;
 mod cli;
 mod command;
 mod container;
@@ -14,6 +15,7 @@ mod fuzz;
 mod imports;
 mod interop;
 mod lab;
+mod live_check;
 mod markers;
 mod matrix;
 mod mutants;
@@ -67,6 +69,7 @@ const COMMANDS: &[Command] = &[
     oracle::COMMAND,
     ops_check::COMMAND,
     deploy_check::COMMAND,
+    live_check::COMMAND,
     deps::COMMAND,
     words::COMMAND,
     imports::COMMAND,

@@ -116,11 +116,7 @@ impl Report {
         parts: &[(&str, Part<S>)],
         name: &str,
     ) -> Result<(), String> {
-        for (part, run) in parts {
-            if let Err(problem) = run(setup, &mut self) {
-                self.fail(part, problem);
-            }
-        }
+        self.run_each(setup, parts);
         if self.options.write {
             let page = step::root().join("docs/interop.md");
             markers::update(&page, name, &self.markdown(&date::today()), Stale::Written)?;
@@ -128,11 +124,32 @@ impl Report {
         self.finish()
     }
 
+    /// Runs `parts`, and writes no page.
+    ///
+    /// # Errors
+    /// A case failed, or none ran.
+    pub(crate) fn run_parts<S>(
+        mut self,
+        setup: &S,
+        parts: &[(&str, Part<S>)],
+    ) -> Result<(), String> {
+        self.run_each(setup, parts);
+        self.finish()
+    }
+
+    fn run_each<S>(&mut self, setup: &S, parts: &[(&str, Part<S>)]) {
+        for (part, run) in parts {
+            if let Err(problem) = run(setup, self) {
+                self.fail(part, problem);
+            }
+        }
+    }
+
     /// Prints the counts.
     ///
     /// # Errors
     /// A case failed, or none ran.
-    fn finish(&self) -> Result<(), String> {
+    pub(crate) fn finish(&self) -> Result<(), String> {
         let count =
             |is: fn(&Outcome) -> bool| self.cases.iter().filter(|case| is(&case.outcome)).count();
         let passed = count(|outcome| matches!(outcome, Outcome::Passed(_)));

@@ -45,4 +45,4 @@ pub(super) fn text(screen: &Screen<'_>, columns: u16, rows: u16) -> String {
 const SECOND: Duration = Duration::from_secs(1);
 const COLUMNS: u16 = 80;
 /// More than those of the smallest terminal: nothing has to fit on one.
-const ROWS: u16 = 48;
+const ROWS: u16 = 40;

@@ -1,7 +1,7 @@
 //! The screen: what is where.
 
 use super::history::{History, Rates};
-use super::model::{Fill, Model, Problem};
+use super::model::{Destination, Fill, Model, Problem};
 use super::palette::Palette;
 use super::{units, waterfall};
 use ratatui::buffer::Buffer;
@@ -187,16 +187,14 @@ impl Screen<'_> {
         }
         self.block("Export").render(area, buffer);
         let mut lines = vec![Line::raw(words.join("  "))];
-        for destination in &model.destinations {
-            let sent = format!(
-                "{}: {} exported, {} dropped",
-                destination.endpoint, destination.exported, destination.dropped
-            );
-            lines.push(match &destination.last_failure {
-                Some(failure) => {
-                    Line::styled(format!("{}: {failure}", destination.endpoint), self.palette.bad)
+        for Destination { endpoint, exported, dropped, last_failure } in &model.destinations {
+            lines.push(match last_failure {
+                // A failure of an attempt begins with its endpoint.
+                Some(failure) if failure.starts_with(endpoint.as_str()) => {
+                    Line::styled(failure.clone(), self.palette.bad)
                 }
-                None => Line::raw(sent),
+                Some(failure) => Line::styled(format!("{endpoint}: {failure}"), self.palette.bad),
+                None => Line::raw(format!("{endpoint}: {exported} exported, {dropped} dropped")),
             });
         }
         Paragraph::new(lines).render(below_title(area), buffer);
