@@ -2,7 +2,6 @@
 
 use super::control_group::Usage;
 use super::receivers::State;
-use super::{KILLED, MEMORY};
 use crate::demo_service::{End, Outcome};
 
 /// The service against one receiver.
@@ -81,6 +80,11 @@ impl Run {
         }
     }
 }
+
+/// The limit of memory, 64 MiB.
+pub(super) const MEMORY: u64 = 64 << 20;
+/// The signal of the kernel to a process whose group has no memory left.
+pub(super) const KILLED: i32 = 9;
 
 #[cfg(test)]
 mod tests {

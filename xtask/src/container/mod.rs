@@ -12,7 +12,7 @@ use crate::markers::{self, Stale};
 use crate::step::root;
 use control_group::{ControlGroup, Usage};
 use hierarchy::Hierarchies;
-use judge::Run;
+use judge::{KILLED, MEMORY, Run};
 use receivers::{Receivers, State};
 use std::path::{Path, PathBuf};
 
@@ -164,9 +164,5 @@ impl Drop for LimitsFile {
     }
 }
 
-/// The limit of memory, 64 MiB.
-const MEMORY: u64 = 64 << 20;
 /// The limit of processors.
 const CPUS: f64 = 0.5;
-/// The signal of the kernel to a process whose group has no memory left.
-const KILLED: i32 = 9;

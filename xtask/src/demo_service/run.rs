@@ -137,7 +137,7 @@ pub(super) fn use_memory(bytes: usize) -> Result<(), String> {
 const SHUTDOWN: Duration = Duration::from_secs(2);
 /// The time for the last tickets after a shutdown that reached its deadline.
 const SETTLED: Duration = Duration::from_secs(2);
-/// One request in so many has a span timed.
+/// Requests for each one of which a span is timed.
 const TIMED: u64 = 32;
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 //! `cargo xtask deploy-check`: the units and manifests of `docs/deploy/`, by the programs that read them.
 
 mod collector;
+mod files;
 mod kubernetes;
 mod proxy;
 mod systemd;
 
 use crate::Command;
 use crate::peers::{Cache, Options, Part, Report, Scratch};
-use crate::step::root;
-use std::fs;
-use std::path::PathBuf;
+use files::Setup;
 
 pub(crate) const COMMAND: Command = Command {
     name: "deploy-check",
@@ -40,57 +39,9 @@ fn run(arguments: &[String]) -> Result<(), String> {
     report.run_all(&setup, PARTS, COMMAND.name)
 }
 
-struct Setup {
-    cache: Cache,
-    /// For the files of the run.
-    scratch: Scratch,
-}
-
 const PARTS: &[(&str, Part<Setup>)] = &[
     ("systemd", systemd::run),
     ("kubernetes", kubernetes::run),
     ("collector", collector::run),
     ("proxy", proxy::run),
 ];
-
-const MANIFESTS: [&str; 2] = ["kubernetes.yaml", "kubernetes-collector.yaml"];
-
-/// The place of a file of `docs/deploy/`.
-fn path(name: &str) -> PathBuf {
-    root().join("docs/deploy").join(name)
-}
-
-/// # Errors
-/// The file cannot be read.
-fn read(name: &str) -> Result<String, String> {
-    fs::read_to_string(path(name)).map_err(|error| format!("{name}: {error}"))
-}
-
-/// The block of text behind `key: |` of a manifest, without its indentation.
-///
-/// # Errors
-/// There is none.
-fn block(manifest: &str, key: &str) -> Result<String, String> {
-    let missing = || format!("no block {key:?}");
-    let start = format!("  {key}: |\n");
-    let (_, rest) = manifest.split_once(&start).ok_or_else(missing)?;
-    let indent = rest.len() - rest.trim_start_matches(' ').len();
-    let lines = rest.lines().take_while(|line| {
-        line.trim().is_empty() || line.len() - line.trim_start_matches(' ').len() >= indent
-    });
-    let text: Vec<&str> = lines.map(|line| line.get(indent..).unwrap_or_default()).collect();
-    if text.is_empty() { Err(missing()) } else { Ok(text.join("\n") + "\n") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_block_ends_where_its_indentation_ends() {
-        let manifest =
-            "data:\n  # about\n  nginx.conf: |\n    a {\n\n      b;\n    }\n---\nkind: X\n";
-        assert_eq!(block(manifest, "nginx.conf").as_deref(), Ok("a {\n\n  b;\n}\n"));
-        assert!(block(manifest, "other").is_err());
-    }
-}

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// What an exporter's thread counts about its requests. Any thread reads it, without a lock.
+/// The counts of an exporter about its requests. Any thread reads them, without a lock.
 #[derive(Clone)]
 pub(crate) struct ExportMetrics {
     shared: Arc<Shared>,

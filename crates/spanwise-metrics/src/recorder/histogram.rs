@@ -31,7 +31,7 @@ pub struct HistogramRecorder {
     sum: Sum,
     /// The bounds in the recorded unit.
     whole_bounds: Box<[u64]>,
-    /// For each number of significant bits the first bound that a value with so many bits may be up to: a few comparisons find its bucket,
+    /// For each number of significant bits the first bound of a value with that number: a few comparisons find its bucket,
     /// where a binary search would wait for each of its loads.
     first_bounds: [u8; 65],
     bounds: Box<[f64]>,

@@ -9,7 +9,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// A [`GlobalAlloc`] around another one that records the call stack of one allocation in so many bytes.
+/// A [`GlobalAlloc`] around another one that records the call stack of one allocation in N bytes.
 ///
 /// ```
 /// use spanwise_profiling::SamplingAllocator;
