@@ -3,9 +3,11 @@
 use crate::encode::Encoder;
 use crate::sdk_result;
 use crate::settings::export_settings;
+use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+use spanwise_metrics::MetricsSnapshot;
 use spanwise_sdk::__private::{Front, Pipeline};
 use spanwise_sdk::{BuildError, FlushError, Snapshot, Spanwise, SpanwiseBuilder};
 use std::fmt;
@@ -62,6 +64,17 @@ impl OtlpExporter {
     /// The ledger's counts of all spans that were passed to this exporter.
     pub fn ledger(&self) -> Snapshot {
         self.provider().ledger()
+    }
+
+    /// The metrics of the exporter about itself, as [`Spanwise::metrics`](spanwise_sdk::Spanwise::metrics).
+    pub fn metrics(&self) -> MetricsSnapshot {
+        self.provider().metrics()
+    }
+
+    /// Makes the [`metrics`](Self::metrics) observable instruments of `meter`, as
+    /// [`Spanwise::register_metrics`](spanwise_sdk::Spanwise::register_metrics). They hold the exporter weakly.
+    pub fn register_metrics(&self, meter: &Meter) {
+        self.provider().register_metrics(meter);
     }
 
     fn provider(&self) -> &Spanwise {

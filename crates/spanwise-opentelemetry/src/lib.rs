@@ -39,6 +39,7 @@ pub use sampler::OtelSampler;
 pub use spanwise_sdk::{
     AdaptiveBatchSize, BatchConfig, BatchConfigError, BatchLimits, BatchPreset, BatchSize,
     BuildError, Bytes, CircuitBreaker, Compression, Counter, CryptoProvider, Diagnostic,
-    DropReason, DynamicBatchConfig, Failure, LocalSpan, LocalSpans, LocalTrace, OnFull, Outcome,
-    Protocol, ResponseStatus, Sink, SinkFuture, Snapshot, TailDecision, TailSampling,
+    DropReason, DynamicBatchConfig, Failure, LocalSpan, LocalSpans, LocalTrace, MetricsExport,
+    OnFull, Outcome, Protocol, ResponseStatus, Sink, SinkFuture, Snapshot, TailDecision,
+    TailSampling,
 };

@@ -4,9 +4,11 @@ use crate::encode::Encoder;
 use crate::sdk_result;
 use crate::settings::{batch_settings, export_settings};
 use opentelemetry::Context;
+use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
+use spanwise_metrics::MetricsSnapshot;
 use spanwise_sdk::__private::{Front, Pipeline};
 use spanwise_sdk::{
     BuildError, DynamicBatchConfig, FlushError, OnFull, Report, Snapshot, Spanwise, SpanwiseBuilder,
@@ -84,6 +86,17 @@ impl BatchSpanProcessor {
     /// Bytes of the budget that ended spans and requests use: now, and at the peak.
     pub fn buffered_bytes(&self) -> (usize, usize) {
         self.provider().buffered_bytes()
+    }
+
+    /// The metrics of the processor about itself, as [`Spanwise::metrics`](spanwise_sdk::Spanwise::metrics).
+    pub fn metrics(&self) -> MetricsSnapshot {
+        self.provider().metrics()
+    }
+
+    /// Makes the [`metrics`](Self::metrics) observable instruments of `meter`, as
+    /// [`Spanwise::register_metrics`](spanwise_sdk::Spanwise::register_metrics). They hold the processor weakly.
+    pub fn register_metrics(&self, meter: &Meter) {
+        self.provider().register_metrics(meter);
     }
 
     fn provider(&self) -> &Spanwise {

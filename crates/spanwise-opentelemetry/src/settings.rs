@@ -79,6 +79,9 @@ macro_rules! export_settings {
             with_max_request_bytes(bytes: usize);
             /// The largest number of requests in flight. Default 4, 1 to 64.
             with_max_in_flight(requests: usize);
+            /// Exports metrics about the exporter over OTLP, with the resource of the spans: as
+            /// [`SpanwiseBuilder::with_metrics_export`]. Default off.
+            with_metrics_export(export: spanwise_sdk::MetricsExport);
             /// The timeout of `shutdown` and `force_flush`. Default 5 s.
             with_shutdown_timeout(timeout: Duration);
             /// Reads variables from `lookup` instead of the process's environment.

@@ -165,7 +165,7 @@ impl Observer for ExportObserver {
         let lost = self.destinations.iter_mut().filter_map(|it| it.due(now));
         lost.for_each(|diagnostic| self.diagnostics.report(diagnostic));
         let metrics = self.metrics.as_mut();
-        let due = metrics.map(|it| it.turn(now, &self.core.ledger, &mut self.diagnostics));
+        let due = metrics.and_then(|it| it.turn(now, &self.core.ledger, &mut self.diagnostics));
         Some(due.map_or(self.next_calibration, |due| due.min(self.next_calibration)))
     }
 

@@ -70,13 +70,14 @@ impl OtlpMetrics {
         self.provider.clone()
     }
 
-    /// Handles the end of the last request, and starts the next one if it is due. Returns when the next one is due.
+    /// Handles the end of the last request, and starts the next one if it is due. Returns when the next one is due, unless one
+    /// is on its way: the thread's usual turns find its end.
     pub(crate) fn turn(
         &mut self,
         now: Instant,
         ledger: &Ledger,
         diagnostics: &mut Diagnostics,
-    ) -> Instant {
+    ) -> Option<Instant> {
         if self.in_flight.as_ref().is_some_and(InFlight::has_ended) {
             self.end(ledger, diagnostics);
         }
@@ -93,7 +94,7 @@ impl OtlpMetrics {
                 self.in_flight = Some(InFlight { task: Some(task), delivery });
             }
         }
-        self.due
+        self.in_flight.is_none().then_some(self.due)
     }
 
     /// The last request, with the final values of all spans. It replaces one that is still on its way, whose values are
@@ -155,7 +156,33 @@ const SCOPE: &str = "spanwise";
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
     use super::*;
+    use crate::diagnostics::Reporter;
+
+    /// A thread that is always due would spin.
+    #[tokio::test]
+    async fn a_request_that_outlasts_the_interval_delays_the_next_and_is_not_waited_for() {
+        let accept = |_| async { Outcome::Accepted { rejected: 0, message: None } };
+        let builder = Spanwise::builder().with_environment(|_| None).with_sink(accept);
+        let spanwise = builder.build().unwrap();
+        let never = Transport::builder().with_sink(|_| std::future::pending()).build().unwrap();
+        let health = EndpointHealth::new(Reporter::new(Arc::new(|_| {})));
+        let mut diagnostics = Diagnostics::new(health.reporter().clone(), health.clone());
+        let second = Duration::from_secs(1);
+        let mut metrics = OtlpMetrics::new(never, second, health);
+        metrics.provider().set(&spanwise);
+        let ledger = &spanwise.handle.core.ledger;
+        let start = metrics.due;
+        let due = metrics.turn(start - second / 2, ledger, &mut diagnostics);
+        assert_eq!((due, metrics.in_flight.is_some()), (Some(start), false));
+        for late in [0, 3] {
+            let due = metrics.turn(start + late * second, ledger, &mut diagnostics);
+            assert_eq!((due, metrics.in_flight.is_some()), (None, true));
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(metrics.due, start + second, "the second one waits");
+    }
 
     #[test]
     fn exports_do_not_drift_and_catch_up_with_one() {
