@@ -42,6 +42,11 @@ function digits(value) {
   return value.toFixed(size >= 10 ? 1 : size >= 1 ? 1 : size > 0 ? 2 : 0);
 }
 
+/** A count with its noun. */
+function counted(value, noun) {
+  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+}
+
 /** A rate per second; 0 only for none at all. */
 function rate(value) {
   if (!isNumber(value)) return "–";

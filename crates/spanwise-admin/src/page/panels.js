@@ -11,9 +11,9 @@ function drawHeader(data) {
   if (isNumber(cpu.sdk_percent)) shown.push(`SDK ${digits(cpu.sdk_percent)} % of a core`);
   if (isNumber(cpu.exporter_percent)) shown.push(`export ${digits(cpu.exporter_percent)} %`);
   const exporter = data.exporter;
-  if (isNumber(exporter.connections)) shown.push(`${count(exporter.connections)} connections`);
-  if (exporter.compressed_bytes > 0 && exporter.uncompressed_bytes > 0) shown.push(`compression ${digits(exporter.uncompressed_bytes / exporter.compressed_bytes)}×`);
-  if (exporter.retries > 0) shown.push(`${count(exporter.retries)} retries`);
+  if (isNumber(exporter.connections)) shown.push(counted(exporter.connections, "connection"));
+  if (exporter.uncompressed_bytes > 1.05 * exporter.compressed_bytes) shown.push(`compression ${digits(exporter.uncompressed_bytes / exporter.compressed_bytes)}×`);
+  if (exporter.retries > 0) shown.push(`${count(exporter.retries)} attempts again`);
   setText($("resources"), shown.join(" · "));
 }
 

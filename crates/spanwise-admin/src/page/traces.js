@@ -93,8 +93,8 @@ function drawList(traces, now) {
     button.setAttribute("aria-current", String(trace.id === selected));
     setText(name, (trace.root || tree(trace)[0][0]).name);
     setText(duration, seconds((trace.to - trace.from) / 1e6));
-    const errors = trace.errors ? ` · ${trace.errors} error${trace.errors > 1 ? "s" : ""}` : "";
-    setText(facts, `${trace.spans.length} span${trace.spans.length > 1 ? "s" : ""}${errors} · ${ago(now - trace.to / 1e6)}`);
+    const errors = trace.errors ? ` · ${counted(trace.errors, "error")}` : "";
+    setText(facts, `${counted(trace.spans.length, "span")}${errors} · ${ago(now - trace.to / 1e6)}`);
     facts.className = trace.errors ? "bad" : "";
   });
 }
