@@ -1,6 +1,7 @@
 //! A run, and what it has to prove.
 
 use super::control_group::Usage;
+use super::limits::{KILLED, MEMORY};
 use super::receivers::State;
 use crate::demo_service::{End, Outcome};
 
@@ -80,11 +81,6 @@ impl Run {
         }
     }
 }
-
-/// The limit of memory, 64 MiB.
-pub(super) const MEMORY: u64 = 64 << 20;
-/// The signal of the kernel to a process whose group has no memory left.
-pub(super) const KILLED: i32 = 9;
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 mod control_group;
 mod hierarchy;
 mod judge;
+mod limits;
 mod receivers;
 mod table;
 
@@ -12,7 +13,8 @@ use crate::markers::{self, Stale};
 use crate::step::root;
 use control_group::{ControlGroup, Usage};
 use hierarchy::Hierarchies;
-use judge::{KILLED, MEMORY, Run};
+use judge::Run;
+use limits::{CPUS, KILLED, MEMORY};
 use receivers::{Receivers, State};
 use std::path::{Path, PathBuf};
 
@@ -163,6 +165,3 @@ impl Drop for LimitsFile {
         let _removed = std::fs::remove_file(&self.0);
     }
 }
-
-/// The limit of processors.
-const CPUS: f64 = 0.5;

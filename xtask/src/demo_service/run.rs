@@ -137,7 +137,7 @@ pub(super) fn use_memory(bytes: usize) -> Result<(), String> {
 const SHUTDOWN: Duration = Duration::from_secs(2);
 /// The time for the last tickets after a shutdown that reached its deadline.
 const SETTLED: Duration = Duration::from_secs(2);
-/// Requests for each one of which a span is timed.
+/// One request in this number has a span timed.
 const TIMED: u64 = 32;
 
 #[cfg(test)]
