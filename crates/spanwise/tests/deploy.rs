@@ -103,17 +103,16 @@ fn every_variable_that_is_named_is_a_setting() {
     assert!(seen >= 20, "only {seen} variables were found");
 }
 
-/// The program of the page, as a user pastes it.
+/// The program of the page, as a user pastes it, with a service that records spans and reports that it runs.
 #[cfg(unix)]
-#[allow(dead_code, reason = "it serves until it gets a signal")]
 mod program {
     use tokio::signal::unix::{SignalKind, signal};
 
     #[tokio::main]
-    async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    pub async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let tracing = spanwise::Spanwise::builder().with_production_preset().init()?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let listener = tokio::net::TcpListener::bind("0.0.0.0:8080").await?;
+        let listener = tokio::net::TcpListener::bind(std::env::var("SHOP_LISTEN")?).await?;
         axum::serve(listener, router())
             .with_graceful_shutdown(async move { terminate.recv().await.unwrap_or_default() })
             .await?;
@@ -122,17 +121,57 @@ mod program {
     }
 
     fn router() -> axum::Router {
+        use spanwise::opentelemetry::{global, trace::Tracer as _};
+        let tracer = global::tracer("shop");
+        // The preset samples one in ten: without a single one, 0.9^1000.
+        (0..1_000).for_each(|_| drop(tracer.start("GET /orders")));
+        println!("{}", super::RUNNING);
         axum::Router::new()
     }
 }
 
 #[test]
-fn the_program_of_the_page_compiles() {
+fn the_program_of_the_page_is_the_one_that_is_tested() {
     let source = include_str!("deploy.rs").split("mod program {\n").nth(1).unwrap();
     let (program, _) = source.split_once("\n    fn router()").unwrap();
     let lines = program.trim().lines().map(|line| line.strip_prefix("    ").unwrap_or(line));
-    assert!(PAGE.contains(&lines.collect::<Vec<_>>().join("\n")), "the page has another program");
+    let program = lines.collect::<Vec<_>>().join("\n").replace("pub async", "async");
+    assert!(PAGE.contains(&program), "the page has another program:\n{program}");
 }
+
+#[cfg(unix)]
+#[test]
+#[ignore = "the process of the test below"]
+fn child() {
+    if std::env::var_os("SHOP_LISTEN").is_some() {
+        program::main().unwrap();
+    }
+}
+
+/// SIGTERM ends `main`, and the shutdown exports the spans that wait: their batch is due after 5 s.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_program_after_its_last_spans() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+
+    let (receiver, collected) = spanwise_receiver::Receiver::collecting().unwrap();
+    let mut child = spanwise_testkit::rerun("child")
+        .env("SHOP_LISTEN", "127.0.0.1:0")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.http_endpoint())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.ends_with(RUNNING)), "the program did not start");
+    let terminated = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    assert!(terminated.unwrap().success());
+    lines.for_each(drop); // until the end of its output
+    assert!(child.wait().unwrap().success());
+    assert!(collected.spans() > 0, "no span arrived");
+}
+
+const RUNNING: &str = "the program runs";
 
 /// Headers hold a token: the manifest has them from a secret, and the unit from a file of root.
 #[test]

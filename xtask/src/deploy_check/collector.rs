@@ -1,6 +1,6 @@
 //! Configurations of the Collector, by the Collector.
 
-use super::files::{Setup, block, read};
+use super::setup::{Setup, block, read};
 use crate::interop::build;
 use crate::peers::{Report, Tool};
 use std::fs;

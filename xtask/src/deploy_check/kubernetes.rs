@@ -1,6 +1,6 @@
 //! Manifests against the types that Kubernetes publishes as Go modules.
 
-use super::files::{MANIFESTS, Setup, path};
+use super::setup::{MANIFESTS, Setup, path};
 use crate::interop::build::go;
 use crate::peers::{Cache, Report};
 use std::fs;

@@ -1,14 +1,14 @@
 //! `cargo xtask deploy-check`: the units and manifests of `docs/deploy/`, by the programs that read them.
 
 mod collector;
-mod files;
 mod kubernetes;
 mod proxy;
+mod setup;
 mod systemd;
 
 use crate::Command;
-use crate::peers::{Cache, Options, Part, Report, Scratch};
-use files::Setup;
+use crate::peers::{Options, Part, Report};
+use setup::Setup;
 
 pub(crate) const COMMAND: Command = Command {
     name: "deploy-check",
@@ -35,8 +35,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
         return Err(format!("knows --only but not {option:?}"));
     }
     let report = Report::new(Options::parse(arguments)?);
-    let setup = Setup { cache: Cache::open()?, scratch: Scratch::new("deploy-check")? };
-    report.run_all(&setup, PARTS, COMMAND.name)
+    report.run_all(&Setup::make()?, PARTS, COMMAND.name)
 }
 
 const PARTS: &[(&str, Part<Setup>)] = &[

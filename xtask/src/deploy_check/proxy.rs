@@ -1,6 +1,6 @@
 //! nginx of the pod: the metrics leave it, and nothing else.
 
-use super::files::{Setup, block, read};
+use super::setup::{Setup, block, read};
 use crate::interop::nginx;
 use crate::peers::{Report, Running, free_ports};
 use std::fs;

@@ -1,6 +1,6 @@
 //! Units of systemd, by `systemd-analyze`.
 
-use super::files::{Setup, read};
+use super::setup::{Setup, read};
 use crate::peers::Report;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,15 +1,22 @@
-//! The files of `docs/deploy/`.
+//! The files of `docs/deploy/`, the cache and the temporary files of a run.
 
 use crate::peers::{Cache, Scratch};
 use crate::step::root;
 use std::fs;
 use std::path::PathBuf;
 
-/// Where a run has its programs and files.
 pub(super) struct Setup {
     pub(super) cache: Cache,
     /// For the files of the run.
     pub(super) scratch: Scratch,
+}
+
+impl Setup {
+    /// # Errors
+    /// There is no folder for the cache or for temporary files.
+    pub(super) fn make() -> Result<Self, String> {
+        Ok(Self { cache: Cache::open()?, scratch: Scratch::new("deploy-check")? })
+    }
 }
 
 pub(super) const MANIFESTS: [&str; 2] = ["kubernetes.yaml", "kubernetes-collector.yaml"];
