@@ -7,8 +7,9 @@ use spanwise_sdk::{Bytes, Outcome, SpanKind, SpanMetrics, Spanwise, Tracer};
 use std::error::Error;
 use std::time::Instant;
 
-const SPANS: u64 = 200_000;
-const ROUNDS: usize = 15;
+/// Fewer than fill the budget.
+const SPANS: u64 = 20_000;
+const ROUNDS: usize = 100;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let by_name = || SpanMetrics::builder().with_status_code(false);
@@ -34,6 +35,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             Some(SpanMetrics::builder().with_dimension("http.status").build()?),
         )?,
     ];
+    if let Some(row) = std::env::args().nth(1) {
+        // One row, for an instruction counter: both numbers of spans cost the same start.
+        let rounds = std::env::args().nth(2).map_or(Ok(1), |rounds| rounds.parse::<usize>())?;
+        let row = rows.get(row.parse::<usize>()?).ok_or("no such row")?;
+        for _ in 0..rounds {
+            let _nanos = row.nanos_per_span();
+        }
+        return Ok(());
+    }
     let mut best = [f64::INFINITY; 8];
     for round in 0..ROUNDS {
         for (best, row) in best.iter_mut().zip(&rows) {
@@ -87,7 +97,10 @@ impl Row {
             span.attribute("http.method", "GET").attribute("http.status", 200);
             span.finish();
         }
-        started.elapsed().as_nanos() as f64 / SPANS as f64
+        let nanos = started.elapsed().as_nanos() as f64 / SPANS as f64;
+        // The queue is empty for the next round.
+        let _exported = self.spanwise.force_flush();
+        nanos
     }
 
     /// All spans count.

@@ -128,6 +128,15 @@ impl Core {
         self
     }
 
+    /// The metrics of spans, if a span that starts now is checked for them alone.
+    #[inline(always)]
+    pub(crate) fn metrics_alone(&self) -> Option<&SpanMetricsRecorder> {
+        let metrics = self.span_metrics.as_deref()?;
+        let is_checked = self.observer.is_some() || self.records_all || self.creation.is_due();
+        let is_checked = is_checked || self.queue.sheds_by_trace() || self.queue.is_refusing();
+        (!is_checked && self.is_running()).then_some(metrics)
+    }
+
     /// Whether spans that are not sampled are recorded for metrics.
     pub(crate) fn records_for_metrics(&self) -> bool {
         self.span_metrics.as_ref().is_some_and(|metrics| metrics.records())

@@ -32,11 +32,15 @@ struct Place {
 }
 
 impl ExemplarPlaces {
+    /// The places of a histogram in a family.
+    pub(super) const FEW: usize = 4;
+
     pub(super) fn new(places: usize) -> Self {
         Self { places: (0..places).map(|_| Place::default()).collect() }
     }
 
     /// Replaces the exemplar at `place`, modulo the number of places.
+    #[inline(never)]
     pub(super) fn put(&self, place: usize, value: u64, span: ObservedSpan) {
         let Some(place) = place.checked_rem(self.places.len()).and_then(|at| self.places.get(at))
         else {
@@ -62,8 +66,8 @@ impl ExemplarPlaces {
         place.sequence.store(before.wrapping_add(2), Release);
     }
 
-    /// As [`put`](Self::put), unless the exemplar at `place` is of the last `interval_nanos`: most calls then only read, and the threads
-    /// share the memory without contention.
+    /// As [`put`](Self::put) at `place` modulo [`FEW`](Self::FEW) of that many places, unless the exemplar there is of the last
+    /// `interval_nanos`: most calls then only read, and the threads share the memory without contention.
     #[inline]
     pub(super) fn put_after(
         &self,
@@ -72,15 +76,10 @@ impl ExemplarPlaces {
         span: ObservedSpan,
         interval_nanos: u64,
     ) {
-        let is_recent = place
-            .checked_rem(self.places.len())
-            .and_then(|at| self.places.get(at))
-            .is_none_or(|place| {
-                place
-                    .time()
-                    .is_some_and(|time| span.time_unix_nanos.abs_diff(time) < interval_nanos)
-            });
-        if !is_recent {
+        let place = place % Self::FEW;
+        let Some(present) = self.places.get(place) else { return };
+        let is_recent = |time: u64| span.time_unix_nanos.abs_diff(time) < interval_nanos;
+        if !present.time().is_some_and(is_recent) {
             self.put(place, value, span);
         }
     }

@@ -124,7 +124,7 @@ impl<K> HistogramFamilyRecorder<K> {
             return Err(RecorderError::Series { limit });
         }
         let shards = shards.unwrap_or_else(default_shards);
-        let exemplars = if with_exemplars { EXEMPLARS } else { 0 };
+        let exemplars = if with_exemplars { ExemplarPlaces::FEW } else { 0 };
         // This checks the number of shards.
         let cells = ShardedCells::new(shape.cells() + Sum::CELLS, Some(shards))?;
         let overflow = Series::of(&shape, cells, exemplars);
@@ -205,6 +205,7 @@ impl<K> HistogramFamilyRecorder<K> {
         KeyTable::<Entry<K>>::bytes_of(limit)
     }
 
+    #[inline]
     fn recorder<'a>(&'a self, series: &'a Series, place: usize) -> SeriesRecorder<'a> {
         SeriesRecorder { shape: &self.shape, series, id: SeriesId(place as u32) }
     }
@@ -332,7 +333,5 @@ impl fmt::Debug for SeriesRecorder<'_> {
 
 /// The place of the histogram for all further keys: no table has as many slots.
 const OVERFLOW: usize = u32::MAX as usize;
-/// Exemplars of a histogram: neighbouring buckets, which most values are in, have different ones.
-const EXEMPLARS: usize = 4;
 /// The least time between two exemplars in one place.
 const EXEMPLAR_INTERVAL_NANOS: u64 = 100_000_000;

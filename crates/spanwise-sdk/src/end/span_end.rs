@@ -3,7 +3,7 @@
 use crate::core::Core;
 use spanwise_ledger::Counter;
 use spanwise_wire::SpanMeta;
-use spanwise_wire::write::{DroppedCounts, SpanHeader, SpanWriter};
+use spanwise_wire::write::{SpanHeader, SpanWriter};
 
 /// The fields of an ended span that its writer does not have.
 pub(crate) struct SpanEnd {
@@ -62,9 +62,8 @@ impl SpanEnd {
             return is_sampled && core.exports && !core.queue.is_refusing();
         }
         self.header.end_unix_nanos = self.header.end_unix_nanos.max(self.header.start_unix_nanos);
-        let dropped = writer.dropped_counts();
-        if dropped != DroppedCounts::default() {
-            core.queue.count_dropped(&dropped);
+        if !writer.has_no_rare_fields() {
+            core.queue.count_dropped(&writer.dropped_counts());
         }
         let meta = self.meta(writer);
         let span = writer.finish(&self.header);

@@ -38,6 +38,12 @@ impl CreationTimes {
         queue.check_next_start();
     }
 
+    /// Whether the next start that checks the queue is timed.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        self.is_due.load(Relaxed)
+    }
+
     /// Begins to time a start that checks the queue, if that was requested.
     pub(crate) fn begin(&self, queue: &SpanQueue) -> Option<TimedCreation<'_>> {
         if !self.is_due.load(Relaxed) || !self.is_due.swap(false, Relaxed) {

@@ -42,18 +42,18 @@ pub(crate) struct Record {
     pub(super) core: Option<Arc<Core>>,
 }
 
-/// The order makes each check of a span's end one comparison.
+/// The first bit is set until the end has had its effect, and the second if the span records nothing: one instruction tests each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(super) enum State {
-    /// The start counted the span as created, or metrics alone record it; the end counts its outcome.
-    Recording,
-    /// Non-recording, and metrics count its duration.
-    Measured,
-    /// Sampled out, suppressed, disabled or not exported: the span has a context and records nothing.
-    NonRecording,
     /// The span has ended; its context is still readable.
-    Ended,
+    Ended = 0,
+    /// The start counted the span as created, or metrics alone record it; the end counts its outcome.
+    Recording = 1,
+    /// Sampled out, suppressed, disabled or not exported: the span has a context and records nothing.
+    NonRecording = 2,
+    /// Non-recording, and metrics count its duration.
+    Measured = 3,
 }
 
 /// Whether metrics count a recording span.
@@ -71,7 +71,13 @@ impl State {
     /// Whether the end of the span has an effect.
     #[inline(always)]
     pub(super) fn is_open(self) -> bool {
-        self as u8 <= Self::Measured as u8
+        self as u8 & 1 != 0
+    }
+
+    /// Whether the span ignores what it is given.
+    #[inline(always)]
+    fn is_non_recording(self) -> bool {
+        self as u8 & 2 != 0
     }
 }
 
@@ -115,7 +121,7 @@ impl Record {
         match value.as_value() {
             // The writer is closed unless the span is recording, so the usual attribute needs no check.
             Some(value) if self.writer.try_attribute(key, value) => {}
-            _ if self.state == State::NonRecording => {}
+            _ if self.state.is_non_recording() => {}
             Some(value) => self.attribute_slow(key, &value),
             None => self.attribute_slow(key, value),
         }

@@ -28,8 +28,7 @@ impl SpanKey<'_> {
     /// A hash by `seed`, which no other process knows.
     #[inline]
     pub(super) fn hash(&self, seed: u64, dimensions: usize) -> u64 {
-        let numbers = u64::from(self.kind as u8) | u64::from(self.status as u8) << 8;
-        let mut hash = mix_bytes(seed ^ numbers, self.name);
+        let mut hash = hash_by_name(seed, self.name, self.kind, self.status);
         for value in self.dimensions.iter().take(dimensions) {
             hash = value.map_or(!hash, |value| value.hash(hash));
         }
@@ -55,6 +54,13 @@ impl SpanKey<'_> {
             dimensions: self.dimensions.map(|value| value.map(DimensionValue::to_owned)),
         }
     }
+}
+
+/// The hash of a key without dimensions.
+#[inline]
+pub(super) fn hash_by_name(seed: u64, name: &[u8], kind: SpanKind, status: StatusCode) -> u64 {
+    let numbers = u64::from(kind as u8) | u64::from(status as u8) << 8;
+    mix_bytes(seed ^ numbers, name)
 }
 
 /// Bytes of the texts of a key at most.

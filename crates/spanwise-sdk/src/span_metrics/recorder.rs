@@ -1,7 +1,7 @@
 //! [`SpanMetricsRecorder`]: the counts of a provider.
 
 use super::dimension::DimensionValue;
-use super::key::{MAX_TEXT_BYTES, SeriesKey, SpanKey};
+use super::key::{MAX_TEXT_BYTES, SeriesKey, SpanKey, hash_by_name};
 use super::settings::{Buckets, MAX_DIMENSIONS, SpanMetrics, SpanMetricsBuilder};
 use super::text::cut_name;
 use spanwise_metrics::{
@@ -115,12 +115,16 @@ impl SpanMetricsRecorder {
         if self.settings.inner.status_code { status } else { StatusCode::Unset }
     }
 
+    /// As [`series`](Self::series), for a key without status and dimensions.
     #[inline]
     fn series_of_bytes(&self, name: &[u8], kind: SpanKind) -> SeriesRecorder<'_> {
-        let (status, dimensions) = (StatusCode::Unset, [None; MAX_DIMENSIONS]);
-        let key = SpanKey { name: cut_name(name), kind, status, dimensions };
-        let hash = key.hash(self.seed, 0);
-        self.family.series(hash, |known| key.is(known, 0), || key.to_owned())
+        let name = cut_name(name);
+        let hash = hash_by_name(self.seed, name, kind, StatusCode::Unset);
+        let is_key = |key: &SeriesKey| key.kind == kind && key.name.as_bytes() == name;
+        self.family.series(hash, is_key, || {
+            let dimensions = [None; MAX_DIMENSIONS];
+            SpanKey { name, kind, status: StatusCode::Unset, dimensions }.to_owned()
+        })
     }
 
     fn series(&self, key: &SpanKey<'_>) -> SeriesRecorder<'_> {

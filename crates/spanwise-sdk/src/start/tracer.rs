@@ -11,6 +11,7 @@ use crate::end::{FinishError, Finished, finish_pooled};
 use crate::lifecycle::Handle;
 use crate::processor::SpanObserver as _;
 use crate::record::{MeasuredStart, Span, SpanStart};
+use crate::span_metrics::SpanMetricsRecorder;
 use opentelemetry::Context;
 use opentelemetry::trace::{Span as _, SpanBuilder, SpanContext, TraceContextExt};
 use spanwise_ledger::{DropReason, ParentOrigin};
@@ -114,6 +115,9 @@ impl Tracer {
     /// [`start_checked`](Self::start_checked) for a span without a builder and a context.
     #[inline(never)]
     fn start_native_checked(&self, Moved(parameters): Moved<'_>) -> Span {
+        if let Some(metrics) = self.core.metrics_alone() {
+            return self.start_and_measure(metrics, parameters);
+        }
         let parent = parameters.parent;
         let mut span = self.start_checked(Moved(parameters));
         if span.is_observed() {
@@ -126,14 +130,30 @@ impl Tracer {
     /// program starts all its spans here.
     #[inline(never)]
     fn start_checked(&self, Moved(span): Moved<'_>) -> Span {
-        let Some(metrics) = &self.core.span_metrics else {
+        if self.core.span_metrics.is_none() {
             return self.start_timed(Moved(span));
-        };
-        let is_measured = self.core.generates_ids();
-        let SpanParameters { scope, name, kind, start_time, .. } = span;
-        let measured = MeasuredStart { name, kind, scope: scope.index, start_time };
+        }
+        if let Some(metrics) = self.core.metrics_alone() {
+            return self.start_and_measure(metrics, span);
+        }
+        self.start_measured(Moved(span))
+    }
+
+    /// Starts a span that nothing but metrics checks.
+    #[inline(always)]
+    fn start_and_measure(&self, metrics: &SpanMetricsRecorder, span: SpanParameters<'_>) -> Span {
+        let measured = measured(&span);
+        let mut span = decide(&self.core, span, Recorder(&self.core));
+        span.measure(&self.core, metrics, measured);
+        span
+    }
+
+    /// Starts a span that metrics count, and that processors, tail sampling or a full queue may change.
+    #[inline(never)]
+    fn start_measured(&self, Moved(span): Moved<'_>) -> Span {
+        let (is_measured, measured) = (self.core.generates_ids(), measured(&span));
         let mut span = self.start_timed(Moved(span));
-        if is_measured {
+        if let (true, Some(metrics)) = (is_measured, &self.core.span_metrics) {
             span.measure(&self.core, metrics, measured);
         }
         span
@@ -393,6 +413,13 @@ impl StartSpan for Propagator {
     fn start(self, start: SpanStart<'_>) -> Span {
         Span::non_recording(start)
     }
+}
+
+/// The part of the parameters that metrics need.
+#[inline(always)]
+fn measured<'a>(span: &SpanParameters<'a>) -> MeasuredStart<'a> {
+    let SpanParameters { scope, name, kind, start_time, .. } = *span;
+    MeasuredStart { name, kind, scope: scope.index, start_time }
 }
 
 /// The span of a context that suppresses telemetry.

@@ -46,9 +46,9 @@ pub struct SpanWriter {
     pub(super) attributes: AttributeIndex,
     pub(super) events: u32,
     pub(super) links: u32,
-    /// Whether there is a status, the limits dropped data, or the caller set it. Without it, the fields
+    /// [`RARE`] if there is a status or the limits dropped data, and [`MARKED`]. Without `RARE`, the fields
     /// below have their defaults.
-    rare: bool,
+    rare: u8,
     dropped: DroppedCounters,
     status: StatusCode,
     /// Status message; empty unless `status` is an error.
@@ -151,7 +151,7 @@ impl SpanWriter {
         if rank(code) <= rank(self.status) && !repeated_error {
             return;
         }
-        self.rare = true;
+        self.rare |= RARE;
         self.status = code;
         self.status_message.clear();
         if code == StatusCode::Error {
@@ -180,7 +180,7 @@ impl SpanWriter {
     /// Call no method but [`begin`](Self::begin) afterwards: others would write behind the end.
     #[inline(always)]
     pub fn finish<'a>(&'a mut self, header: &'a SpanHeader) -> FinishedSpan<'a> {
-        if self.rare {
+        if self.rare & RARE != 0 {
             self.put_rare_fields();
         }
         FinishedSpan { header: Some(header), body: &self.buf }
@@ -196,14 +196,20 @@ impl SpanWriter {
     /// Makes [`finish_plain`](Self::finish_plain) return `None` until the next [`begin`](Self::begin), for
     /// a caller that has more to do at the end of this span.
     pub fn mark_not_plain(&mut self) {
-        self.rare = true;
+        self.rare |= MARKED;
     }
 
     /// Whether the status is unset and the limits dropped nothing, as for nearly all spans; false also
     /// after [`mark_not_plain`](Self::mark_not_plain).
     #[inline(always)]
     pub fn is_plain(&self) -> bool {
-        !self.rare
+        self.rare == 0
+    }
+
+    /// Whether the status is unset and the limits dropped nothing, whatever the caller marked.
+    #[inline(always)]
+    pub fn has_no_rare_fields(&self) -> bool {
+        self.rare & RARE == 0
     }
 
     /// The status so far.
@@ -243,7 +249,7 @@ impl SpanWriter {
     fn clear(&mut self) {
         self.buf.clear();
         (self.events, self.links) = (0, 0);
-        if self.rare {
+        if self.rare != 0 {
             self.clear_rare_fields();
         }
     }
@@ -304,9 +310,10 @@ impl SpanWriter {
         }
     }
 
-    #[cold]
     fn clear_rare_fields(&mut self) {
-        self.rare = false;
+        if std::mem::take(&mut self.rare) == MARKED {
+            return;
+        }
         self.dropped = DroppedCounters::default();
         self.status = StatusCode::Unset;
         self.status_message.clear();
@@ -314,7 +321,7 @@ impl SpanWriter {
 
     #[cold]
     pub(super) fn drop_counted(&mut self, kind: Dropped, count: u32) {
-        self.rare = true;
+        self.rare |= RARE;
         self.dropped.add(kind, count);
     }
 
@@ -341,6 +348,10 @@ fn attributes_of(limits: &SpanLimits) -> AttributeField<'_> {
 pub(super) const NAME_CHARS: usize = 4096;
 /// Characters of a status message at most.
 const STATUS_CHARS: usize = 16_384;
+
+/// Bits of `rare`: there are rare fields, and the caller has more to do at the end.
+const RARE: u8 = 1;
+const MARKED: u8 = 2;
 
 /// Tags, lengths, time and ids of an event or link.
 pub(super) const NESTED_OVERHEAD: usize = 64;
