@@ -12,6 +12,9 @@ mod bodies;
 #[path = "../micro/pools/src/cases.rs"]
 mod cases;
 
+#[path = "../profiler.rs"]
+mod profiler;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::time::{Duration, Instant};
 
@@ -33,6 +36,7 @@ fn bytes(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default()
+        .with_profiler(profiler::Pprof::default())
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));

@@ -4,6 +4,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a bench that cannot continue must fail")]
 
+#[path = "../profiler.rs"]
+mod profiler;
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use spanwise_sdk::{BuildError, Spanwise};
 use std::path::{Path, PathBuf};
@@ -80,5 +83,9 @@ const START: Duration = Duration::from_millis(5);
 /// The bound of the report of a broken file.
 const REPORT: Duration = Duration::from_millis(10);
 
-criterion_group!(benches, files);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_profiler(profiler::Pprof::default());
+    targets = files
+}
 criterion_main!(benches);

@@ -4,6 +4,9 @@
 
 #![allow(clippy::expect_used, reason = "a bench that cannot continue must fail")]
 
+#[path = "../profiler.rs"]
+mod profiler;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spanwise::Compression;
 use spanwise::transport::{Endpoint, FramedRequest, Protocol, Transport};
@@ -106,6 +109,7 @@ const SPANS: u64 = 512;
 criterion_group! {
     name = benches;
     config = Criterion::default()
+        .with_profiler(profiler::Pprof::default())
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(2));

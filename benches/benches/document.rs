@@ -5,6 +5,9 @@
 //! comparison (`w1`, `batch-export`) with processor time; here the counting allocator adds some nanoseconds to each
 //! allocation of the rivals.
 
+#[path = "../profiler.rs"]
+mod profiler;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::noop::NoopTracer;
@@ -192,6 +195,7 @@ impl SpanExporter for Count {
 criterion_group! {
     name = benches;
     config = Criterion::default()
+        .with_profiler(profiler::Pprof::default())
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));

@@ -8,6 +8,9 @@
 #[path = "../micro/pools/src/cases.rs"]
 mod cases;
 
+#[path = "../profiler.rs"]
+mod profiler;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,6 +47,7 @@ fn on(threads: usize, run: impl Fn() + Sync) -> Duration {
 criterion_group! {
     name = benches;
     config = Criterion::default()
+        .with_profiler(profiler::Pprof::default())
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));

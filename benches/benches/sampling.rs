@@ -5,6 +5,9 @@
 //! with its parameters, `spanwise-word` decides as `spanwise-sdk` does (one load, and the sampler only
 //! if that does not suffice), `spanwise-plugged` goes through the stock SDK's trait.
 
+#[path = "../profiler.rs"]
+mod profiler;
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use opentelemetry::trace::{
     SpanContext, SpanKind, TraceContextExt as _, TraceFlags, TraceId, TraceState,
@@ -189,5 +192,9 @@ impl SamplerContext for Clock {
     }
 }
 
-criterion_group!(benches, decisions);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_profiler(profiler::Pprof::default());
+    targets = decisions
+}
 criterion_main!(benches);

@@ -3,6 +3,9 @@
 //! `tail-append` stores the spans of new traces, `tail-late` drops those of decided ones, `tail-decide-*` decides 12,800 traces with
 //! policies that sample none of them. Each row is per span and checks the account of the sampler.
 
+#[path = "../profiler.rs"]
+mod profiler;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spanwise_tail::{
     LatencyPolicy, OttlConditionPolicy, Policy, PolicyKind, TailSampler, TailSamplingConfig,
@@ -160,5 +163,9 @@ fn field(out: &mut Vec<u8>, key: u8, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-criterion_group!(benches, tail);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_profiler(profiler::Pprof::default());
+    targets = tail
+}
 criterion_main!(benches);

@@ -1,6 +1,9 @@
 //! A thousand tasks three ways, and what a permit costs. The whole comparison, with memory, is
 //! `micro-workers` of `benches/micro/pools`, part of `cargo xtask bench-all`.
 
+#[path = "../profiler.rs"]
+mod profiler;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spanwise_worker::{RateLimiter, Semaphore, WorkerPool};
 use std::hint::black_box;
@@ -87,7 +90,8 @@ const TASKS: u64 = 1000;
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().sample_size(10).measurement_time(Duration::from_secs(2));
+    config = Criterion::default()
+        .with_profiler(profiler::Pprof::default()).sample_size(10).measurement_time(Duration::from_secs(2));
     targets = tasks, permits
 }
 criterion_main!(benches);

@@ -15,6 +15,7 @@ mod encode;
 mod encode_json;
 mod flush;
 mod native;
+pub mod profile;
 mod subject;
 
 pub use subject::build;

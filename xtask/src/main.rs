@@ -25,6 +25,7 @@ mod oracle;
 mod overload;
 mod paths;
 mod peers;
+mod profile;
 mod public_api;
 mod repeat;
 mod sampling_compare;
@@ -70,6 +71,7 @@ const COMMANDS: &[Command] = &[
     ops_check::COMMAND,
     deploy_check::COMMAND,
     live_check::COMMAND,
+    profile::COMMAND,
     deps::COMMAND,
     words::COMMAND,
     imports::COMMAND,

@@ -1,4 +1,4 @@
-//! The cost of an allocation and of a sample, against the allocator of the system.
+//! The cost of an allocation and of a sample, against the allocator of the system; and of a CPU profile's signal.
 //!
 //! `cargo run --release -p spanwise-profiling --example allocation_cost`
 
@@ -36,6 +36,26 @@ fn best<const N: usize>(measures: [&dyn Fn() -> f64; N]) -> [f64; N] {
     all
 }
 
+/// The signal of a CPU profile: its delivery, the stack and the return.
+#[cfg(unix)]
+fn signal() {
+    let Ok(profiler) = spanwise_profiling::CpuProfiler::start() else { return };
+    let raise = || {
+        let started = Instant::now();
+        for _ in 0..1000 {
+            // SAFETY: the profiler has installed a handler.
+            unsafe { libc::raise(libc::SIGPROF) };
+        }
+        started.elapsed().as_secs_f64() * 1e9 / 1000.0
+    };
+    let [nanos] = best([&raise]);
+    drop(profiler);
+    println!("a signal of a CPU profile: {nanos:.0} ns");
+}
+
+#[cfg(not(unix))]
+fn signal() {}
+
 fn main() {
     for size in [16, 64, 1024] {
         let [system, off, sampling] =
@@ -51,4 +71,5 @@ fn main() {
     SAMPLING.set_rate(1);
     let [system, sampled] = best([&|| pair(&System, 64, 1000), &|| pair(&EVERY, 64, 1000)]);
     println!("a sample and its end: {:.0} ns", sampled - system);
+    signal();
 }

@@ -1,5 +1,6 @@
 //! The message `perftools.profiles.Profile` of `profile.proto`, gzipped.
 
+use crate::ProfileError;
 use crate::profile::Profile;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -8,8 +9,18 @@ use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::time::UNIX_EPOCH;
 
-/// The bytes that `go tool pprof` reads.
-pub(crate) fn encode(profile: &Profile) -> io::Result<Vec<u8>> {
+impl Profile {
+    /// The profile as gzip of the message `perftools.profiles.Profile`, which `go tool pprof` and most
+    /// services for profiles read.
+    ///
+    /// # Errors
+    /// [`ProfileError::System`] if compression fails.
+    pub fn to_pprof(&self) -> Result<Vec<u8>, ProfileError> {
+        encode(self).map_err(|error| ProfileError::System("gzip", error))
+    }
+}
+
+fn encode(profile: &Profile) -> io::Result<Vec<u8>> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     gzip.write_all(&message(profile))?;
     gzip.finish()

@@ -2,7 +2,6 @@
 
 use crate::mappings::{Mapping, mappings};
 use crate::symbols::{Line, Symbols};
-use crate::{ProfileError, pprof, text};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
@@ -112,21 +111,6 @@ impl Profile {
 
     pub(crate) fn comment(&mut self, comment: String) {
         self.comments.push(comment);
-    }
-
-    /// The profile as gzip of the message `perftools.profiles.Profile`, which `go tool pprof` and most
-    /// services for profiles read.
-    ///
-    /// # Errors
-    /// [`ProfileError::System`] if compression fails.
-    pub fn to_pprof(&self) -> Result<Vec<u8>, ProfileError> {
-        pprof::encode(self).map_err(|error| ProfileError::System("gzip", error))
-    }
-
-    /// A table of the functions with the highest values of the default type: its own (`flat`) and with all
-    /// that it calls (`cum`).
-    pub fn to_text(&self) -> String {
-        text::render(self, self.description.default)
     }
 
     /// One line for each stack, `outermost;…;innermost value`: the input of tools for flame graphs. The

@@ -7,7 +7,15 @@ use std::fmt::Write as _;
 /// Rows of the table.
 const ROWS: usize = 40;
 
-pub(crate) fn render(profile: &Profile, index: usize) -> String {
+impl Profile {
+    /// A table of the functions with the highest values of the default type: its own (`flat`) and with all
+    /// that it calls (`cum`).
+    pub fn to_text(&self) -> String {
+        render(self, self.description.default)
+    }
+}
+
+fn render(profile: &Profile, index: usize) -> String {
     let description = profile.description;
     let (name, unit) = description.sample_types.get(index).copied().unwrap_or_default();
     let mut functions: HashMap<String, (i64, i64)> = HashMap::new();

@@ -16,6 +16,7 @@ pub(crate) use receiver::{Embedded, RECEIVER};
 use report::{Full, Measured, Paced};
 pub(crate) use service::{SPANS_PER_REQUEST, Service, Tally, Tracing};
 use spanwise::{LocalTrace, OnFull, Snapshot, Spanwise};
+use spanwise_profiling::SamplingAllocator;
 use spanwise_testkit::{CountingAllocator, allocator};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -28,10 +29,22 @@ pub(crate) const COMMAND: Command = Command {
     run,
 };
 
+/// Samples nothing unless `cargo xtask profile` asks for it.
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+pub(crate) static ALLOCATOR: SamplingAllocator<CountingAllocator> =
+    SamplingAllocator::new(CountingAllocator).with_rate(0);
 
-fn run(arguments: &[String]) -> Result<(), String> {
+/// The time that the demo takes before its phase at full speed of `seconds`.
+pub(crate) fn time_before_full_speed(seconds: f64) -> Duration {
+    paced_for(seconds) * 3
+}
+
+/// The time of each phase before.
+fn paced_for(seconds: f64) -> Duration {
+    Duration::from_secs_f64((seconds / 4.0).clamp(1.0, 15.0))
+}
+
+pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let options = Options::parse(arguments)?;
     let embedded = match &options.endpoint {
         Some(_) => None,
@@ -55,7 +68,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
     );
 
     let service = Service::new();
-    let paced_for = Duration::from_secs_f64((options.seconds / 4.0).clamp(1.0, 15.0));
+    let paced_for = paced_for(options.seconds);
     let untraced_paced = paced(&service, &Tracing::Off, paced_for, "untraced at 2 k requests/s");
     let untraced_full = FullSpeed {
         service: &service,

@@ -1,6 +1,5 @@
 //! The live samples: a bounded table from the address of a block to its record, without locks.
 
-use super::PAGE;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 
@@ -110,6 +109,9 @@ fn start(address: usize, len: usize) -> usize {
     let hash = ((address / PAGE) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (hash >> 32) as usize % len
 }
+
+/// The alignment of a sampled block.
+pub(crate) const PAGE: usize = 4096;
 
 const FREE: usize = 0;
 /// No address: it is not at a page.

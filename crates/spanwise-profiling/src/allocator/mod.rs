@@ -4,12 +4,13 @@ pub(crate) mod blocks;
 pub(crate) mod random;
 pub(crate) mod sampler;
 
+use blocks::PAGE;
 use sampler::{Next, Sampler};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// A [`GlobalAlloc`] around another one that records the call stack of one allocation in N bytes.
+/// A [`GlobalAlloc`] around another one that records the call stack of one allocation in [`rate`](Self::with_rate) bytes.
 ///
 /// ```
 /// use spanwise_profiling::SamplingAllocator;
@@ -23,7 +24,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// drop(retained);
 /// ```
 ///
-/// Bytes between two samples are exponentially distributed with a mean of [`rate`](Self::with_rate) bytes,
+/// Bytes between two samples are exponentially distributed with that mean,
 /// so that each byte has the same probability. An allocation of `s` bytes is sampled with the probability
 /// `1 - exp(-s / rate)` and counts as the inverse: sums are unbiased, as those of Go.
 ///
@@ -177,6 +178,3 @@ fn on_pages(layout: Layout) -> Layout {
     // A size near `isize::MAX` does not fit; no allocator has a block of it either.
     layout.align_to(PAGE).unwrap_or(layout)
 }
-
-/// The alignment of a sampled block.
-pub(crate) const PAGE: usize = 4096;

@@ -42,7 +42,7 @@ impl CpuProfiler {
     /// library handles `SIGPROF` or runs `ITIMER_PROF`, [`ProfileError::System`] if a system call fails.
     ///
     /// # Cost
-    /// 3.3 MiB until the end, of which the touched pages become memory; some microseconds for each sample, 100
+    /// 3.1 MiB until the end, of which the touched pages become memory; some microseconds for each sample, 100
     /// samples for each second of processor time.
     pub fn start() -> Result<Self, ProfileError> {
         let owner = Owner::acquire().ok_or(ProfileError::Busy)?;
