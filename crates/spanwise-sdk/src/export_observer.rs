@@ -2,7 +2,8 @@
 
 use crate::core::{Core, Phase};
 use crate::diagnostics::{DestinationLosses, Diagnostics};
-use crate::metrics::{OtlpMetrics, UsageMeter, UsageRates};
+use crate::metrics::{OtlpMetrics, Totals, UsageMeter, UsageRates};
+use crate::record::allocated_records;
 use crate::remote_sampling::RemoteSampling;
 use crate::remote_slot::RemoteSlot;
 use spanwise_export::sans_io::DrainedChunk;
@@ -29,6 +30,8 @@ pub(crate) struct ExportObserver {
     /// The time of the next tick of the sampler.
     next_tick: Instant,
     usage: UsageMeter,
+    /// Tracers of this SDK start the spans.
+    times_creations: bool,
 }
 
 impl ExportObserver {
@@ -49,6 +52,7 @@ impl ExportObserver {
             next_calibration: now,
             next_tick: now,
             usage: UsageMeter::new(now),
+            times_creations: false,
         }
     }
 
@@ -64,10 +68,27 @@ impl ExportObserver {
         self
     }
 
+    /// Times the creation of few spans. Not for spans that another SDK starts: it has no start that checks the queue.
+    pub(crate) fn with_timed_creations(mut self, times_creations: bool) -> Self {
+        self.times_creations = times_creations;
+        self
+    }
+
     /// Reports the losses of these destinations too.
     pub(crate) fn with_destinations(mut self, destinations: Vec<DestinationLosses>) -> Self {
         self.destinations = destinations;
         self
+    }
+
+    /// The totals that the use of CPU and memory is computed from.
+    fn totals(&self) -> Totals {
+        let core = &*self.core;
+        Totals {
+            cpu: clock::thread_cpu_time().unwrap_or_default(),
+            created: core.ledger.snapshot().created,
+            timed: core.creation.point().map_or((0, 0.0), |it| (it.count(), it.sum())),
+            allocated_bytes: core.queue.allocated_bytes().saturating_add(allocated_records().bytes),
+        }
     }
 
     fn tick(&mut self) {
@@ -159,8 +180,13 @@ impl Observer for ExportObserver {
             self.next_tick = now + TICK;
             self.tick();
         }
-        self.core.creation.request(&self.core.queue);
-        self.usage.turn(now, &self.core);
+        if self.times_creations {
+            self.core.creation.request(&self.core.queue);
+        }
+        if self.usage.is_due(now) {
+            let totals = self.totals();
+            self.usage.measure(now, totals, &self.core.usage);
+        }
         self.diagnostics.report_losses(now, &self.core.ledger);
         let lost = self.destinations.iter_mut().filter_map(|it| it.due(now));
         lost.for_each(|diagnostic| self.diagnostics.report(diagnostic));

@@ -182,7 +182,7 @@ pub mod __private {
     /// The counter of the connections of `transport`.
     #[cfg(feature = "tokio")]
     pub fn open_connections(transport: &crate::Transport) -> OpenConnections {
-        OpenConnections::of(transport.backend())
+        OpenConnections::new(transport.backend().peers())
     }
 
     /// A clone of `transport` for requests that only ask: they share its connections and settings, and neither wait for

@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use crate::backend::Backend;
 use crate::explain::ConnectionContext;
 use crate::target::Target;
 use crate::tcp::PeerObservations;
@@ -25,8 +24,8 @@ pub struct Observed {
 pub struct OpenConnections(Vec<PeerObservations>);
 
 impl OpenConnections {
-    pub(crate) fn of(backend: &Backend) -> Self {
-        Self(backend.peers())
+    pub(crate) fn new(peers: Vec<PeerObservations>) -> Self {
+        Self(peers)
     }
 
     /// The connections that are open now, to the endpoints or to their proxy. Takes no lock: a forked child may call it.

@@ -151,7 +151,8 @@ impl SpanwiseBuilder {
         let losses = losses
             .map(|((name, ledger), health)| DestinationLosses::new(name, ledger, health.clone()))
             .collect();
-        let observer = ExportObserver::new(core.clone(), diagnostics, remote);
+        let observer = ExportObserver::new(core.clone(), diagnostics, remote)
+            .with_timed_creations(self.recording_sdk == RecordingSdk::Native);
         let remote_slot = Arc::new(RemoteSlot::default());
         let observer = observer.with_destinations(losses).with_remote_slot(remote_slot.clone());
         let provider = metrics.as_ref().map(OtlpMetrics::provider);

@@ -11,7 +11,7 @@ mod usage;
 pub(crate) use creation::CreationTimes;
 pub use metrics_export::MetricsExport;
 pub(crate) use otlp::OtlpMetrics;
-pub(crate) use usage::{Usage, UsageMeter, UsageRates};
+pub(crate) use usage::{Totals, Usage, UsageMeter, UsageRates};
 
 use crate::core::Core;
 use crate::lifecycle::Handle;

@@ -1,8 +1,5 @@
 //! The use of CPU and memory over the last second, measured by the exporter's thread.
 
-use crate::core::Core;
-use crate::record::allocated_records;
-use spanwise_worker::clock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -27,13 +24,13 @@ pub(crate) struct UsageRates {
 
 /// The totals that rates are made of.
 #[derive(Debug, Clone, Copy, Default)]
-struct Totals {
+pub(crate) struct Totals {
     /// CPU time of the exporter's thread.
-    cpu: Duration,
-    created: u64,
+    pub(crate) cpu: Duration,
+    pub(crate) created: u64,
     /// Creations that were timed, and their seconds.
-    timed: (u64, f64),
-    allocated_bytes: u64,
+    pub(crate) timed: (u64, f64),
+    pub(crate) allocated_bytes: u64,
 }
 
 /// Measures [`Usage`], once a second.
@@ -69,22 +66,16 @@ impl UsageMeter {
         Self { last: None, next: now }
     }
 
-    /// Measures, if a second has passed. The exporter's thread calls it.
-    pub(crate) fn turn(&mut self, now: Instant, core: &Core) {
-        if now < self.next {
-            return;
-        }
+    /// Whether a second has passed.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        now >= self.next
+    }
+
+    /// Publishes the rates since the last call. The exporter's thread calls it, when it [is due](Self::is_due).
+    pub(crate) fn measure(&mut self, now: Instant, totals: Totals, usage: &Usage) {
         self.next = now + WINDOW;
-        let created = core.ledger.snapshot().created;
-        let timed = core.creation.point().map_or((0, 0.0), |it| (it.count(), it.sum()));
-        let totals = Totals {
-            cpu: clock::thread_cpu_time().unwrap_or_default(),
-            created,
-            timed,
-            allocated_bytes: core.queue.allocated_bytes().saturating_add(allocated_records().bytes),
-        };
         if let Some((then, before)) = self.last.replace((now, totals)) {
-            core.usage.set(rates(now.saturating_duration_since(then), &before, &totals));
+            usage.set(rates(now.saturating_duration_since(then), &before, &totals));
         }
     }
 }
