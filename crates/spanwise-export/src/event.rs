@@ -1,5 +1,6 @@
 //! The events that the exporter reports to its observer.
 
+use crate::metrics::Operation;
 use spanwise_transport::Delivery;
 use spanwise_worker::CaughtPanic;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ pub enum ExportEvent {
         spans: u64,
         /// Its result; `None` when the task that sent it panicked.
         delivery: Option<Delivery>,
+        /// The request as an operation; `None` when [`RequestSplit`](Self::RequestSplit) had it before.
+        operation: Option<Operation>,
     },
     /// The receiver refused a request as too large: its spans are sent again, in smaller requests.
     RequestSplit {
@@ -26,6 +29,8 @@ pub enum ExportEvent {
         max_bytes: usize,
         /// The refusal.
         delivery: Delivery,
+        /// The refused request as an operation.
+        operation: Option<Operation>,
     },
     /// Requests are in flight, and none was accepted since this instant; `None`: no request is in
     /// flight.

@@ -41,6 +41,7 @@ pub use event::ExportEvent;
 pub use exporter::Exporter;
 pub use hold_back::{HoldBack, HoldCause, HoldContext, HoldDecision};
 pub use local_trace::{LocalSpan, LocalSpans, LocalTrace};
+pub use metrics::Operation;
 pub use observer::{LastWork, Observer};
 pub use on_full::OnFull;
 pub use prepared::PreparedExporter;

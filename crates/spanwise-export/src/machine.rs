@@ -30,7 +30,7 @@ pub(crate) use routes::{Copies, Routes};
 use crate::drained::Drained;
 use crate::event::ExportEvent;
 use crate::hold_back::HoldCause;
-use crate::metrics::ExportMetrics;
+use crate::metrics::{ExportMetrics, Operation};
 use crate::queue::{QueueAction, QueueLevel, SpanQueue};
 use crate::scopes::ScopeTable;
 use crate::settings::{Reserve, Settings};
@@ -254,10 +254,9 @@ impl ExportMachine {
         let ended = RequestObservation { spans, bytes, latency, is_accepted, is_retried };
         let Some((destination, route)) = self.composer.routes.of_lane(id.lane) else { return };
         book::count(&route.ledger, delivery.as_ref());
-        if let Some(endpoint) = &request.endpoint {
-            let result = book::operation(delivery.as_ref(), request.is_ambiguous);
-            endpoint.operations.record(result, latency);
-        }
+        let result = book::operation(delivery.as_ref(), request.is_ambiguous);
+        let endpoint = request.endpoint.as_ref();
+        let operation = endpoint.map(|endpoint| Operation::record(endpoint, result, latency));
         let message = request.request.message().len();
         self.metrics.request_ended((message, latency), delivery.as_ref());
         let name = (destination > 0).then(|| route.name.clone());
@@ -275,7 +274,7 @@ impl ExportMachine {
         }
         let request = match &delivery {
             Some(delivery) if delivery.outcome == Outcome::Failed(Failure::TooLarge) => {
-                match self.split(id, request, delivery) {
+                match self.split(id, request, (delivery, &operation)) {
                     Some(request) => request,
                     None => return,
                 }
@@ -283,7 +282,7 @@ impl ExportMachine {
             _ => request,
         };
         book::book(request.tickets, delivery.as_ref(), request.is_ambiguous);
-        let event = ExportEvent::RequestEnded { destination: name, spans, delivery };
+        let event = ExportEvent::RequestEnded { destination: name, spans, delivery, operation };
         self.outbox.push_back(Action::Report(event));
     }
 

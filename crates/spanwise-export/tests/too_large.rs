@@ -26,7 +26,7 @@ struct Splits(Arc<Mutex<Vec<(u64, usize)>>>);
 
 impl Observer for Splits {
     fn event(&mut self, event: ExportEvent) {
-        if let ExportEvent::RequestSplit { spans, max_bytes, delivery } = event {
+        if let ExportEvent::RequestSplit { spans, max_bytes, delivery, .. } = event {
             assert!(!delivery.is_accepted());
             self.0.lock().unwrap().push((spans, max_bytes));
         }

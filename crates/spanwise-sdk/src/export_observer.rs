@@ -2,6 +2,7 @@
 
 use crate::core::{Core, Phase};
 use crate::diagnostics::{DestinationLosses, Diagnostics};
+use crate::metrics::{OperationHistograms, OtlpMetrics, UsageMeter, UsageRates};
 use crate::metrics::{OtlpMetrics, Totals, UsageMeter, UsageRates};
 use crate::record::allocated_records;
 use crate::remote_sampling::RemoteSampling;
@@ -21,6 +22,8 @@ pub(crate) struct ExportObserver {
     remote_sampling: Option<RemoteSampling>,
     /// The export of metrics.
     metrics: Option<OtlpMetrics>,
+    /// The histograms of meters.
+    histograms: OperationHistograms,
     /// The next remote sampling.
     remote_slot: Arc<RemoteSlot>,
     /// Of all destinations but the first, whose ledger is the provider's.
@@ -47,6 +50,7 @@ impl ExportObserver {
             diagnostics,
             remote_sampling,
             metrics: None,
+            histograms: OperationHistograms::default(),
             remote_slot: Arc::default(),
             destinations,
             next_calibration: now,
@@ -59,6 +63,12 @@ impl ExportObserver {
     /// Replaces the remote sampling by each that `slot` gets.
     pub(crate) fn with_remote_slot(mut self, slot: Arc<RemoteSlot>) -> Self {
         self.remote_slot = slot;
+        self
+    }
+
+    /// Records requests into these histograms.
+    pub(crate) fn with_histograms(mut self, histograms: OperationHistograms) -> Self {
+        self.histograms = histograms;
         self
     }
 
@@ -127,8 +137,18 @@ impl Observer for ExportObserver {
     }
 
     fn event(&mut self, event: ExportEvent) {
+        if let ExportEvent::RequestEnded { operation: Some(operation), .. }
+        | ExportEvent::RequestSplit { operation: Some(operation), .. } = &event
+        {
+            self.histograms.record(operation);
+        }
         match event {
-            ExportEvent::RequestEnded { destination: None, spans, delivery: Some(delivery) } => {
+            ExportEvent::RequestEnded {
+                destination: None,
+                spans,
+                delivery: Some(delivery),
+                ..
+            } => {
                 self.request_ended(spans, &delivery);
             }
             ExportEvent::RequestEnded {
@@ -137,7 +157,7 @@ impl Observer for ExportObserver {
                 let named = self.destinations.iter_mut().find(|it| it.name() == &*name);
                 named.into_iter().for_each(|it| it.request_ended(&delivery));
             }
-            ExportEvent::RequestSplit { spans, max_bytes, delivery } => {
+            ExportEvent::RequestSplit { spans, max_bytes, delivery, .. } => {
                 self.diagnostics.request_split(spans, max_bytes, &delivery.detail);
             }
             ExportEvent::Awaiting(since) => self.diagnostics.awaiting(since),
@@ -158,6 +178,7 @@ impl Observer for ExportObserver {
                 lost.for_each(|diagnostic| self.diagnostics.report(diagnostic));
             }
             ExportEvent::Ending => {
+                self.histograms.clear();
                 if let Err(panic) = self.core.drop_sampler() {
                     self.diagnostics.user_code_panicked("the sampler's drop", &panic);
                 }

@@ -1,17 +1,22 @@
 //! The metrics of a provider through the OpenTelemetry API, read by the stock SDK.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::metrics::{
+    Histogram, HistogramBuilder, InstrumentProvider, Meter, MeterProvider as _, SyncInstrument,
+};
 use opentelemetry_sdk::metrics::data::{
     AggregatedMetrics, Metric as Collected, MetricData as Data,
 };
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
-use spanwise_metrics::{Metric, MetricData, NumberPoint};
+use spanwise_metrics::{HistogramPoint, Metric, MetricData, NumberPoint};
+use spanwise_receiver::{Answer, Receiver};
 use spanwise_sdk::SpanKind;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 struct Stock {
     provider: SdkMeterProvider,
@@ -97,7 +102,14 @@ fn collected(metric: &Collected) -> (&'static str, Points) {
                 let all = gauge.data_points();
                 ("gauge", all.map(|it| (key(it.attributes()), it.value().to_string())).collect())
             }
-            _ => ("histogram", Points::new()),
+            Data::Histogram(histogram) => {
+                let all = histogram.data_points();
+                let shown = |count: u64, bounds: usize| format!("{count} with {bounds} bounds");
+                let all =
+                    all.map(|it| (key(it.attributes()), shown(it.count(), it.bounds().count())));
+                ("histogram", all.collect())
+            }
+            Data::ExponentialHistogram(_) => ("exponential histogram", Points::new()),
         }
     }
     match metric.data() {
@@ -150,6 +162,87 @@ fn a_meter_observes_what_the_snapshot_has() {
     assert_eq!(find(&found, "otel_spans_exported").values(), ["5"]);
 }
 
+/// Counts by attributes, of the snapshot.
+fn histogram(metric: &Metric) -> Points {
+    let MetricData::Histogram(points) = &metric.data else { return Points::new() };
+    let point = |it: &HistogramPoint| {
+        let pairs = it.attributes().iter().map(|it| {
+            KeyValue::new(it.key.to_string(), opentelemetry::Value::from(it.value.clone()))
+        });
+        let key = key(pairs.collect::<Vec<_>>().iter());
+        (key, format!("{} with {} bounds", it.count(), it.bounds().len()))
+    };
+    points.iter().map(point).collect()
+}
+
+#[test]
+fn the_duration_of_each_request_goes_into_a_histogram_with_one_bucket() {
+    const NAME: &str = "otel.sdk.exporter.operation.duration";
+    let answers = Arc::new(AtomicU16::new(200));
+    let status = answers.clone();
+    let receiver = Receiver::builder().with_handler(move |_| match status.load(Relaxed) {
+        200 => Answer::Accept,
+        http_status => {
+            let (message, retry_after) = (String::new(), None);
+            Answer::Refuse { http_status, grpc_code: 3, message, retry_after }
+        }
+    });
+    let receiver = receiver.start().unwrap();
+    let spanwise = support::builder().with_endpoint(receiver.http_endpoint()).build().unwrap();
+    let stock = Stock::new();
+    spanwise.register_metrics(&stock.provider.meter("spanwise"));
+    for status in [200, 400, 200] {
+        answers.store(status, Relaxed);
+        spanwise.tracer("t").root("r", SpanKind::Internal).finish();
+        spanwise.force_flush_timeout(support::LONG).unwrap();
+    }
+    spanwise.shutdown_timeout(support::LONG).unwrap();
+    let expected = histogram(spanwise.metrics().get(NAME).unwrap());
+    let found = stock.collect();
+    let ours = find(&found, NAME);
+    assert_eq!((ours.kind, &*ours.unit, &ours.points), ("histogram", "s", &expected));
+    let text = format!("{expected:?}");
+    for part in
+        ["2 with 0 bounds", "1 with 0 bounds", "server.address=127.0.0.1", "error.type=rejected"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let export = find(&found, "otel_export_duration_seconds");
+    assert!(export.values()[0].starts_with("3 with "), "{:?}", export.points);
+}
+
+/// A meter whose histograms panic.
+struct Panicking;
+
+impl InstrumentProvider for Panicking {
+    fn f64_histogram(&self, _: HistogramBuilder<'_, Histogram<f64>>) -> Histogram<f64> {
+        Histogram::new(Arc::new(Panicking))
+    }
+}
+
+impl SyncInstrument<f64> for Panicking {
+    fn measure(&self, _: f64, _: &[KeyValue]) {
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn a_histogram_that_panics_costs_no_span() {
+    let bench = support::bench(|it| it);
+    bench.spanwise.register_metrics(&Meter::new(Arc::new(Panicking)));
+    let stock = Stock::new();
+    bench.spanwise.register_metrics(&stock.provider.meter("spanwise"));
+    bench.spanwise.tracer("t").root("r", SpanKind::Internal).finish();
+    bench.finish();
+    let found = stock.collect();
+    let export = find(&found, "otel_export_duration_seconds");
+    assert!(
+        export.values()[0].starts_with("1 with "),
+        "the next meter has it: {:?}",
+        export.points
+    );
+}
+
 #[test]
 fn each_collection_has_new_values() {
     let bench = support::bench(|it| it);
@@ -171,5 +264,9 @@ fn instruments_do_not_hold_their_provider() {
     drop(bench.spanwise);
     // The drop has started a shutdown, which exports the span.
     assert!(bench.collected.wait_for_spans(1, support::LONG));
-    assert!(stock.collect().is_empty());
+    // A histogram has what was recorded.
+    let found = stock.collect();
+    let observed: Vec<_> =
+        found.iter().filter(|it| it.kind != "histogram").map(|it| &it.name).collect();
+    assert!(observed.is_empty(), "{observed:?}");
 }

@@ -95,8 +95,8 @@ pub mod export {
         BatchConfig, BatchConfigError, BuildError, Destination, DynamicBatchConfig,
         DynamicTransport, ExportEvent, Exporter, ExporterBuilder, FlushError, HoldBack, HoldCause,
         HoldContext, HoldDecision, LastWork, LocalSpan, LocalSpans, LocalTrace, Observer, OnFull,
-        PreparedExporter, PreparedTransport, ScopeTable, ShedThreshold, SpanQueue, TailDecision,
-        TailSampler, TailSampling, sans_io,
+        Operation, PreparedExporter, PreparedTransport, ScopeTable, ShedThreshold, SpanQueue,
+        TailDecision, TailSampler, TailSampling, sans_io,
     };
 }
 

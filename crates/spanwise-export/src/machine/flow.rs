@@ -11,6 +11,7 @@ use super::{RETRY_DRAIN, trim};
 use crate::batch_config::BatchConfig;
 use crate::event::ExportEvent;
 use crate::machine::action::{Action, RequestId};
+use crate::metrics::Operation;
 use crate::queue::{QueueAction, QueueLevel};
 use spanwise_batch::{ChargedChunk, FlushAction, FlushScheduleConfig, FullChunks};
 use spanwise_ledger::{Counter, DropReason};
@@ -215,7 +216,7 @@ impl ExportMachine {
         &mut self,
         id: RequestId,
         request: InFlightRequest,
-        delivery: &Delivery,
+        (delivery, operation): (&Delivery, &Option<Operation>),
     ) -> Option<InFlightRequest> {
         let (spans, floor) = (request.tickets.spans(), self.composer.least_max_bytes());
         let lane = id.lane;
@@ -231,7 +232,8 @@ impl ExportMachine {
         let (_, route) = self.composer.routes.of_lane(lane)?;
         route.ledger.count(Counter::RequestsSplit, 1);
         let (max_bytes, delivery) = (self.sizing.max_bytes_of(lane), delivery.clone());
-        let event = ExportEvent::RequestSplit { spans, max_bytes, delivery };
+        let event =
+            ExportEvent::RequestSplit { spans, max_bytes, delivery, operation: operation.clone() };
         self.outbox.push_back(Action::Report(event));
         None
     }
@@ -266,7 +268,12 @@ impl ExportMachine {
                         let (destination, route) = self.composer.routes.of_lane(lane)?;
                         let destination = (destination > 0).then(|| route.name.clone());
                         let delivery = Some(delivery);
-                        let event = ExportEvent::RequestEnded { destination, spans, delivery };
+                        let event = ExportEvent::RequestEnded {
+                            destination,
+                            spans,
+                            delivery,
+                            operation: None,
+                        };
                         return Some(Action::Report(event));
                     }
                     Composed::NoMemory | Composed::NoLane | Composed::LaneFull(_) => {

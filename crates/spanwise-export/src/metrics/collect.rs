@@ -1,6 +1,6 @@
 //! The metrics of an exporter in the model of `spanwise-metrics`.
 
-use super::{Component, EndpointMetrics, ExportMetrics};
+use super::{Component, EndpointMetrics, ExportMetrics, OperationResult};
 use crate::queue::SpanQueue;
 use spanwise_ledger::{DropReason, Snapshot};
 use spanwise_metrics::{
@@ -117,15 +117,7 @@ fn exporter(endpoints: &[Arc<EndpointMetrics>]) -> [Metric; 3] {
             NumberPoint::new(spans).with_attributes(with_error(attributes.clone(), error))
         }));
         durations.extend(endpoint.operations.recorded().map(|recorded| {
-            let mut attributes = attributes.clone();
-            match recorded.result {
-                Some(result) => {
-                    attributes
-                        .extend(result.error.map(|error| Attribute::new("error.type", error)));
-                    attributes.extend(result.status.map(status_attribute));
-                }
-                None => attributes.push(Attribute::new("otel.metric.overflow", true)),
-            }
+            let attributes = operation_attributes(endpoint, recorded.result);
             let no_bounds: &[f64] = &[];
             HistogramPoint::new(no_bounds.to_vec(), vec![recorded.count], recorded.seconds)
                 .with_attributes(attributes)
@@ -140,6 +132,22 @@ fn exporter(endpoints: &[Arc<EndpointMetrics>]) -> [Metric; 3] {
         Metric::new("otel.sdk.exporter.span.exported", "{span}", MetricData::Counter(exported)),
         Metric::new("otel.sdk.exporter.operation.duration", "s", MetricData::Histogram(durations)),
     ]
+}
+
+/// The attributes of operations with this result; `None` for all results beyond the first ones.
+pub(super) fn operation_attributes(
+    endpoint: &EndpointMetrics,
+    result: Option<OperationResult>,
+) -> Vec<Attribute> {
+    let mut attributes = endpoint_attributes(endpoint);
+    match result {
+        Some(result) => {
+            attributes.extend(result.error.map(|error| Attribute::new("error.type", error)));
+            attributes.extend(result.status.map(status_attribute));
+        }
+        None => attributes.push(Attribute::new("otel.metric.overflow", true)),
+    }
+    attributes
 }
 
 fn endpoint_attributes(endpoint: &EndpointMetrics) -> Vec<Attribute> {

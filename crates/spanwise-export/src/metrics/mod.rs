@@ -3,10 +3,12 @@
 mod collect;
 mod component;
 mod endpoint;
+mod operation;
 mod operations;
 
 pub(crate) use component::{Component, ComponentType};
 pub(crate) use endpoint::EndpointMetrics;
+pub use operation::Operation;
 pub(crate) use operations::OperationResult;
 
 use arc_swap::ArcSwap;

@@ -14,7 +14,7 @@ use crate::core::{Core, Phase};
 use crate::diagnostics::{DestinationLosses, Diagnostics, EndpointHealth, Reporter, to_stderr};
 use crate::export_observer::ExportObserver;
 use crate::lifecycle::{Guard, Handle};
-use crate::metrics::OtlpMetrics;
+use crate::metrics::{OperationHistograms, OtlpMetrics};
 use crate::processor::Processors;
 use crate::propagation::{Propagator, set_global};
 use crate::provider::Spanwise;
@@ -156,11 +156,13 @@ impl SpanwiseBuilder {
         let remote_slot = Arc::new(RemoteSlot::default());
         let observer = observer.with_destinations(losses).with_remote_slot(remote_slot.clone());
         let provider = metrics.as_ref().map(OtlpMetrics::provider);
-        let observer = observer.with_metrics(metrics);
+        let histograms = OperationHistograms::default();
+        let observer = observer.with_metrics(metrics).with_histograms(histograms.clone());
         let exporter = prepared.with_observer(observer).spawn(core.clone())?;
         let timeout = self.shutdown_timeout();
         let mut handle =
             Handle::new(core, Some(exporter), health, timeout).with_destinations(others);
+        handle.histograms = histograms;
         handle.sets_globals = self.installed.is_some();
         let handle = handle.with_running(running, remote_slot);
         let handle = handle.with_tracer_configurator(self.tracer_configurator);

@@ -6,6 +6,7 @@ use super::stop_signal::StopSignal;
 use crate::config::{EffectiveSettings, Running};
 use crate::core::Core;
 use crate::diagnostics::{Diagnostic, EndpointHealth, Reporter, sanitize};
+use crate::metrics::OperationHistograms;
 use crate::processor::{Command, Processors};
 use crate::record::allocated_records;
 use crate::remote_slot::RemoteSlot;
@@ -51,6 +52,8 @@ pub(crate) struct Handle {
     pub(crate) running: Mutex<Option<Running>>,
     /// The settings of the build or of the last reload, for the doctor.
     effective: Mutex<EffectiveSettings>,
+    /// The histograms of meters, into which the exporter's thread records.
+    pub(crate) histograms: OperationHistograms,
     /// The next remote sampling for the exporter's thread.
     pub(crate) remote_slot: Arc<RemoteSlot>,
     /// Ends the thread that watches the configuration file, if there is one.
@@ -86,6 +89,7 @@ impl Handle {
             unused_for: AtomicU64::new(0),
             running: Mutex::new(None),
             effective: Mutex::default(),
+            histograms: OperationHistograms::default(),
             remote_slot: Arc::default(),
             #[cfg(feature = "config-file")]
             watch: OnceLock::new(),

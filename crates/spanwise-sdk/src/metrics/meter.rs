@@ -4,7 +4,7 @@ use crate::lifecycle::Handle;
 use crate::provider::Spanwise;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
-use spanwise_metrics::{Metric, MetricData, MetricsSnapshot, Number, NumberPoint, StringValue};
+use spanwise_metrics::{Attribute, Metric, MetricData, MetricsSnapshot, Number, StringValue};
 use spanwise_worker::catch_panic;
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, TryLockError, Weak};
@@ -14,6 +14,12 @@ impl Spanwise {
     /// Makes an observable instrument of `meter` from each counter, up-down counter and gauge of
     /// [`metrics`](Self::metrics), with the same name, unit, description and attributes. The readers of the meter's provider
     /// collect them.
+    ///
+    /// The worker thread records the duration of each request into two histograms of the meter,
+    /// `otel.sdk.exporter.operation.duration`, with the attributes of the semantic conventions, and
+    /// `otel_export_duration_seconds`. It catches their panics, and waits for an instrument that blocks. The API has no
+    /// observable histogram, so that the other histograms of [`metrics`](Self::metrics) have no instrument. At most 16 meters
+    /// get histograms.
     ///
     /// The instruments hold the provider weakly. They observe its final values after a shutdown, so that a last
     /// collection has the last losses, and nothing once the last clone of the provider is dropped: the API has no other
@@ -40,6 +46,7 @@ impl Spanwise {
             let reading = Reading { source: source.clone(), index, name: metric.name.clone() };
             let _caught = catch_panic(|| register(meter, metric, reading));
         }
+        let _caught = catch_panic(|| self.handle.histograms.add(meter));
     }
 }
 
@@ -154,14 +161,15 @@ impl Reading {
         let snapshot = self.source.snapshot(self.index, Instant::now());
         let metric = snapshot.as_ref().and_then(|it| it.get(&self.name));
         for point in metric.and_then(|it| it.data.numbers()).unwrap_or_default() {
-            observer.observe(convert(point.value), &attributes(point));
+            observer.observe(convert(point.value), &key_values(&point.attributes));
         }
     }
 }
 
-fn attributes(point: &NumberPoint) -> Vec<KeyValue> {
-    let attributes = point.attributes.iter();
+/// The attributes as the API has them.
+pub(super) fn key_values(attributes: &[Attribute]) -> Vec<KeyValue> {
     attributes
+        .iter()
         .map(|it| KeyValue::new(it.key.to_string(), opentelemetry::Value::from(it.value.clone())))
         .collect()
 }

@@ -1,6 +1,7 @@
 //! [`Spanwise::metrics`]: the metrics of a provider about itself.
 
 mod creation;
+mod histograms;
 mod meter;
 mod metrics_export;
 mod otlp;
@@ -9,6 +10,7 @@ mod spans;
 mod usage;
 
 pub(crate) use creation::CreationTimes;
+pub(crate) use histograms::OperationHistograms;
 pub use metrics_export::MetricsExport;
 pub(crate) use otlp::OtlpMetrics;
 pub(crate) use usage::{Totals, Usage, UsageMeter, UsageRates};
