@@ -92,3 +92,43 @@ fn the_json_has_recent_spans_without_attribute_values_and_the_latest_diagnostics
     assert!(diagnostics.iter().all(|it| it["level"] == "error"), "{diagnostics:?}");
     assert_eq!(data["spans"]["dropped_by_reason"]["partial_rejected"], 1);
 }
+
+/// The values that the page draws are those of the metrics, under the names of `docs/operations/metrics.md`.
+#[test]
+fn the_json_has_the_queue_the_requests_and_the_latency_of_the_metrics() {
+    let spanwise = provider();
+    let admin = endpoint(&spanwise);
+    for _ in 0..3 {
+        spanwise.tracer("t").root("checkout", SpanKind::Server).finish();
+        spanwise.force_flush().unwrap();
+    }
+    let (_, text) = get(admin.local_addr(), "/metrics", "");
+    assert!(text.len() < 64 << 10, "{}", text.len());
+    let of_text = |name: &str| -> Option<f64> {
+        let line =
+            text.lines().find(|line| line.strip_prefix(name).is_some_and(|it| it.starts_with(' ')));
+        line?.rsplit(' ').next()?.parse().ok()
+    };
+    let (_, body) = get(admin.local_addr(), "/debug/spanwise.json", "");
+    let data: Value = serde_json::from_str(&body).unwrap();
+    let exporter = &data["exporter"];
+    for (value, name) in [
+        (&data["queue"]["used_bytes"], "spanwise_queue_usage_bytes"),
+        (&data["queue"]["limit_bytes"], "spanwise_queue_limit_bytes"),
+        (&exporter["requests"], "spanwise_exporter_requests_total"),
+        (&exporter["retries"], "spanwise_exporter_retries_total"),
+        (&exporter["uncompressed_bytes"], "spanwise_exporter_uncompressed_bytes_total"),
+        (&data["durations"]["export"]["count"], "otel_export_duration_seconds_count"),
+        (&data["durations"]["stall"]["count"], "otel_sdk_stall_duration_seconds_count"),
+    ] {
+        assert!(of_text(name).is_some(), "{name} in {text}");
+        assert_eq!(value.as_f64(), of_text(name), "{name}");
+    }
+    assert_eq!(exporter["requests"], 3);
+    assert!(
+        exporter["inflight_spans"].is_number() && data["cpu"]["sdk_percent"].is_number(),
+        "{body}"
+    );
+    let p99 = data["durations"]["export"]["p99_seconds"].as_f64().unwrap();
+    assert!(p99 > 0.0 && p99 < 60.0, "{p99}");
+}

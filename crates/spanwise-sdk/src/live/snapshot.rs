@@ -33,7 +33,7 @@ pub struct LiveSnapshot {
     /// The latest reports of the provider about itself, at most 32, the newest last.
     pub diagnostics: Vec<LiveDiagnostic>,
     /// Ended spans of some traces, at most 300, the newest last; empty unless [`watch_spans`](crate::LiveView::watch_spans) was called.
-    /// Of a busy process it has whole traces and leaves out others.
+    /// Of a busy process it has whole traces and leaves out others. Tail sampling has not decided about them yet.
     pub recent_spans: Vec<LiveSpan>,
 }
 
