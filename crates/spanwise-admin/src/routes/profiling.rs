@@ -2,7 +2,7 @@
 
 use crate::request::Request;
 use crate::response::{Response, Status, TEXT};
-use crate::router::{Route, Runs};
+use crate::route::{Route, Runs};
 use spanwise_profiling::{Profile, ProfileError, allocs, cpu, heap, threads};
 use spanwise_sdk::LiveView;
 use std::sync::{Mutex, TryLockError};
