@@ -1,13 +1,16 @@
 //! `cargo xtask ops-check`: the alert rules and the dashboard, against Prometheus and Grafana's schema.
 
 mod dashboard;
+mod faulty;
 mod fixture;
 mod http;
 mod names;
 mod prometheus;
 mod promql;
 mod rules;
+mod scenarios;
 mod schema;
+mod series;
 mod served;
 mod setup;
 mod tables;
@@ -16,7 +19,7 @@ use crate::Command;
 use crate::peers::{Counted, Options, Part, Report};
 use std::net::SocketAddr;
 
-use setup::{DASHBOARD, RULES, Setup, TESTS_OF_RULES};
+use setup::{DASHBOARD, RULES, Setup, TESTS_OF_RULES, Target};
 
 pub(crate) const COMMAND: Command = Command {
     name: "ops-check",
@@ -30,12 +33,17 @@ Reads docs/operations/ and runs cases:
   schema/dashboard   the types of dashboards that Grafana publishes for Go decode every field (needs go)
   dashboard/PANEL    Prometheus, which scrapes a target on loopback, returns data for each query
   variable/LABEL     and values for each variable
+  metrics/served     the target has each metric of metrics.md, of its kind, and no other
   alert/NAME         each alert is silent, fires under faults and clears, with seconds for minutes
 
   --only WORD        only cases whose name has WORD in it; may be repeated
-  --target ADDRESS   Prometheus scrapes /metrics of this process, such as 127.0.0.1:9464, instead of made-up
-                     values; the alerts, which need faults, are skipped
+  --write            writes the times of the alerts into docs/operations.md
+  --target ADDRESS   Prometheus scrapes /metrics of this process, such as 127.0.0.1:9464; the alerts, which need
+                     faults, are skipped
+  --made-up          Prometheus scrapes made-up values of the metrics in metrics.md
 
+The target is a process of this command: a service whose receiver closes, answers 503, or is slow while the queue
+is full, and which makes spans as fast as it can.
 Prometheus and promtool are those of the system, or of Debian's package, which is unpacked into
 $XDG_CACHE_HOME/spanwise or ~/.cache/spanwise without an installation. Where neither is there, their
 cases are skipped, and so is the schema without Go. No Grafana runs. Exit status 1 when a case has failed.",
@@ -46,26 +54,34 @@ fn run(arguments: &[String]) -> Result<(), String> {
     let (target, rest) = target_of(arguments)?;
     let mut report = Report::new(Options::parse(&rest)?);
     let setup = Setup::make(&mut report, target)?;
-    report.run_all(&setup, PARTS, "ops-check")
+    report.run_parts(&setup, PARTS)
 }
 
-/// The address after `--target`, and the other arguments.
-fn target_of(arguments: &[String]) -> Result<(Option<SocketAddr>, Vec<String>), String> {
-    let (mut target, mut rest) = (None, Vec::new());
+/// The target, and the other arguments.
+fn target_of(arguments: &[String]) -> Result<(Target, Vec<String>), String> {
+    let (mut target, mut rest) = (Target::Process, Vec::new());
     let mut arguments = arguments.iter();
     while let Some(name) = arguments.next() {
         match name.as_str() {
             "--target" => {
                 let value = arguments.next().ok_or("--target needs a value")?;
                 let address: Option<SocketAddr> = value.parse().ok();
-                target = address.filter(|address| address.ip().is_loopback());
-                target.ok_or(format!("--target {value:?}: accepted is a port of loopback"))?;
+                let address = address.filter(|address| address.ip().is_loopback());
+                target = address
+                    .map(Target::Address)
+                    .ok_or_else(|| format!("--target {value:?}: accepted is a port of loopback"))?;
             }
-            "--long" | "--write" => {
-                return Err(format!("knows --only and --target but not {name:?}"));
+            "--made-up" => target = Target::MadeUp,
+            "--long" => {
+                return Err(format!(
+                    "knows --only, --write, --target and --made-up but not {name:?}"
+                ));
             }
             _ => rest.push(name.clone()),
         }
+    }
+    if target != Target::Process && rest.iter().any(|name| name == "--write") {
+        return Err("--write needs the process of this command".to_owned());
     }
     Ok((target, rest))
 }
@@ -120,9 +136,12 @@ mod tests {
         let parse =
             |text: &str| target_of(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
         let (target, rest) = parse("--only alert --target 127.0.0.1:9464").unwrap();
-        assert_eq!(target, Some(SocketAddr::from(([127, 0, 0, 1], 9464))));
+        assert_eq!(target, Target::Address(SocketAddr::from(([127, 0, 0, 1], 9464))));
         assert_eq!(rest, ["--only", "alert"]);
-        for wrong in ["--target", "--target 192.0.2.1:80", "--target 9464", "--write", "--long"] {
+        assert_eq!(parse("--write").unwrap().0, Target::Process);
+        for wrong in
+            ["--target", "--target 192.0.2.1:80", "--target 9464", "--write --made-up", "--long"]
+        {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,21 +1,23 @@
 //! The cases that need a server of Prometheus.
 
 use super::dashboard::{self, Panel};
+use super::faulty::Faulty;
 use super::fixture::Fixture;
 use super::prometheus::Prometheus;
 use super::rules::{self, Alert};
-use super::setup::Setup;
+use super::scenarios::Times;
+use super::series;
+use super::setup::{self, Setup, Target};
+use crate::markers::{self, Stale};
 use crate::peers::{Report, wait_until};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
-    let panels = dashboard::read(&setup.files.dashboard)?;
-    let variables = dashboard::variables(&setup.files.dashboard)?;
-    let alerts = rules::read(&setup.files.rules)?;
-    let names = panels.iter().map(name_of).chain(alerts.iter().map(name_of_alert));
-    let names = names.chain(variables.iter().map(|(label, _)| name_of_variable(label)));
-    let names: Vec<String> = names.collect();
+    let cases = Cases::read(setup)?;
+    let names = cases.names();
     if !report.wants_any(names.iter().cloned()) {
         return Ok(());
     }
@@ -26,26 +28,94 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<(), String> {
             return Ok(());
         }
     };
+    match setup.target {
+        Target::Process => of_process(setup, report, programs, &cases),
+        Target::MadeUp => of_made_up_values(setup, report, programs, &cases),
+        Target::Address(address) => {
+            let prometheus = start(setup, programs, address)?;
+            cases.dashboard(&prometheus, report);
+            let reason = "the process of --target has no faults";
+            cases.alerts.iter().for_each(|alert| report.skip(&name_of_alert(alert), reason));
+            prometheus.stop()
+        }
+    }
+}
+
+/// The queries and the alerts of the files.
+struct Cases {
+    panels: Vec<Panel>,
+    variables: Vec<(String, String)>,
+    alerts: Vec<Alert>,
+}
+
+impl Cases {
+    fn read(setup: &Setup) -> Result<Self, String> {
+        Ok(Self {
+            panels: dashboard::read(&setup.files.dashboard)?,
+            variables: dashboard::variables(&setup.files.dashboard)?,
+            alerts: rules::read(&setup.files.rules)?,
+        })
+    }
+
+    fn names(&self) -> Vec<String> {
+        let names = self.panels.iter().map(name_of).chain(self.alerts.iter().map(name_of_alert));
+        names.chain(self.variables.iter().map(|(label, _)| name_of_variable(label))).collect()
+    }
+
+    fn dashboard(&self, prometheus: &Prometheus, report: &mut Report) {
+        for panel in &self.panels {
+            report.case(&name_of(panel), || data_of(prometheus, panel));
+        }
+        for (label, series) in &self.variables {
+            report.case(&name_of_variable(label), || {
+                let series = dashboard::substituted(series, INTERVAL);
+                let values = prometheus.label_values(label, &series)?;
+                if values.is_empty() { Err("no value".to_owned()) } else { Ok(values.join(", ")) }
+            });
+        }
+    }
+}
+
+fn start(setup: &Setup, programs: &Path, target: SocketAddr) -> Result<Prometheus, String> {
+    Prometheus::start(programs, &setup.scratch, target, &rules::scaled(&setup.files.rules))
+}
+
+/// A process with faults: the panels in the overload, in which each metric has values.
+fn of_process(
+    setup: &Setup,
+    report: &mut Report,
+    programs: &Path,
+    cases: &Cases,
+) -> Result<(), String> {
+    let mut process = Faulty::start()?;
+    let prometheus = start(setup, programs, process.address())?;
+    let times = Times::measure(&prometheus, &mut process, |process| {
+        cases.dashboard(&prometheus, report);
+        let tables = setup.tables();
+        report.case("metrics/served", || series::check(process.address(), &tables?));
+    })?;
+    for alert in &cases.alerts {
+        report.case(&name_of_alert(alert), || times.outcome(&alert.name));
+    }
+    if report.options().write {
+        let text = times.markdown(&cases.alerts);
+        markers::update(&setup::page(), "alerts", &text, Stale::Written)?;
+    }
+    prometheus.stop()
+}
+
+fn of_made_up_values(
+    setup: &Setup,
+    report: &mut Report,
+    programs: &Path,
+    cases: &Cases,
+) -> Result<(), String> {
     let fixture = Fixture::start(setup.tables()?).map_err(|error| error.to_string())?;
-    let copy = rules::scaled(&setup.files.rules);
-    let target = setup.target.unwrap_or(fixture.address());
-    let prometheus = Prometheus::start(programs, &setup.scratch, target, &copy)?;
-    for panel in &panels {
-        report.case(&name_of(panel), || data_of(&prometheus, panel));
-    }
-    for (label, series) in &variables {
-        report.case(&name_of_variable(label), || {
-            let values =
-                prometheus.label_values(label, &dashboard::substituted(series, INTERVAL))?;
-            if values.is_empty() { Err("no value".to_owned()) } else { Ok(values.join(", ")) }
-        });
-    }
-    if setup.target.is_some() {
-        let reason = "the process of --target has no faults";
-        alerts.iter().for_each(|alert| report.skip(&name_of_alert(alert), reason));
-    } else if report.wants_any(alerts.iter().map(name_of_alert)) {
-        let times = fire_and_clear(&prometheus, &fixture, &alerts)?;
-        for alert in &alerts {
+    let prometheus = start(setup, programs, fixture.address())?;
+    cases.dashboard(&prometheus, report);
+    if report.wants_any(cases.alerts.iter().map(name_of_alert)) {
+        let times = fire_and_clear(&prometheus, &fixture, &cases.alerts)?;
+        for alert in &cases.alerts {
             report.case(&name_of_alert(alert), || times.outcome(&alert.name));
         }
     }
@@ -83,14 +153,14 @@ fn data_of(prometheus: &Prometheus, panel: &Panel) -> Result<String, String> {
 }
 
 /// How long each alert took to fire and to clear.
-struct Times {
+struct MadeUpTimes {
     /// Those that fired without a fault.
     early: Vec<String>,
     fired: BTreeMap<String, Duration>,
     cleared: BTreeMap<String, Duration>,
 }
 
-impl Times {
+impl MadeUpTimes {
     fn outcome(&self, alert: &str) -> Result<String, String> {
         if self.early.iter().any(|early| early == alert) {
             return Err("it fired without a fault".to_owned());
@@ -106,7 +176,7 @@ fn fire_and_clear(
     prometheus: &Prometheus,
     fixture: &Fixture,
     alerts: &[Alert],
-) -> Result<Times, String> {
+) -> Result<MadeUpTimes, String> {
     // Longer than any alert of the copy needs to fire.
     std::thread::sleep(SILENCE);
     let early = prometheus.firing()?;
@@ -127,7 +197,7 @@ fn fire_and_clear(
         });
         answer?;
     }
-    Ok(Times { early, fired, cleared })
+    Ok(MadeUpTimes { early, fired, cleared })
 }
 
 /// The value of the variables for intervals: five scrapes.
@@ -144,7 +214,7 @@ mod tests {
         let times = |names: &[&str]| {
             names.iter().map(|name| ((*name).to_owned(), Duration::from_secs(3))).collect()
         };
-        let times = Times {
+        let times = MadeUpTimes {
             early: vec!["early".to_owned()],
             fired: times(&["early", "good", "stays"]),
             cleared: times(&["early", "good"]),

@@ -14,8 +14,19 @@ pub(super) struct Setup {
     pub(super) files: Files,
     /// The folder of Prometheus and promtool, or why there is none.
     pub(super) programs: Result<PathBuf, String>,
-    /// A process to scrape instead of made-up values.
-    pub(super) target: Option<SocketAddr>,
+    pub(super) target: Target,
+}
+
+/// The target of the scrapes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A process of this command's own, under faults.
+    #[default]
+    Process,
+    /// The values that the page of metrics stands for.
+    MadeUp,
+    /// Another process on loopback.
+    Address(SocketAddr),
 }
 
 /// The texts of the files.
@@ -28,7 +39,7 @@ pub(super) struct Files {
 impl Setup {
     /// # Errors
     /// A file cannot be read, or there is no folder for the cache or for temporary files.
-    pub(super) fn make(report: &mut Report, target: Option<SocketAddr>) -> Result<Self, String> {
+    pub(super) fn make(report: &mut Report, target: Target) -> Result<Self, String> {
         let cache = Cache::open()?;
         let programs = prometheus::programs(&cache);
         if let Ok(programs) = &programs {
@@ -63,6 +74,11 @@ impl Files {
 /// The place of a file of `docs/operations/`.
 pub(super) fn path(name: &str) -> PathBuf {
     root().join(Path::new("docs/operations")).join(name)
+}
+
+/// The page that has the reports.
+pub(super) fn page() -> PathBuf {
+    root().join("docs/operations.md")
 }
 
 pub(super) const METRICS: &str = "metrics.md";
