@@ -2,8 +2,7 @@
 
 use crate::core::{Core, Phase};
 use crate::diagnostics::{DestinationLosses, Diagnostics};
-use crate::metrics::{OperationHistograms, OtlpMetrics, UsageMeter, UsageRates};
-use crate::metrics::{OtlpMetrics, Totals, UsageMeter, UsageRates};
+use crate::metrics::{OperationHistograms, OtlpMetrics, Totals, UsageMeter, UsageRates};
 use crate::record::allocated_records;
 use crate::remote_sampling::RemoteSampling;
 use crate::remote_slot::RemoteSlot;
