@@ -6,6 +6,7 @@ mod batch;
 mod bodies;
 mod book;
 mod compose;
+mod counts;
 mod flow;
 mod flushes;
 mod held;
@@ -49,7 +50,6 @@ use spanwise_ledger::planted::{Bug, planted};
 use spanwise_transport::{Delivery, Failure, Outcome};
 use stage::{Drain, Stage};
 use std::collections::VecDeque;
-use std::fmt;
 use std::time::{Duration, Instant};
 use tail::Tail;
 
@@ -323,18 +323,6 @@ impl ExportMachine {
         self.stage.is_closing()
     }
 
-    /// Requests in flight or waiting for their endpoint, and the spans in them.
-    pub fn in_flight(&self) -> (usize, u64) {
-        (self.in_flight.len(), self.in_flight.spans())
-    }
-
-    /// Spans that were drained and are in no request: held back ones and those of refused requests included.
-    pub fn backlog_spans(&self) -> u64 {
-        let refused = self.refused.iter().map(Refused::spans);
-        let tail = self.tail.as_ref().map_or(0, Tail::spans);
-        self.composer.backlog.spans() + tail + self.held.spans() + refused.sum::<u64>()
-    }
-
     /// Takes one step of a turn. `None`: the next step follows.
     fn step(&mut self, now: Instant, level: QueueLevel) -> Option<Action> {
         let (next, action) = match self.stage {
@@ -433,16 +421,6 @@ fn accept_again(level: QueueLevel) -> Option<Action> {
 
 fn trim(retain: usize) -> Action {
     Action::Queue(QueueAction::Trim { retain })
-}
-
-impl fmt::Debug for ExportMachine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExportMachine")
-            .field("stage", &self.stage)
-            .field("backlog_spans", &self.backlog_spans())
-            .field("in_flight", &self.in_flight())
-            .finish_non_exhaustive()
-    }
 }
 
 /// The wait before a slot is drained again that a thread was writing to.

@@ -1,15 +1,18 @@
 //! The queue that threads push finished spans to, and that the exporter drains.
 
+mod metrics;
+mod starts;
+
 use crate::drained::{Drained, DrainedChunk};
 use crate::intake::{Intake, State};
 use crate::metrics::{ExportMetrics, STALL_BOUNDS, durations, record};
 use crate::on_full::OnFull;
 use crate::shed::{ShedController, ShedThreshold};
-use spanwise_batch::{Budget, ChargedChunk, ChunkCounts, PushError, Pushed, ShardedBuffer};
+use spanwise_batch::{Budget, ChargedChunk, PushError, Pushed, ShardedBuffer};
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
-use spanwise_ledger::{Counter, DropReason, Ledger, ParentOrigin, Snapshot};
-use spanwise_metrics::{HistogramRecorder, Metric};
+use spanwise_ledger::{Counter, DropReason, Ledger};
+use spanwise_metrics::HistogramRecorder;
 use spanwise_wire::SpanMeta;
 use spanwise_wire::write::{DroppedCounts, EncodeSpan, FinishedSpan};
 use spanwise_worker::{Notifier, deadline};
@@ -100,25 +103,6 @@ impl SpanQueue {
         self.notifier.get().is_some()
     }
 
-    /// The metrics of the exporter that drains the queue.
-    pub(crate) fn with_metrics(self, metrics: ExportMetrics) -> Self {
-        Self { metrics, ..self }
-    }
-
-    /// The metrics of the queue and of its exporter: `otel.sdk.processor.*` and `otel.sdk.exporter.*` of the semantic conventions,
-    /// durations, bytes, and the reuse of memory. `account` is a snapshot of the [ledger](Self::ledger).
-    ///
-    /// # Cost
-    /// Takes no lock. It holds each slot of the queue for an instant, as a drain does.
-    pub fn metrics(&self, account: &Snapshot) -> Vec<Metric> {
-        self.metrics.collect(self, account)
-    }
-
-    /// Bytes of requests and chunks so far that were allocated, because no pool had memory for them.
-    pub fn allocated_bytes(&self) -> u64 {
-        self.metrics.allocated_bytes(self)
-    }
-
     /// Makes [`is_accepting`](Self::is_accepting) return false for good, for a tracer that does more at
     /// each start than to record the span: it then needs no test of its own in front of the usual start.
     /// The queue stores, refuses and drops spans as before.
@@ -168,89 +152,6 @@ impl SpanQueue {
         }
     }
 
-    /// Whether each span that starts now may be recorded. False while the queue refuses spans, because the
-    /// budget or the queue was full and no memory was freed since (only with [`OnFull::Drop`]), while it
-    /// sheds traces ([`OnFull::ShedByTrace`]), after a [`close`](Self::close), in a forked child, and
-    /// [if each start is checked](Self::with_checked_starts).
-    ///
-    /// A tracer that reads false asks for the [`shed_threshold`](Self::shed_threshold) if the queue
-    /// [sheds by trace](Self::sheds_by_trace). In all other cases it records no span, calls
-    /// [`count_refused`](Self::count_refused) instead of [`Ledger::started`], and propagates a context that is
-    /// not sampled, for the children to follow. A span that is pushed all the same is dropped and counted,
-    /// unless the queue is open and the chunk of its thread's slot has space.
-    ///
-    /// # Cost
-    /// A load and a comparison. The word changes only when the queue becomes full and when memory is
-    /// freed.
-    #[inline(always)]
-    pub fn is_accepting(&self) -> bool {
-        self.intake.is_accepting()
-    }
-
-    /// Makes [`is_accepting`](Self::is_accepting) return false until a start has called
-    /// [`next_start_checked`](Self::next_start_checked): for work that a tracer does at few starts, so that no other
-    /// start counts down to it. Has no effect while the queue sheds, refuses or is closed.
-    pub fn check_next_start(&self) {
-        self.intake.check_next_start();
-    }
-
-    /// Ends the effect of [`check_next_start`](Self::check_next_start).
-    pub fn next_start_checked(&self) {
-        self.intake.next_start_checked();
-    }
-
-    /// As [`is_accepting`](Self::is_accepting), without the effect of [`check_next_start`](Self::check_next_start).
-    pub fn accepts_starts(&self) -> bool {
-        self.intake.accepts_starts()
-    }
-
-    /// Whether the queue refuses spans at their start for lack of space. False after a `close` and in a
-    /// forked child, where [`is_accepting`](Self::is_accepting) is false too.
-    #[inline]
-    pub fn is_refusing(&self) -> bool {
-        self.intake.is_refusing()
-    }
-
-    /// Whether the queue was made with [`OnFull::ShedByTrace`].
-    #[inline]
-    pub fn sheds_by_trace(&self) -> bool {
-        self.on_full == OnFull::ShedByTrace
-    }
-
-    /// The threshold that the randomness of a local root has to reach to be recorded, while the queue
-    /// [sheds by trace](Self::sheds_by_trace): [`ShedThreshold::NONE`] while the fill is low.
-    ///
-    /// A tracer sheds a root with a lower randomness as [`is_accepting`](Self::is_accepting) describes; it
-    /// writes the threshold to the trace state of a root that it records, unless the sampler's is higher. It
-    /// records each sampled span below a sampled span of this process.
-    ///
-    /// # Cost
-    /// A load.
-    #[inline]
-    pub fn shed_threshold(&self) -> ShedThreshold {
-        self.intake.shed_threshold()
-    }
-
-    /// Counts a span that was refused or shed at its start, as created and as dropped.
-    ///
-    /// # Cost
-    /// As [`Ledger::dropped_at_start`].
-    pub fn count_refused(&self) {
-        self.count_refused_from(ParentOrigin::None);
-    }
-
-    /// As [`count_refused`](Self::count_refused), for a span below a parent of this origin.
-    #[inline(never)]
-    pub fn count_refused_from(&self, origin: ParentOrigin) {
-        let reason = match self.intake.reason() {
-            DropReason::QueueBytes | DropReason::QueueFull if self.sheds_by_trace() => {
-                DropReason::Shed
-            }
-            reason => reason,
-        };
-        self.ledger.dropped_at_start_from(origin, reason);
-    }
-
     /// Counts the data that the span limits dropped.
     #[cold]
     #[inline(never)]
@@ -286,29 +187,6 @@ impl SpanQueue {
     #[doc(hidden)]
     pub fn buffer(&self) -> &ShardedBuffer {
         &self.buffer
-    }
-
-    /// Spans that wait in the queue: ended, and not drained.
-    pub fn waiting_spans(&self) -> usize {
-        self.buffer.waiting_spans()
-    }
-
-    /// The maximum number of spans that may wait, if there is one.
-    pub(crate) fn max_queue_size(&self) -> Option<usize> {
-        self.buffer.config().max_queue_size
-    }
-
-    /// Bytes of full chunks and requests, and the most that they may be for another chunk to be opened.
-    pub(crate) fn usage_bytes(&self) -> [usize; 2] {
-        self.buffer.usage_bytes()
-    }
-
-    pub(crate) fn chunk_counts(&self) -> ChunkCounts {
-        self.buffer.chunk_counts()
-    }
-
-    pub(crate) fn stalls(&self) -> &Option<HistogramRecorder> {
-        &self.stalls
     }
 
     /// The fill level of the queue.
