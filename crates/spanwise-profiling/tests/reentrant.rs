@@ -9,6 +9,7 @@ use spanwise_profiling::{CpuProfiler, SamplingAllocator};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 /// Allocates from the global allocator within each call from outside, and checks that each block comes back
 /// with the layout that it was allocated with.
@@ -66,7 +67,12 @@ fn allocations_within_the_sampler_and_signals_do_not_deadlock() {
     let profiler = CpuProfiler::start().unwrap();
     std::thread::scope(|scope| {
         for _ in 0..3 {
-            scope.spawn(allocate_in_all_ways);
+            scope.spawn(|| {
+                let started = Instant::now();
+                while started.elapsed() < Duration::from_millis(300) {
+                    allocate_in_all_ways();
+                }
+            });
         }
     });
     let cpu = profiler.finish().unwrap();
@@ -88,7 +94,7 @@ fn allocations_within_the_sampler_and_signals_do_not_deadlock() {
 
 #[inline(never)]
 fn allocate_in_all_ways() {
-    for round in 0..400_usize {
+    for round in 0..100_usize {
         let size = round % 3000 + 1;
         let zeroed = black_box(vec![0_u8; size]);
         assert!(zeroed.iter().all(|byte| *byte == 0));
