@@ -13,6 +13,7 @@ fn short() -> Criterion {
         .warm_up_time(Duration::from_millis(1))
         .measurement_time(Duration::from_millis(10))
         .nresamples(1_000)
+        .output_directory(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")))
         .without_plots()
 }
 

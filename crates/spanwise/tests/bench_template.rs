@@ -17,6 +17,7 @@ fn the_template_measures_and_checks_its_answers() {
         .warm_up_time(Duration::from_millis(1))
         .measurement_time(Duration::from_millis(10))
         .nresamples(1_000)
+        .output_directory(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")))
         .without_plots();
     template::times(&mut criterion);
 }
