@@ -160,6 +160,17 @@ impl<K> HistogramFamilyRecorder<K> {
         }
     }
 
+    /// The histogram with this number if `is_key` accepts its key: for a caller whose last key is often the next one, without a hash.
+    #[inline]
+    pub fn get_if(
+        &self,
+        id: SeriesId,
+        is_key: impl FnOnce(&K) -> bool,
+    ) -> Option<SeriesRecorder<'_>> {
+        let entry = self.table.get(id.0 as usize)?;
+        is_key(&entry.key).then(|| self.recorder(&entry.series, id.0 as usize))
+    }
+
     /// The points of all histograms with values; `attributes` returns those of a key, and for `None` those of all further keys.
     pub fn data(&self, mut attributes: impl FnMut(Option<&K>) -> Vec<Attribute>) -> MetricData
     where

@@ -42,7 +42,7 @@ impl Span {
             record.record_alone(core, &start);
         } else {
             record.state = State::Measured;
-            record.series = metrics.series_by_name(start.name, start.kind);
+            record.series = metrics.series_by_name(start.name, start.kind, record.series);
             record.kind = start.kind;
         }
         // The clock is read last, so that the work above does not count as the user's.
@@ -81,7 +81,8 @@ impl Record {
         // A recording span has a core.
         let Some(core) = &self.core else { return };
         let Some(metrics) = &core.span_metrics else { return };
-        let series = metrics.series_of(self.kind, &self.writer);
+        let series = metrics.series_of(self.kind, &self.writer, self.series);
+        self.series = series.id();
         let (nanos, span) = (end.nanos(), observed(&end.header));
         let mut is_exported = false;
         if measured == Measured::Yes {
@@ -113,7 +114,7 @@ impl Record {
         if self.state == State::Measured
             && let Some(metrics) = self.core.as_ref().and_then(|core| core.span_metrics.as_ref())
         {
-            self.series = metrics.series_by_name(name, self.kind);
+            self.series = metrics.series_by_name(name, self.kind, self.series);
         }
     }
 }

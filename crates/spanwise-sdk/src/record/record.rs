@@ -35,7 +35,7 @@ pub(crate) struct Record {
     pub(super) is_observed: bool,
     /// Whether metrics count the recording span. As `is_observed`, it is set between the start and the end alone.
     pub(super) measured: Measured,
-    /// The series of a span in the state `Measured`.
+    /// The series of a span in the state `Measured`; otherwise that of the record's last span that metrics counted.
     pub(super) series: SeriesId,
     /// The provider of the span. A cached record retains it: the next span is nearly
     /// always of the same provider, and an `Arc` that is not cloned costs nothing.

@@ -74,10 +74,10 @@ impl SpanMetricsRecorder {
         self.records
     }
 
-    /// The series of a span by its name and kind alone.
+    /// The series of a span by its name and kind alone; `last` is that of another span, which often is the same.
     #[inline]
-    pub(crate) fn series_by_name(&self, name: &str, kind: SpanKind) -> SeriesId {
-        self.series_of_bytes(name.as_bytes(), kind).id()
+    pub(crate) fn series_by_name(&self, name: &str, kind: SpanKind, last: SeriesId) -> SeriesId {
+        self.series_without_dimensions(name.as_bytes(), (kind, StatusCode::Unset), last).id()
     }
 
     /// Records the duration of a span of [`series_by_name`](Self::series_by_name).
@@ -86,17 +86,22 @@ impl SpanMetricsRecorder {
         self.family.get(series).record(nanos);
     }
 
-    /// The series of a span that ends, before the writer finishes it.
+    /// The series of a span that ends, before the writer finishes it; `last` is that of another span.
     #[inline]
-    pub(crate) fn series_of(&self, kind: SpanKind, writer: &SpanWriter) -> SeriesRecorder<'_> {
-        if !self.records {
-            return self.series_of_bytes(writer.name(), kind);
+    pub(crate) fn series_of(
+        &self,
+        kind: SpanKind,
+        writer: &SpanWriter,
+        last: SeriesId,
+    ) -> SeriesRecorder<'_> {
+        let status = self.status(writer.status_code());
+        if self.settings.inner.dimensions.is_empty() {
+            return self.series_without_dimensions(writer.name(), (kind, status), last);
         }
         let mut dimensions = [None; MAX_DIMENSIONS];
         for (value, key) in dimensions.iter_mut().zip(&self.settings.inner.dimensions) {
             *value = writer.attribute_value(key).and_then(DimensionValue::of_view);
         }
-        let status = self.status(writer.status_code());
         self.series(&SpanKey { name: cut_name(writer.name()), kind, status, dimensions })
     }
 
@@ -115,15 +120,24 @@ impl SpanMetricsRecorder {
         if self.settings.inner.status_code { status } else { StatusCode::Unset }
     }
 
-    /// As [`series`](Self::series), for a key without status and dimensions.
+    /// As [`series`](Self::series), for a key without dimensions.
     #[inline]
-    fn series_of_bytes(&self, name: &[u8], kind: SpanKind) -> SeriesRecorder<'_> {
+    fn series_without_dimensions(
+        &self,
+        name: &[u8],
+        (kind, status): (SpanKind, StatusCode),
+        last: SeriesId,
+    ) -> SeriesRecorder<'_> {
         let name = cut_name(name);
-        let hash = hash_by_name(self.seed, name, kind, StatusCode::Unset);
-        let is_key = |key: &SeriesKey| key.kind == kind && key.name.as_bytes() == name;
+        let is_key = |key: &SeriesKey| {
+            key.kind == kind && key.status == status && key.name.as_bytes() == name
+        };
+        if let Some(series) = self.family.get_if(last, is_key) {
+            return series;
+        }
+        let hash = hash_by_name(self.seed, name, kind, status);
         self.family.series(hash, is_key, || {
-            let dimensions = [None; MAX_DIMENSIONS];
-            SpanKey { name, kind, status: StatusCode::Unset, dimensions }.to_owned()
+            SpanKey { name, kind, status, dimensions: [None; MAX_DIMENSIONS] }.to_owned()
         })
     }
 
