@@ -1,6 +1,6 @@
 //! [`OperationHistograms`]: histogram instruments that the exporter's thread records the duration of each request into.
 
-use super::meter::key_values;
+use super::key_values::key_values;
 use arc_swap::ArcSwap;
 use opentelemetry::metrics::{Histogram, Meter};
 use spanwise_export::Operation;

@@ -1,10 +1,10 @@
 //! [`Spanwise::register_metrics`]: the metrics of a provider as observable instruments of a meter.
 
+use super::key_values::key_values;
 use crate::lifecycle::Handle;
 use crate::provider::Spanwise;
-use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
-use spanwise_metrics::{Attribute, Metric, MetricData, MetricsSnapshot, Number, StringValue};
+use spanwise_metrics::{Metric, MetricData, MetricsSnapshot, Number, StringValue};
 use spanwise_worker::catch_panic;
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, TryLockError, Weak};
@@ -164,14 +164,6 @@ impl Reading {
             observer.observe(convert(point.value), &key_values(&point.attributes));
         }
     }
-}
-
-/// The attributes as the API has them.
-pub(super) fn key_values(attributes: &[Attribute]) -> Vec<KeyValue> {
-    attributes
-        .iter()
-        .map(|it| KeyValue::new(it.key.to_string(), opentelemetry::Value::from(it.value.clone())))
-        .collect()
 }
 
 /// The longest time between the first and the last callback of a collection that reads one snapshot.

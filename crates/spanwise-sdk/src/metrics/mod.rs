@@ -2,6 +2,7 @@
 
 mod creation;
 mod histograms;
+mod key_values;
 mod meter;
 mod metrics_export;
 mod otlp;
