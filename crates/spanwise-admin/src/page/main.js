@@ -13,10 +13,12 @@ async function ask() {
 function draw() {
   const data = answers[answers.length - 1];
   if (!data) return;
+  $("main").classList.toggle("stale", failedSince !== null);
   for (const part of [drawHeader, drawVerdict, drawPipeline, drawThroughput, drawDrops, drawLatency, drawBatch, drawBudget, drawSampler, drawTraces, drawDiagnostics, drawDestinations]) part(data);
 }
 
 function drawFailure() {
+  $("main").classList.add("stale");
   $("state").dataset.level = "bad";
   setText($("state"), "no answer");
   $("verdict").dataset.level = "bad";

@@ -131,7 +131,7 @@ function sideways(stages, flows, width) {
 }
 
 function downwards(stages, flows, width) {
-  const gap = 40, height = 74, each = Math.min(width - 2, 210);
+  const gap = 40, height = 74, each = Math.min(width - 130, Math.max(190, width * 0.6));
   const whole = stages.length * height + (stages.length - 1) * gap + 4;
   const made = svg("svg", { viewBox: `0 0 ${width} ${whole}` });
   made.style.aspectRatio = `${width} / ${whole}`;
