@@ -7,7 +7,7 @@ mod common;
 use common::{PATIENCE, endpoint, exchange, get, provider};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Sends these bytes and expects this status.
 fn check(bytes: &[u8], expected: &str) {
@@ -102,8 +102,16 @@ fn a_head_request_has_the_length_of_the_body_and_no_body() {
 
 #[test]
 fn connections_beyond_sixteen_wait_for_one_that_ends() {
+    // An idle connection is closed after 5 s: a machine that is as slow gets another try.
+    let is_checked = (0..10).any(|_| checks_that_connections_wait(Duration::from_secs(3)));
+    assert!(is_checked, "the machine is too slow for this test");
+}
+
+/// False if the check took longer than `limit`, and states nothing.
+fn checks_that_connections_wait(limit: Duration) -> bool {
     let spanwise = provider();
     let admin = endpoint(&spanwise);
+    let began = Instant::now();
     let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let connect = || {
         let mut stream = TcpStream::connect(admin.local_addr()).unwrap();
@@ -117,9 +125,14 @@ fn connections_beyond_sixteen_wait_for_one_that_ends() {
     }
     let mut waiting = connect();
     waiting.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    let refused = waiting.read(&mut [0; 512]).unwrap_err();
-    assert!(matches!(refused.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{refused}");
+    let answer = waiting.read(&mut [0; 512]);
+    if began.elapsed() > limit {
+        return false;
+    }
+    let kind = answer.unwrap_err().kind();
+    assert!(matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut), "{kind}");
     drop(open.pop());
     waiting.set_read_timeout(Some(PATIENCE)).unwrap();
     assert!(waiting.read(&mut [0; 512]).unwrap() > 0);
+    true
 }
