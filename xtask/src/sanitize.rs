@@ -183,6 +183,7 @@ const UNSAFE: &[&str] = &[
     "spanwise-wire",
     "spanwise-batch",
     "spanwise-pool",
+    "spanwise-profiling",
     "spanwise-worker",
     "spanwise-transport",
     "spanwise-receiver",

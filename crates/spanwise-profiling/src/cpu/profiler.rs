@@ -4,7 +4,7 @@ use super::owner::Owner;
 use super::signal::{self, Table, Timer};
 use crate::allocator::sampler::Paused;
 use crate::profile::{Description, Profile};
-use crate::symbols::Symbols;
+use crate::symbols::{Line, Symbols};
 use crate::{ProfileError, unwind};
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
@@ -91,7 +91,10 @@ impl CpuProfiler {
         let nanos = used.as_nanos() as f64 / all.max(1) as f64;
         let mut profile = Profile::new(&CPU, PERIOD.as_nanos() as i64);
         (profile.time, profile.duration) = (time, duration);
-        let mut symbols = Symbols::all();
+        let mut symbols = match signal::KNOWS_CONTEXT {
+            true => Symbols::all(),
+            false => Symbols::without(is_of_the_handler),
+        };
         for (frames, count) in samples {
             let values = [count as i64, (count as f64 * nanos).round() as i64];
             match frames.is_empty() {
@@ -108,6 +111,11 @@ impl CpuProfiler {
         }
         Ok(profile)
     }
+}
+
+fn is_of_the_handler(line: &Line) -> bool {
+    let names = ["spanwise_profiling::", "backtrace::", "trace", "_sigtramp"];
+    names.iter().any(|name| line.function.starts_with(name))
 }
 
 /// Processor time of all threads, user and system.

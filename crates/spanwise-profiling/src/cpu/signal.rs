@@ -164,6 +164,10 @@ fn record(table: &Table, interrupted: Option<usize>) {
     count.fetch_add(1, Relaxed);
 }
 
+/// Whether a stack starts at the interrupted instruction. Otherwise it starts in the handler.
+pub(super) const KNOWS_CONTEXT: bool =
+    cfg!(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")));
+
 /// The instruction that the signal interrupted, on the systems whose context we know.
 fn interrupted(context: *mut libc::c_void) -> Option<usize> {
     if context.is_null() {
