@@ -63,12 +63,15 @@ impl ControlGroup {
                 // Without a limit of both together, a group swaps instead of being short of memory.
                 self.write_if_present("memory.memsw.limit_in_bytes", &bytes)?;
                 self.write("cpu.cfs_period_us", &PERIOD_MICROS.to_string())?;
-                self.write("cpu.cfs_quota_us", &quota.to_string())
+                self.write("cpu.cfs_quota_us", &quota.to_string())?;
+                // Sixteen times the usual share: the quota limits the group, and not other load of the machine.
+                self.write_if_present("cpu.shares", "16384")
             }
             Version::Two => {
                 self.write("memory.max", &bytes)?;
                 self.write_if_present("memory.swap.max", "0")?;
-                self.write("cpu.max", &format!("{quota} {PERIOD_MICROS}"))
+                self.write("cpu.max", &format!("{quota} {PERIOD_MICROS}"))?;
+                self.write_if_present("cpu.weight", "1600")
             }
         }
     }
@@ -204,6 +207,7 @@ mod tests {
             ("memory.memsw.limit_in_bytes", "67108864"),
             ("cpu.cfs_period_us", "100000"),
             ("cpu.cfs_quota_us", "50000"),
+            ("cpu.shares", "16384"),
         ];
         let usage = Usage { peak_bytes: Some(1234), kills: 3, periods: 100, throttled: 97 };
         check(Version::One, &files, &limits, &usage);
@@ -215,8 +219,12 @@ mod tests {
             ("memory.events", "low 0\nhigh 0\nmax 12\noom 1\noom_kill 2\noom_group_kill 0\n"),
             ("cpu.stat", "usage_usec 9\nnr_periods 10\nnr_throttled 8\nthrottled_usec 4\n"),
         ];
-        let limits =
-            [("memory.max", "67108864"), ("memory.swap.max", "0"), ("cpu.max", "50000 100000")];
+        let limits = [
+            ("memory.max", "67108864"),
+            ("memory.swap.max", "0"),
+            ("cpu.max", "50000 100000"),
+            ("cpu.weight", "1600"),
+        ];
         let usage = Usage { peak_bytes: None, kills: 2, periods: 10, throttled: 8 };
         check(Version::Two, &files, &limits, &usage);
     }
