@@ -71,8 +71,8 @@ pub mod batch {
     #[doc(no_inline)]
     pub use spanwise_batch::{
         AdaptiveBatchSize, BatchLimits, BatchObservation, BatchPreset, BatchSize, BatchSizer,
-        Budget, Charge, ChargedChunk, FlushAction, FlushSchedule, FlushScheduleConfig, FullChunks,
-        PushError, Pushed, RequestObservation, ShardedBuffer, ShardedBufferConfig,
+        Budget, Charge, ChargedChunk, ChunkCounts, FlushAction, FlushSchedule, FlushScheduleConfig,
+        FullChunks, PushError, Pushed, RequestObservation, ShardedBuffer, ShardedBufferConfig,
     };
 }
 
@@ -112,7 +112,9 @@ pub mod export {
 /// ```
 pub mod ledger {
     #[doc(no_inline)]
-    pub use spanwise_ledger::{Counter, DropReason, Imbalance, Ledger, Snapshot, Tickets};
+    pub use spanwise_ledger::{
+        Counter, DropReason, Imbalance, Ledger, ParentOrigin, SamplingResult, Snapshot, Tickets,
+    };
 }
 
 /// The table of settings, and with the feature `config-file` configuration files in YAML and their errors with

@@ -31,7 +31,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     export::OnFull export::Operation export::QueueLevel export::Reply export::RequestId export::ShedController \
     export::ShedThreshold spanwise::Allocations spanwise::CountingAllocator spanwise::CollectError spanwise::Collected spanwise::CollectedSpan \
     batch::AdaptiveBatchSize batch::BatchLimits batch::BatchObservation batch::BatchSize \
-    batch::BatchSizer batch::Budget batch::Charge batch::ChargedChunk batch::FlushAction \
+    batch::BatchSizer batch::Budget batch::Charge batch::ChargedChunk batch::ChunkCounts ledger::ParentOrigin ledger::SamplingResult transport::OpenConnections batch::FlushAction \
     batch::FlushSchedule batch::FlushScheduleConfig batch::PushError batch::Pushed \
     batch::RequestObservation batch::ShardedBuffer batch::ShardedBufferConfig ledger::Bug \
     ledger::Counter ledger::DropReason ledger::Imbalance ledger::Ledger ledger::Tickets \
