@@ -42,8 +42,8 @@ pub(super) fn write(setup: &Setup, report: &mut Report) -> Result<(), String> {
 }
 
 const SHOTS: &[(&str, (u32, u32), Scheme)] = &[
-    ("live-light.png", (1280, 1040), Scheme::Light),
-    ("live-dark.png", (1280, 1040), Scheme::Dark),
+    ("live-light.png", (1280, 920), Scheme::Light),
+    ("live-dark.png", (1280, 920), Scheme::Dark),
     ("live-narrow.png", (360, 780), Scheme::Light),
 ];
 const MAX_BYTES: usize = 150 << 10;

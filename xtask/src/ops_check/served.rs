@@ -59,7 +59,8 @@ impl Cases {
 
     fn names(&self) -> Vec<String> {
         let names = self.panels.iter().map(name_of).chain(self.alerts.iter().map(name_of_alert));
-        names.chain(self.variables.iter().map(|(label, _)| name_of_variable(label))).collect()
+        let names = names.chain(self.variables.iter().map(|(label, _)| name_of_variable(label)));
+        names.chain([SERVED.to_owned()]).collect()
     }
 
     fn dashboard(&self, prometheus: &Prometheus, report: &mut Report) {
@@ -92,7 +93,7 @@ fn of_process(
     let times = Times::measure(&prometheus, &mut process, |process| {
         cases.dashboard(&prometheus, report);
         let tables = setup.tables();
-        report.case("metrics/served", || series::check(process.address(), &tables?));
+        report.case(SERVED, || series::check(process.address(), &tables?));
     })?;
     for alert in &cases.alerts {
         report.case(&name_of_alert(alert), || times.outcome(&alert.name));
@@ -202,6 +203,8 @@ fn fire_and_clear(
 
 /// The value of the variables for intervals: five scrapes.
 const INTERVAL: &str = "5s";
+/// Needs a process: made-up values are those of the page.
+const SERVED: &str = "metrics/served";
 const PATIENCE: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_secs(10);
 
