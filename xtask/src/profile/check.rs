@@ -2,6 +2,9 @@
 
 use super::files::{folder, write};
 use crate::demo;
+use spanwise::admin::AdminEndpoint;
+use spanwise::transport::Outcome;
+use spanwise::{Bytes, Spanwise};
 use spanwise_profiling::{CpuProfiler, allocs, heap, threads};
 use std::hint::black_box;
 use std::path::Path;
@@ -47,10 +50,11 @@ pub(super) fn run() -> Result<(), String> {
         ("allocs", allocs().map_err(failed)?),
         ("threads", threads().map_err(failed)?),
     ];
-    drop(held);
     for (name, profile) in &profiles {
         write(profile, &folder.join(name))?;
     }
+    over_http(&folder)?;
+    drop(held);
     let read = |name: &str, arguments: &[&str]| {
         let path = folder.join(name).with_extension("pb.gz");
         pprof(&path, arguments)
@@ -81,12 +85,37 @@ pub(super) fn run() -> Result<(), String> {
     Ok(())
 }
 
+/// Has `go tool pprof` fetch the heap and a CPU profile from the admin endpoint, as a user does.
+fn over_http(folder: &Path) -> Result<(), String> {
+    let accept = |_request: Bytes| async { Outcome::Accepted { rejected: 0, message: None } };
+    let spanwise = Spanwise::builder().with_environment(|_| None).with_sink(accept).build();
+    let spanwise = spanwise.map_err(|error| error.to_string())?;
+    let endpoint = AdminEndpoint::builder().with_address("127.0.0.1:0").with_profiling(true);
+    let endpoint = endpoint.build(&spanwise).map_err(|error| error.to_string())?;
+    let base = format!("http://{}/debug/pprof", endpoint.local_addr());
+    let fetch =
+        |path: &str| pprof_in(folder, &format!("{base}/{path}"), &["-top", "-cum", "-unit=B"]);
+    let held = cumulative(&fetch("heap")?, "hold_a_known_size")?;
+    let list = 64 * 1024 * size_of::<Vec<u8>>();
+    expect("http: inuse_space", held, (64 * MIB + list) as f64, 0.1)?;
+    let spinning = std::thread::spawn(|| (0..3).fold(0, |sum, _| sum ^ spin_in_a_known_function()));
+    let profile = fetch("profile?seconds=1")?;
+    black_box(spinning.join().map_err(|_| "the thread panicked")?);
+    line_of(&profile, "spin_in_a_known_function").map(|_| ())
+}
+
 /// The output of `go tool pprof` with these arguments.
 fn pprof(path: &Path, arguments: &[&str]) -> Result<String, String> {
+    pprof_in(path.parent().unwrap_or(path), &path.to_string_lossy(), arguments)
+}
+
+/// The same for a path or a URL; what it fetches stays in `folder`.
+fn pprof_in(folder: &Path, source: &str, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new("go")
         .args(["tool", "pprof"])
         .args(arguments)
-        .arg(path)
+        .arg(source)
+        .env("PPROF_TMPDIR", folder)
         .output()
         .map_err(|error| format!("go is not installed: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
