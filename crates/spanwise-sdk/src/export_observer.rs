@@ -95,7 +95,7 @@ impl ExportObserver {
         Totals {
             cpu: clock::thread_cpu_time().unwrap_or_default(),
             created: core.ledger.snapshot().created,
-            timed: core.creation.point().map_or((0, 0.0), |it| (it.count(), it.sum())),
+            timed: core.creation.point(),
             allocated_bytes: core.queue.allocated_bytes().saturating_add(allocated_records().bytes),
         }
     }

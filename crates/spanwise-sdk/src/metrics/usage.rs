@@ -1,5 +1,7 @@
 //! The use of CPU and memory over the last second, measured by the exporter's thread.
 
+use spanwise_metrics::HistogramPoint;
+use std::iter;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -23,13 +25,13 @@ pub(crate) struct UsageRates {
 }
 
 /// The totals that rates are made of.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Totals {
     /// CPU time of the exporter's thread.
     pub(crate) cpu: Duration,
     pub(crate) created: u64,
-    /// Creations that were timed, and their seconds.
-    pub(crate) timed: (u64, f64),
+    /// The creations that were timed.
+    pub(crate) timed: Option<HistogramPoint>,
     pub(crate) allocated_bytes: u64,
 }
 
@@ -74,9 +76,10 @@ impl UsageMeter {
     /// Publishes the rates since the last call. The exporter's thread calls it, when it [is due](Self::is_due).
     pub(crate) fn measure(&mut self, now: Instant, totals: Totals, usage: &Usage) {
         self.next = now + WINDOW;
-        if let Some((then, before)) = self.last.replace((now, totals)) {
-            usage.set(rates(now.saturating_duration_since(then), &before, &totals));
+        if let Some((then, before)) = &self.last {
+            usage.set(rates(now.saturating_duration_since(*then), before, &totals));
         }
+        self.last = Some((now, totals));
     }
 }
 
@@ -85,18 +88,43 @@ fn rates(passed: Duration, before: &Totals, now: &Totals) -> UsageRates {
     let seconds = passed.as_secs_f64().max(f64::MIN_POSITIVE);
     let cpu = now.cpu.saturating_sub(before.cpu).as_secs_f64();
     let created = now.created.saturating_sub(before.created) as f64;
-    let timed = |from: (u64, f64)| (now.timed.0.saturating_sub(from.0), now.timed.1 - from.1);
-    // The mean of this second or, if it timed no creation, of all before.
-    let mean = match (timed(before.timed), timed((0, 0.0))) {
-        ((0, _), (0, _)) => 0.0,
-        ((0, _), (count, sum)) | ((count, sum), _) => sum / count as f64,
-    };
+    let creation = typical_creation(before.timed.as_ref(), now.timed.as_ref());
     let allocated = now.allocated_bytes.saturating_sub(before.allocated_bytes) as f64;
     UsageRates {
-        sdk_cpu_percent: 100.0 * (cpu + created * mean) / seconds,
+        sdk_cpu_percent: 100.0 * (cpu + created * creation) / seconds,
         exporter_cpu_percent: 100.0 * cpu / seconds,
         allocated_bytes_per_second: allocated / seconds,
     }
+}
+
+/// The median of the creations that were timed in this second or, without one, of all before, in seconds. A mean would be that of the
+/// few whose thread was preempted meanwhile.
+fn typical_creation(before: Option<&HistogramPoint>, now: Option<&HistogramPoint>) -> f64 {
+    let Some(now) = now else { return 0.0 };
+    let earlier = before.map(HistogramPoint::bucket_counts).unwrap_or_default();
+    let earlier = earlier.iter().chain(iter::repeat(&0));
+    let counts = now.bucket_counts().iter();
+    let second: Vec<u64> =
+        counts.zip(earlier).map(|(now, before)| now.saturating_sub(*before)).collect();
+    let median_of = |counts: &[u64]| median(counts, now.bounds());
+    median_of(&second).or_else(|| median_of(now.bucket_counts())).unwrap_or(0.0)
+}
+
+/// The median of a histogram, on a line between the bounds of its bucket.
+fn median(counts: &[u64], bounds: &[f64]) -> Option<f64> {
+    let half = counts.iter().sum::<u64>() as f64 / 2.0;
+    let mut below = 0.0;
+    for (index, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        let count = *count as f64;
+        if below + count >= half {
+            let low =
+                index.checked_sub(1).and_then(|index| bounds.get(index)).copied().unwrap_or(0.0);
+            let high = bounds.get(index).copied().unwrap_or(low);
+            return Some(low + (high - low) * (half - below) / count);
+        }
+        below += count;
+    }
+    None
 }
 
 /// The time between two readings.
@@ -106,29 +134,35 @@ const WINDOW: Duration = Duration::from_secs(1);
 mod tests {
     use super::*;
 
+    fn timed(counts: [u64; 3]) -> Option<HistogramPoint> {
+        Some(HistogramPoint::new(&[0.000_000_1, 0.000_000_3], counts, 0.0))
+    }
+
     #[test]
-    fn the_creation_of_spans_counts_with_the_mean_of_those_that_were_timed() {
+    fn the_creation_of_spans_counts_with_the_median_of_those_that_were_timed() {
         let before = Totals {
             cpu: Duration::from_secs(1),
             created: 1_000,
-            timed: (1, 1.0),
+            timed: timed([0, 0, 9]),
             allocated_bytes: 500,
         };
         let now = Totals {
             cpu: Duration::from_millis(1_200),
             created: 11_000,
-            timed: (11, 1.000_005),
+            timed: timed([0, 10, 11]),
             allocated_bytes: 4_500,
         };
         let second = rates(Duration::from_secs(2), &before, &now);
         assert!((second.exporter_cpu_percent - 10.0).abs() < 1e-9, "{second:?}");
-        // 10,000 spans of 500 ns each.
-        assert!((second.sdk_cpu_percent - 10.25).abs() < 1e-6, "{second:?}");
+        // 10,000 spans of 220 ns each: six tenths of the way from 100 to 300 ns.
+        assert!((second.sdk_cpu_percent - 10.11).abs() < 1e-6, "{second:?}");
         assert!((second.allocated_bytes_per_second - 2_000.0).abs() < 1e-9, "{second:?}");
-        // Without a creation that was timed, that of all before.
-        let later = Totals { created: 21_000, ..now };
+        // Without a creation that was timed, that of all before: the last bucket has no end.
+        let later = Totals { created: 21_000, ..now.clone() };
         let third = rates(Duration::from_secs(1), &now, &later);
-        assert!((third.sdk_cpu_percent - 100.0 * 10_000.0 * 1.000_005 / 11.0).abs() < 1e-3);
+        assert!((third.sdk_cpu_percent - 0.3).abs() < 1e-6, "{third:?}");
+        let none = Totals { timed: None, ..later.clone() };
+        assert_eq!(rates(Duration::from_secs(1), &later, &none), UsageRates::default());
         assert_eq!(rates(Duration::ZERO, &now, &now), UsageRates::default());
     }
 }

@@ -252,8 +252,6 @@ fn the_worker_measures_its_cpu_time_and_times_few_creations() {
     let timed = histograms(&snapshot, "otel_span_creation_duration_seconds")[0].clone();
     assert!(timed.count() > 0 && timed.sum() > 0.0, "{timed:?}");
     assert!(timed.count() < made / 10, "{} of {made}", timed.count());
-    let sdk = number(&snapshot, "otel_sdk_cpu_usage_percent");
-    assert!(sdk < 300.0, "{sdk}");
     let _report = spanwise.shutdown_timeout(LONG).unwrap();
     wait_for("the end of the thread", || {
         number(&spanwise.metrics(), "otel_exporter_cpu_usage_percent") == 0.0
