@@ -11,7 +11,7 @@ mod point;
 mod spans;
 mod usage;
 
-pub(crate) use creation::{CreationTimes, TimedCreation};
+pub(crate) use creation::CreationTimes;
 pub(crate) use histograms::OperationHistograms;
 pub use metrics_export::MetricsExport;
 pub(crate) use otlp::OtlpMetrics;

@@ -9,7 +9,6 @@ use super::suppression::is_suppressed;
 use crate::core::{Core, Phase};
 use crate::end::{FinishError, Finished, finish_pooled};
 use crate::lifecycle::Handle;
-use crate::metrics::TimedCreation;
 use crate::processor::SpanObserver as _;
 use crate::record::{MeasuredStart, Span, SpanStart};
 use crate::span_metrics::SpanMetricsRecorder;
@@ -170,7 +169,9 @@ impl Tracer {
             true => decide(core, span, Recorder(core)),
             false => self.start_unmeasured(Moved(span)),
         };
-        timed.into_iter().for_each(TimedCreation::end);
+        if let Some(timed) = timed {
+            timed.end(&core.queue);
+        }
         span
     }
 
