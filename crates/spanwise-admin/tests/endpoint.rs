@@ -20,12 +20,14 @@ fn metrics_have_the_format_that_accept_prefers() {
         "{head}"
     );
     assert!(body.contains("\notel_spans_created_total 1\n"), "{body}");
+    assert!(body.contains("\ntarget_info{service_name=\"shop\"} 1\n"), "{body}");
     let accept = "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
     let (head, body) = get(admin.local_addr(), "/metrics", accept);
     assert!(
         head.contains("\r\nContent-Type: application/openmetrics-text; version=1.0.0"),
         "{head}"
     );
+    assert!(body.contains("\ntarget_info{service_name=\"shop\"} 1\n"), "{body}");
     assert!(body.ends_with("# EOF\n"), "{body}");
 }
 

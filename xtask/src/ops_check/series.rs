@@ -46,7 +46,10 @@ fn problems(text: &str, tables: &Tables) -> Vec<String> {
             Some(_) => {}
         }
     }
-    let is_listed = |name: &str| tables.metrics.iter().any(|metric| metric.name == name);
+    // The specification's metric with the resource is no measurement.
+    let is_listed = |name: &str| {
+        name == "target_info" || tables.metrics.iter().any(|metric| metric.name == name)
+    };
     let unlisted = served.iter().filter(|(name, _)| !is_listed(name));
     problems.extend(unlisted.map(|(name, _)| format!("the page lacks {name}")));
     problems

@@ -3,7 +3,7 @@
 use crate::request::Request;
 use crate::response::{Response, Status};
 use crate::route::{Route, Runs};
-use spanwise_metrics::{TextEncoder, TextFormat};
+use spanwise_metrics::{Attribute, TextEncoder, TextFormat};
 use spanwise_sdk::LiveView;
 
 pub(super) const ROUTES: &[Route] =
@@ -13,7 +13,9 @@ pub(super) const ROUTES: &[Route] =
 fn metrics(view: &LiveView, request: &Request) -> Response {
     let Some(snapshot) = view.metrics() else { return ended() };
     let format = TextFormat::negotiate(&request.accept);
-    let text = TextEncoder::new(format).encode(&snapshot);
+    // Of the resource the name alone: values of other attributes may be secrets.
+    let name = view.service_name().map(|name| Attribute::new("service.name", name));
+    let text = TextEncoder::new(format).with_resource(name.as_slice()).encode(&snapshot);
     Response::ok(format.content_type(), text).with_header("Vary", "Accept")
 }
 

@@ -64,6 +64,12 @@ impl LiveView {
         self.provider().map(|spanwise| spanwise.metrics())
     }
 
+    /// The service name of the resource; `None` if the provider exports nothing or was dropped, and in a forked child.
+    pub fn service_name(&self) -> Option<String> {
+        let name = snapshot::service_name(&self.provider()?.handle.resource());
+        (!name.is_empty()).then_some(name)
+    }
+
     fn provider(&self) -> Option<Spanwise> {
         // A thread that the child does not have may have held a lock at the fork.
         let handle = self.handle.upgrade().filter(|handle| !handle.core.is_forked())?;

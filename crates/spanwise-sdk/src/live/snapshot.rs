@@ -126,7 +126,7 @@ fn state(phase: Phase) -> &'static str {
 }
 
 /// The service name of an encoded resource; empty without one, as that of a provider without an exporter.
-fn service_name(resource: &[u8]) -> String {
+pub(super) fn service_name(resource: &[u8]) -> String {
     let resource = ResourceSpans::parse(resource).ok();
     let name = resource.as_ref().and_then(|it| it.attribute("service.name"));
     name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
