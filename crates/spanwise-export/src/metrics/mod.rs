@@ -2,6 +2,7 @@
 
 mod collect;
 mod component;
+mod descriptions;
 mod endpoint;
 mod operation;
 mod operations;

@@ -2,6 +2,7 @@
 
 mod creation;
 mod description;
+mod descriptions;
 mod histograms;
 mod key_values;
 mod meter;

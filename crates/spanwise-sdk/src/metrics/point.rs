@@ -1,10 +1,11 @@
 //! Short constructors of points.
 
+use super::descriptions::description;
 use spanwise_metrics::{Attribute, Metric, MetricData, Number, NumberPoint};
 
 /// A metric of this name.
 pub(super) fn metric(name: &'static str, unit: &'static str, data: MetricData) -> Metric {
-    Metric::new(name, unit, data)
+    Metric::new(name, unit, data).with_description(description(name))
 }
 
 /// A point without attributes.
