@@ -9,6 +9,8 @@ mod drop_in;
 mod export_task;
 #[path = "../examples/fewer_allocations.rs"]
 mod fewer_allocations;
+#[path = "../examples/metrics_prometheus.rs"]
+mod metrics_prometheus;
 #[path = "../examples/process_request.rs"]
 mod process_request;
 #[path = "../examples/samplers.rs"]
@@ -33,6 +35,11 @@ fn code_for_the_api_exports_its_spans() {
 #[test]
 fn reuse_and_known_capacity_allocate_less() {
     fewer_allocations::main().unwrap();
+}
+
+#[test]
+fn the_text_for_prometheus_has_the_outcome_of_each_span() {
+    metrics_prometheus::main().unwrap();
 }
 
 #[test]
