@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 pub(crate) struct Block {
     /// Its entry in the table of stacks.
     pub(crate) stack: u32,
+    /// Bytes from the start of its allocation.
+    pub(crate) offset: u32,
     /// The objects and bytes that the sample added there.
     pub(crate) objects: u64,
     pub(crate) bytes: u64,
@@ -24,13 +26,15 @@ pub(crate) struct Blocks<const LEN: usize = 16_384> {
 
 struct Record {
     stack: AtomicU32,
+    offset: AtomicU32,
     objects: AtomicU64,
     bytes: AtomicU64,
 }
 
 impl Record {
     const fn new() -> Self {
-        Self { stack: AtomicU32::new(0), objects: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+        let [stack, offset] = [const { AtomicU32::new(0) }; 2];
+        Self { stack, offset, objects: AtomicU64::new(0), bytes: AtomicU64::new(0) }
     }
 }
 
@@ -49,6 +53,7 @@ impl<const LEN: usize> Blocks<LEN> {
             if slot.compare_exchange(FREE, WRITING, Acquire, Relaxed).is_ok() {
                 self.count(address).fetch_add(1, Relaxed);
                 record.stack.store(block.stack, Relaxed);
+                record.offset.store(block.offset, Relaxed);
                 record.objects.store(block.objects, Relaxed);
                 record.bytes.store(block.bytes, Relaxed);
                 // ORDER: Release publishes the record; pairs with the Acquire in `find`.
@@ -76,6 +81,7 @@ impl<const LEN: usize> Blocks<LEN> {
         let (slot, record) = self.find(address)?;
         let block = Block {
             stack: record.stack.load(Relaxed),
+            offset: record.offset.load(Relaxed),
             objects: record.objects.load(Relaxed),
             bytes: record.bytes.load(Relaxed),
         };
@@ -125,7 +131,8 @@ mod tests {
     use super::*;
 
     fn block(number: usize) -> Block {
-        Block { stack: number as u32, objects: number as u64 * 3, bytes: number as u64 * 5 }
+        let (stack, offset) = (number as u32, number as u32 * 7);
+        Block { stack, offset, objects: number as u64 * 3, bytes: number as u64 * 5 }
     }
 
     #[test]

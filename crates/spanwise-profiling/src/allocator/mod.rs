@@ -74,8 +74,8 @@ impl<A> SamplingAllocator<A> {
     }
 }
 
-// SAFETY: each block comes from `inner` and goes back to it with the layout that it was allocated with:
-// the caller's, or for the blocks that the sampler has recorded, the caller's on whole pages.
+// SAFETY: each block comes from `inner` and goes back to it with the address and the layout that it was allocated
+// with: the caller's, or for the blocks that the sampler has recorded at an offset, those of the padded allocation.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for SamplingAllocator<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -99,11 +99,13 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for SamplingAllocator<A> {
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        let layout = match may_be_sampled(block) && sampler::end(block as usize) {
-            true => on_pages(layout),
-            false => layout,
-        };
-        // SAFETY: the caller's contract, and the layout of the allocation.
+        if may_be_sampled(block)
+            && let Some(offset) = sampler::end(block as usize)
+        {
+            // SAFETY: the sampler recorded the block at this offset, with this layout.
+            return unsafe { self.free(block, layout, offset) };
+        }
+        // SAFETY: the caller's contract.
         unsafe { self.inner.dealloc(block, layout) }
     }
 
@@ -132,13 +134,31 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         let Some(sampler) = Sampler::enter(layout.size(), self.rate.load(Relaxed)) else {
             return allocate(layout);
         };
-        let block = allocate(on_pages(layout));
-        if block.is_null() || sampler.record(block as usize, layout.size()) {
+        // The memory is padded and not aligned: the system's allocator writes every page of zeroed memory with an
+        // alignment, and the kernel none of it otherwise.
+        let start = allocate(padded(layout));
+        if start.is_null() {
+            return allocate(layout);
+        }
+        let offset = offset(start, layout);
+        // SAFETY: the padding is a page: the block of `layout` from the next page on is within the allocation.
+        let block = unsafe { start.add(offset) };
+        if sampler.record(block as usize, offset, layout.size()) {
             return block;
         }
         // SAFETY: the block is not recorded: it goes back with the layout that it was allocated with.
-        unsafe { self.inner.dealloc(block, on_pages(layout)) };
+        unsafe { self.free(block, layout, offset) };
         allocate(layout)
+    }
+
+    /// Frees a block that begins at an offset in its allocation.
+    ///
+    /// # Safety
+    /// `inner` allocated the block with [`padded`] of this layout, at this [`offset`].
+    #[cold]
+    unsafe fn free(&self, block: *mut u8, layout: Layout, offset: usize) {
+        // SAFETY: the caller's contract: this is the allocation's address with its layout.
+        unsafe { self.inner.dealloc(block.sub(offset), padded(layout)) }
     }
 
     /// Moves a block that is, or becomes, a sample.
@@ -173,8 +193,18 @@ fn may_be_sampled(block: *mut u8) -> bool {
     block as usize & (PAGE - 1) == 0 && sampler::may_be_sampled(block as usize)
 }
 
-/// The layout of a sampled block.
-fn on_pages(layout: Layout) -> Layout {
+/// The layout of a sampled block's allocation: with a page more, unless its blocks begin at a page anyway.
+fn padded(layout: Layout) -> Layout {
+    let with_page = layout.size().checked_add(PAGE).filter(|_| layout.align() < PAGE);
     // A size near `isize::MAX` does not fit; no allocator has a block of it either.
-    layout.align_to(PAGE).unwrap_or(layout)
+    let padded = with_page.map(|size| Layout::from_size_align(size, layout.align()));
+    padded.and_then(Result::ok).unwrap_or(layout)
+}
+
+/// Bytes from the start of a padded allocation to its first page; 0 without padding.
+fn offset(start: *mut u8, layout: Layout) -> usize {
+    match padded(layout).size() == layout.size() {
+        true => 0,
+        false => (start as usize).wrapping_neg() & (PAGE - 1),
+    }
 }

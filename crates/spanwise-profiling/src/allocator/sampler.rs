@@ -43,14 +43,14 @@ pub(crate) fn is_sampled(address: usize) -> bool {
     BLOCKS.contains(address)
 }
 
-/// Ends the sample of a block that is about to be freed. False if the block is none.
+/// Ends the sample of a block that is about to be freed, and returns its offset. `None` if the block is no sample.
 #[cold]
-pub(crate) fn end(address: usize) -> bool {
-    let Some(block) = BLOCKS.remove(address) else { return false };
+pub(crate) fn end(address: usize) -> Option<usize> {
+    let block = BLOCKS.remove(address)?;
     let [_, _, freed_objects, freed_bytes] = STACKS.values(block.stack);
     freed_objects.fetch_add(block.objects, Relaxed);
     freed_bytes.fetch_add(block.bytes, Relaxed);
-    true
+    Some(block.offset as usize)
 }
 
 /// Makes the next allocation of this thread draw a new countdown.
@@ -113,13 +113,13 @@ impl Sampler {
         Some(Self { rate })
     }
 
-    /// Records the stack of a block. False without a slot for it.
-    pub(crate) fn record(&self, address: usize, size: usize) -> bool {
+    /// Records the stack of a block, with its offset in its allocation, below a page. False without a slot for it.
+    pub(crate) fn record(&self, address: usize, offset: usize, size: usize) -> bool {
         let mut stack = Stack::new();
         stack.capture();
         let (objects, bytes) = random::weight(size, self.rate);
         let entry = STACKS.entry(stack.frames());
-        let block = Block { stack: entry, objects, bytes };
+        let block = Block { stack: entry, offset: offset as u32, objects, bytes };
         if !BLOCKS.insert(address, block) {
             LOST.fetch_add(1, Relaxed);
             return false;
