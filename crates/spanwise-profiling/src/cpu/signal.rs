@@ -12,7 +12,7 @@ use crate::unwind::Stack;
 use std::io;
 use std::ptr::null_mut;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize};
 use std::time::{Duration, Instant};
 
 /// Call stacks with the number of their samples.
@@ -24,11 +24,18 @@ pub(super) struct Installed(());
 
 impl Installed {
     pub(super) fn new(table: Box<Table>) -> Self {
+        let own = std::process::id();
+        let before = PROCESS.swap(own, Relaxed);
+        if before != 0 && before != own {
+            // Threads of the parent that were in the handler at the fork.
+            HANDLERS.store(0, SeqCst);
+        }
         TABLE.store(Box::into_raw(table), SeqCst);
         Self(())
     }
 
-    /// Takes the table away from the handler; `None` in a child of a process that forked in a handler.
+    /// Takes the table away from the handler; `None` if a thread does not leave the handler: one that the system has
+    /// suspended, or one of the parent at the fork of this process.
     pub(super) fn remove(self) -> Option<Box<Table>> {
         take()
     }
@@ -46,12 +53,11 @@ fn take() -> Option<Box<Table>> {
     if table.is_null() {
         return None;
     }
-    // A handler ends within microseconds. In the child of a process that forked within one, the count
-    // stays: that table is leaked.
+    // A handler ends within microseconds, unless the system suspends its thread or the whole process. In the child of a
+    // process that forked within one, the count stays. That table is leaked: the handler may go on with it later.
     let started = Instant::now();
     while HANDLERS.load(SeqCst) != 0 {
         if started.elapsed() > Duration::from_secs(1) {
-            HANDLERS.store(0, SeqCst);
             return None;
         }
         std::thread::yield_now();
@@ -221,6 +227,22 @@ fn errno() -> *mut libc::c_int {
 static TABLE: AtomicPtr<Table> = AtomicPtr::new(null_mut());
 /// Threads in the handler.
 static HANDLERS: AtomicUsize = AtomicUsize::new(0);
+/// The process that took the last profile; 0 before the first.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
 static HAS_FIND_OBJECT: AtomicBool = AtomicBool::new(false);
 static PROGRAM_START: AtomicUsize = AtomicUsize::new(0);
 static PROGRAM_END: AtomicUsize = AtomicUsize::new(0);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handler_that_is_suspended_stays_counted() {
+        let table = Installed::new(Table::boxed().unwrap());
+        HANDLERS.fetch_add(1, SeqCst);
+        assert!(table.remove().is_none());
+        // Otherwise the count would be below zero now, and hide the next handler from the thread that frees its table.
+        assert_eq!(HANDLERS.fetch_sub(1, SeqCst), 1);
+    }
+}
