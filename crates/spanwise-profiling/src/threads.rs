@@ -38,8 +38,8 @@ struct Thread {
 
 impl Thread {
     fn read(folder: &std::path::Path) -> io::Result<Self> {
-        let name = std::fs::read_to_string(folder.join("comm"))?.trim_end().to_owned();
-        let stat = std::fs::read_to_string(folder.join("stat"))?;
+        let name = text(std::fs::read(folder.join("comm"))?).trim_end().to_owned();
+        let stat = text(std::fs::read(folder.join("stat"))?);
         let (state, ticks) = state_and_ticks(&stat).ok_or(io::ErrorKind::InvalidData)?;
         // In nanoseconds, where the kernel counts them; otherwise in ticks of 10 ms.
         let exact = std::fs::read_to_string(folder.join("schedstat")).unwrap_or_default();
@@ -47,6 +47,11 @@ impl Thread {
         let nanos = exact.unwrap_or(ticks * NANOS_OF_A_TICK);
         Ok(Self { name, state: state_name(state), nanos })
     }
+}
+
+/// A name has at most 15 bytes, which may end within a letter.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Reads the third field and the sum of the 14th and 15th of `/proc/self/task/*/stat`. A name in the

@@ -19,3 +19,18 @@ fn threads_have_names_and_states() {
     send.send(()).unwrap();
     sleeping.join().unwrap().unwrap();
 }
+
+#[test]
+fn a_thread_whose_name_is_cut_within_a_letter_is_listed() {
+    let (send, receive) = std::sync::mpsc::channel::<()>();
+    // The system has 15 of its 16 bytes.
+    let sleeping = std::thread::Builder::new().name("éééééééé".to_owned());
+    let sleeping = sleeping.spawn(move || receive.recv()).unwrap();
+    let started = std::time::Instant::now();
+    while !spanwise_profiling::threads().unwrap().to_folded().contains("ééééééé") {
+        assert!(started.elapsed() < std::time::Duration::from_secs(20));
+        std::thread::yield_now();
+    }
+    send.send(()).unwrap();
+    sleeping.join().unwrap().unwrap();
+}
