@@ -16,6 +16,7 @@ use opentelemetry::{InstrumentationScope, Value};
 use spanwise_export::{DynamicBatchConfig, Exporter};
 use spanwise_transport::SinkLifecycle;
 use spanwise_wire::write::{encode_resource, truncate};
+use spanwise_worker::clock;
 #[cfg(feature = "config-file")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -39,8 +40,12 @@ pub(crate) struct Handle {
     /// The timeout of flushes and shutdowns without one of their own.
     pub(super) timeout: Duration,
     pub(super) built: Instant,
+    /// The time of the build in nanoseconds since the Unix epoch, or an earlier one that a clock which was set back showed.
+    built_unix_nanos: AtomicU64,
     /// The records that the process had allocated before.
     pub(crate) allocated_records_before: u64,
+    /// The most spans that were reported to have taken a record of a cache.
+    pub(crate) record_hits: AtomicU64,
     /// Nanoseconds between the creation and the shutdown; 0 before it.
     pub(super) ended_after: AtomicU64,
     /// The encoded resource, for the doctor's span.
@@ -83,7 +88,9 @@ impl Handle {
             shut_down: AtomicBool::new(false),
             timeout,
             built: Instant::now(),
+            built_unix_nanos: AtomicU64::new(clock::unix_nanos()),
             allocated_records_before: allocated_records().count,
+            record_hits: AtomicU64::new(0),
             ended_after: AtomicU64::new(0),
             resource: Arc::default(),
             unused_for: AtomicU64::new(0),
@@ -171,6 +178,11 @@ impl Handle {
     /// The time since the provider was built.
     pub(crate) fn age(&self) -> Duration {
         self.built.elapsed()
+    }
+
+    /// The start of cumulative metrics, which readers compare: it stays the same, unless the clock is before it.
+    pub(crate) fn start_unix_nanos(&self, now: u64) -> u64 {
+        self.built_unix_nanos.fetch_min(now, Relaxed).min(now)
     }
 
     /// The time between the creation and the shutdown, once it was shut down.

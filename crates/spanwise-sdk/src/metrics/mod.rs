@@ -26,6 +26,7 @@ use description::description;
 use point::{count, metric};
 use spanwise_metrics::{Metric, MetricData, MetricsSnapshot};
 use spanwise_worker::clock;
+use std::sync::atomic::Ordering::Relaxed;
 
 impl Spanwise {
     /// The metrics of this provider about itself: those of the table in `docs/operations/metrics.md`, cumulative since the provider was
@@ -54,11 +55,14 @@ fn sdk(core: &Core) -> [Metric; 4] {
 }
 
 /// Adds the records of spans to the objects that pools had and had not: each of the `created` spans took one.
-fn add_records(metrics: &mut [Metric], created: u64, allocated_before: u64) {
-    let allocated = allocated_records().count.saturating_sub(allocated_before).min(created);
+fn add_records(metrics: &mut [Metric], created: u64, handle: &Handle) {
+    let allocated = allocated_records().count.saturating_sub(handle.allocated_records_before);
+    let allocated = allocated.min(created);
+    // Other providers allocate records too, and this one since its spans were counted. A counter must not fall for that.
+    let hits = handle.record_hits.fetch_max(created - allocated, Relaxed).max(created - allocated);
     for metric in metrics {
         let records = match &*metric.name {
-            "spanwise_pool_hits" => created - allocated,
+            "spanwise_pool_hits" => hits,
             "spanwise_pool_misses" => allocated,
             _ => continue,
         };
@@ -74,14 +78,13 @@ fn add_records(metrics: &mut [Metric], created: u64, allocated_before: u64) {
 /// Reads all metrics at once.
 fn collect(handle: &Handle) -> MetricsSnapshot {
     let now = clock::unix_nanos();
-    let age = u64::try_from(handle.age().as_nanos()).unwrap_or(u64::MAX);
-    let mut snapshot = MetricsSnapshot::new(now.saturating_sub(age), now);
+    let mut snapshot = MetricsSnapshot::new(handle.start_unix_nanos(now), now);
     let core = &*handle.core;
     let account = core.ledger.snapshot();
     let waiting = core.queue.waiting_spans() as u64;
     let spans = spans::metrics(&account, (waiting, core.records_all));
     let mut export = core.queue.metrics(&account);
-    add_records(&mut export, account.created, handle.allocated_records_before);
+    add_records(&mut export, account.created, handle);
     let all = sdk(core).into_iter().chain(spans).chain(export);
     for metric in all {
         // The names are constants, each once: a test collects them all.

@@ -3,6 +3,7 @@
 
 mod components;
 mod conventions;
+mod never_falls;
 mod points;
 #[path = "../support/mod.rs"]
 mod support;
