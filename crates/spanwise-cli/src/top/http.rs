@@ -194,7 +194,7 @@ fn is_timeout(error: &io::Error) -> bool {
 
 /// The time for a request, from the connection to the last byte.
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
-/// The most bytes of an answer; that of a process has at most 64 KiB.
+/// The most bytes of an answer; that of a process has up to 80 KiB with recent traces.
 const MAX_RESPONSE: usize = 1 << 20;
 /// Letters of a status line in an error.
 const MAX_STATUS: usize = 60;
