@@ -9,10 +9,10 @@ use crate::request::Request;
 use crate::response::{JSON, Response};
 use crate::route::{Route, Runs};
 use crate::routes::metrics::ended;
-use named::Named;
+use named::{histogram, sum};
 use spanwise_metrics::MetricsSnapshot;
 use spanwise_sdk::sampling::SamplingRate;
-use spanwise_sdk::{Counter, LiveDestination, LiveDiagnostic, LiveSnapshot, LiveView, Snapshot};
+use spanwise_sdk::{LiveDestination, LiveDiagnostic, LiveSnapshot, LiveView, Snapshot};
 
 pub(super) const ROUTES: &[Route] =
     &[Route { path: "/debug/spanwise.json", runs: Runs::Inline, is_page: false, answer: data }];
@@ -25,7 +25,6 @@ fn data(view: &LiveView, _request: &Request) -> Response {
 
 /// The document. Fields may be added; `schema` changes when one changes its meaning.
 fn document(live: &LiveSnapshot, metrics: &MetricsSnapshot) -> String {
-    let named = Named::new(metrics);
     let mut json = Json::new();
     json.object(|json| {
         json.key("schema").integer(SCHEMA);
@@ -40,33 +39,18 @@ fn document(live: &LiveSnapshot, metrics: &MetricsSnapshot) -> String {
                 json.key(counter.name()).integer(count);
             }
         });
-        json.key("queue").object(|json| {
-            json.key("used_bytes").number(named.sum("spanwise_queue_usage"));
-            json.key("limit_bytes").number(named.sum("spanwise_queue_limit"));
-            json.key("spans").number(named.sum("otel_sdk_processor_span_queue_size"));
-            json.key("capacity_spans").number(named.sum("otel_sdk_processor_span_queue_capacity"));
-        });
+        json.key("queue").object(|json| numbers(json, metrics, &QUEUE));
         json.key("budget").object(|json| {
             json.key("limit_bytes").integer(live.budget.limit_bytes as u64);
             json.key("used_bytes").integer(live.budget.used_bytes as u64);
             json.key("peak_bytes").integer(live.budget.peak_bytes as u64);
         });
-        json.key("cpu").object(|json| {
-            json.key("sdk_percent").number(named.sum("otel_sdk_cpu_usage_percent"));
-            json.key("exporter_percent").number(named.sum("otel_exporter_cpu_usage_percent"));
-        });
-        json.key("exporter").object(|json| {
-            for (key, name) in EXPORTER {
-                json.key(key).number(named.sum(name));
-            }
-            let requests = named.sum("spanwise_exporter_requests");
-            let counted = live.ledger.counter(Counter::Requests);
-            json.key("requests").number(requests.unwrap_or(counted as f64));
-        });
+        json.key("cpu").object(|json| numbers(json, metrics, &CPU));
+        json.key("exporter").object(|json| numbers(json, metrics, &EXPORTER));
         json.key("durations").object(|json| {
             for (key, name) in DURATIONS {
                 json.key(key);
-                histograms::write(json, named.histogram(name).as_ref());
+                histograms::write(json, histogram(metrics, name));
             }
         });
         json.key("sampler").object(|json| {
@@ -84,6 +68,12 @@ fn document(live: &LiveSnapshot, metrics: &MetricsSnapshot) -> String {
         });
     });
     json.finish()
+}
+
+fn numbers(json: &mut Json, metrics: &MetricsSnapshot, fields: &[(&str, &str)]) {
+    for (key, name) in fields {
+        json.key(key).number(sum(metrics, name));
+    }
 }
 
 fn account(json: &mut Json, ledger: &Snapshot) {
@@ -136,10 +126,25 @@ const SCHEMA: u64 = 1;
 /// Keys of the sampler: a page shows the busiest.
 const MAX_KEYS: usize = 64;
 
-/// Fields of `exporter` and the metrics they have the sums of.
-const EXPORTER: [(&str, &str); 5] = [
+/// Fields of `queue`, each with the metric of which it has the sum.
+const QUEUE: [(&str, &str); 4] = [
+    ("used_bytes", "spanwise_queue_usage_bytes"),
+    ("limit_bytes", "spanwise_queue_limit_bytes"),
+    ("spans", "otel.sdk.processor.span.queue.size"),
+    ("capacity_spans", "otel.sdk.processor.span.queue.capacity"),
+];
+
+/// Fields of `cpu`.
+const CPU: [(&str, &str); 2] = [
+    ("sdk_percent", "otel_sdk_cpu_usage_percent"),
+    ("exporter_percent", "otel_exporter_cpu_usage_percent"),
+];
+
+/// Fields of `exporter`.
+const EXPORTER: [(&str, &str); 6] = [
     ("connections", "spanwise_exporter_connections"),
-    ("inflight_spans", "otel_sdk_exporter_span_inflight"),
+    ("inflight_spans", "otel.sdk.exporter.span.inflight"),
+    ("requests", "spanwise_exporter_requests"),
     ("retries", "spanwise_exporter_retries"),
     ("uncompressed_bytes", "spanwise_exporter_uncompressed_bytes"),
     ("compressed_bytes", "spanwise_exporter_compressed_bytes"),
@@ -147,8 +152,28 @@ const EXPORTER: [(&str, &str); 5] = [
 
 /// Fields of `durations` and their histograms.
 const DURATIONS: [(&str, &str); 4] = [
-    ("export", "otel_export_duration"),
-    ("batch_processing", "otel_batch_processing_duration"),
-    ("span_creation", "otel_span_creation_duration"),
-    ("stall", "otel_sdk_stall_duration"),
+    ("export", "otel_export_duration_seconds"),
+    ("batch_processing", "otel_batch_processing_duration_seconds"),
+    ("span_creation", "otel_span_creation_duration_seconds"),
+    ("stall", "otel_sdk_stall_duration_seconds"),
 ];
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+    use super::*;
+    use spanwise_sdk::Spanwise;
+
+    /// A metric that has another name would be null on the page, for ever.
+    #[test]
+    fn the_provider_has_each_metric_of_the_document() {
+        let builder = Spanwise::builder().with_environment(|_| None);
+        let metrics = builder.build().unwrap().metrics();
+        for (field, name) in [&QUEUE[..], &CPU, &EXPORTER, &DURATIONS].concat() {
+            assert!(metrics.get(name).is_some(), "{field}: {name}");
+        }
+        for (field, name) in DURATIONS {
+            assert!(histogram(&metrics, name).is_some(), "{field}: {name}");
+        }
+    }
+}

@@ -1,49 +1,23 @@
-//! [`Named`]: metrics by the names of `docs/operations/metrics.md`.
+//! Values of metrics by the provider's names of them, which `docs/operations/metrics.md` has as Prometheus stores them.
 
 use spanwise_metrics::{HistogramPoint, MetricData, MetricsSnapshot};
-use std::collections::HashMap;
 
-/// Metrics by their names without suffixes: the same for the OpenTelemetry and the Prometheus form of a name.
-pub(super) struct Named<'m> {
-    by_name: HashMap<String, &'m MetricData>,
+/// The sum of the points; `None` if there is none, such as the capacity of a queue without a limit in spans.
+pub(super) fn sum(metrics: &MetricsSnapshot, name: &str) -> Option<f64> {
+    let points = metrics.get(name)?.data.numbers()?;
+    (!points.is_empty()).then(|| points.iter().map(|point| point.value.as_f64()).sum())
 }
 
-impl<'m> Named<'m> {
-    pub(super) fn new(snapshot: &'m MetricsSnapshot) -> Self {
-        let metrics = snapshot.metrics().iter();
-        Self { by_name: metrics.map(|metric| (base(&metric.name), &metric.data)).collect() }
-    }
-
-    /// The sum of the points; `None` if the provider does not have the metric.
-    pub(super) fn sum(&self, name: &str) -> Option<f64> {
-        let points = self.by_name.get(&base(name))?.numbers()?;
-        (!points.is_empty()).then(|| points.iter().map(|point| point.value.as_f64()).sum())
-    }
-
-    /// The histogram of all points that have the bounds of the first.
-    pub(super) fn histogram(&self, name: &str) -> Option<HistogramPoint> {
-        let MetricData::Histogram(points) = self.by_name.get(&base(name))? else { return None };
-        let first = points.first()?;
-        let (mut counts, mut sum) = (vec![0_u64; first.bucket_counts().len()], 0.0);
-        for point in points.iter().filter(|point| point.bounds() == first.bounds()) {
-            let both = counts.iter_mut().zip(point.bucket_counts());
-            both.for_each(|(all, more)| *all = all.saturating_add(*more));
-            sum += point.sum();
-        }
-        Some(HistogramPoint::new(first.bounds().to_vec(), counts, sum))
+/// The point of a histogram without attributes.
+pub(super) fn histogram<'m>(
+    metrics: &'m MetricsSnapshot,
+    name: &str,
+) -> Option<&'m HistogramPoint> {
+    match &metrics.get(name)?.data {
+        MetricData::Histogram(points) => points.first(),
+        _ => None,
     }
 }
-
-/// A name as Prometheus writes it, without the suffixes of its unit and its kind.
-fn base(name: &str) -> String {
-    let mut base = name.replace(['.', '-'], "_");
-    while let Some(shorter) = SUFFIXES.iter().find_map(|suffix| base.strip_suffix(suffix)) {
-        base.truncate(shorter.len());
-    }
-    base
-}
-
-const SUFFIXES: [&str; 3] = ["_total", "_bytes", "_seconds"];
 
 #[cfg(test)]
 mod tests {
@@ -52,27 +26,21 @@ mod tests {
     use spanwise_metrics::{Attribute, Metric, NumberPoint};
 
     #[test]
-    fn both_forms_of_a_name_are_found_and_points_are_added_up() {
-        let mut snapshot = MetricsSnapshot::new(0, 1);
+    fn points_are_added_up_and_an_absent_value_is_none() {
+        let mut metrics = MetricsSnapshot::new(0, 1);
         let point = |value: u64, name| {
             NumberPoint::new(value).with_attributes([Attribute::new("name", name)])
         };
-        let points = vec![point(3, "a"), point(4, "b")];
-        snapshot
-            .push(Metric::new("spanwise.queue.usage", "By", MetricData::Gauge(points)))
-            .unwrap();
-        let points = ["a", "b"].map(|name| {
-            HistogramPoint::new(vec![1.0], vec![1, 2], 3.0)
-                .with_attributes([Attribute::new("name", name)])
-        });
-        let points = MetricData::Histogram(points.to_vec());
-        snapshot.push(Metric::new("otel_export_duration_seconds", "s", points)).unwrap();
-        let named = Named::new(&snapshot);
-        assert_eq!(named.sum("spanwise_queue_usage_bytes"), Some(7.0));
-        assert_eq!(named.sum("spanwise_queue_limit_bytes"), None);
-        assert_eq!(named.sum("otel_export_duration"), None);
-        let histogram = named.histogram("otel_export_duration").unwrap();
-        assert_eq!((histogram.bucket_counts(), histogram.sum()), (&[2, 4][..], 6.0));
-        assert!(named.histogram("spanwise_queue_usage").is_none());
+        let points = MetricData::Gauge(vec![point(3, "a"), point(4, "b")]);
+        metrics.push(Metric::new("two", "By", points)).unwrap();
+        metrics.push(Metric::new("none", "By", MetricData::Gauge(Vec::new()))).unwrap();
+        let points = vec![HistogramPoint::new(vec![1.0], vec![1, 2], 3.0)];
+        metrics.push(Metric::new("durations", "s", MetricData::Histogram(points))).unwrap();
+        assert_eq!(sum(&metrics, "two"), Some(7.0));
+        for name in ["none", "durations", "another"] {
+            assert_eq!(sum(&metrics, name), None, "{name}");
+        }
+        assert_eq!(histogram(&metrics, "durations").unwrap().sum(), 3.0);
+        assert!(histogram(&metrics, "two").is_none());
     }
 }
