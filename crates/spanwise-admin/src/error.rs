@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 #[non_exhaustive]
 pub enum AdminError {
     /// A setting has a value that is not accepted.
-    #[error("`{setting}` is {value:?}: accepted is {accepted}")]
+    #[error("{setting}=`{value}`: accepted is {accepted}")]
     Setting {
         /// The builder's method.
         setting: &'static str,

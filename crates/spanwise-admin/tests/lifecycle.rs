@@ -25,7 +25,7 @@ fn a_name_with_a_port_or_too_many_names_are_errors() {
     let error = builder().with_allowed_host("admin.example:80").build(&spanwise).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`with_allowed_host` is \"admin.example:80\": accepted is up to 16 host names without a port"
+        "with_allowed_host=`admin.example:80`: accepted is up to 16 host names without a port"
     );
     let many =
         (0..17).fold(builder(), |builder, number| builder.with_allowed_host(format!("h{number}")));
