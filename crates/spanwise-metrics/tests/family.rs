@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Barrier;
@@ -14,29 +12,11 @@ use spanwise_metrics::{
     Attribute, ExponentialHistogramRecorder, HistogramFamilyRecorder, HistogramRecorder,
     MetricData, ObservedSpan, OwnedValue, RecorderError, SeriesRecorder, SpanId, TraceId,
 };
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: all calls are passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's contract is the system allocator's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's contract is the system allocator's.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+use spanwise_testkit::CountingAllocator;
+use spanwise_testkit::allocator::allocations_on_this_thread;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// A family of keys that are numbers.
 struct Family {
@@ -122,11 +102,7 @@ fn keys_beyond_the_limit_share_a_histogram() {
 #[test]
 fn a_known_key_allocates_nothing_and_a_full_family_neither() {
     let family = Family::new(2);
-    let record = |key| {
-        let before = ALLOCATIONS.get();
-        family.series(key).record(3);
-        ALLOCATIONS.get() - before
-    };
+    let record = |key| allocations_on_this_thread(|| family.series(key).record(3)).allocations;
     assert!(record(1) > 0);
     assert!(record(2) > 0);
     assert_eq!([1, 2, 3, 4].map(record), [0; 4]);

@@ -1,8 +1,6 @@
 //! Recorders that many threads share, against plain sums, and without allocation.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
@@ -11,29 +9,11 @@ use spanwise_metrics::{
     CounterRecorder, Exemplar, ExponentialHistogramRecorder, HistogramRecorder, ObservedSpan,
     RecorderError, SpanId, TraceId, UpDownCounterRecorder,
 };
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: all calls are passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's contract is the system allocator's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's contract is the system allocator's.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+use spanwise_testkit::CountingAllocator;
+use spanwise_testkit::allocator::allocations_on_this_thread;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 #[test]
 fn a_record_allocates_nothing_also_the_first_of_a_thread() {
@@ -41,12 +21,13 @@ fn a_record_allocates_nothing_also_the_first_of_a_thread() {
     let explicit = HistogramRecorder::builder().build().unwrap();
     let exponential = ExponentialHistogramRecorder::builder().build().unwrap();
     let record = || {
-        let before = ALLOCATIONS.get();
-        counter.add(1);
-        level.add(-1);
-        explicit.record(7);
-        exponential.record(7);
-        ALLOCATIONS.get() - before
+        let record = || {
+            counter.add(1);
+            level.add(-1);
+            explicit.record(7);
+            exponential.record(7);
+        };
+        allocations_on_this_thread(record).allocations
     };
     thread::scope(|scope| {
         for _ in 0..3 {
