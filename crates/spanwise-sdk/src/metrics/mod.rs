@@ -1,7 +1,6 @@
 //! [`Spanwise::metrics`]: the metrics of a provider about itself.
 
 mod creation;
-mod description;
 mod descriptions;
 mod histograms;
 mod key_values;
@@ -22,7 +21,6 @@ use crate::core::Core;
 use crate::lifecycle::Handle;
 use crate::provider::Spanwise;
 use crate::record::allocated_records;
-use description::description;
 use point::{count, metric};
 use spanwise_metrics::{Metric, MetricData, MetricsSnapshot};
 use spanwise_worker::clock;
@@ -88,8 +86,7 @@ fn collect(handle: &Handle) -> MetricsSnapshot {
     let all = sdk(core).into_iter().chain(spans).chain(export);
     for metric in all {
         // The names are constants, each once: a test collects them all.
-        let description = description(&metric.name);
-        let _added = snapshot.push(metric.with_description(description));
+        let _added = snapshot.push(metric);
     }
     for metric in handle.core.span_metrics.iter().flat_map(|it| it.metrics()) {
         let _added = snapshot.push(metric);
