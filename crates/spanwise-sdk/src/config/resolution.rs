@@ -177,6 +177,9 @@ impl SpanwiseBuilder {
             ClockMode::Monotonic => "monotonic".to_owned(),
             _ => "auto".to_owned(),
         });
+        // `spanwise::init` starts the endpoint, and reports an address that cannot be used.
+        let address = environment.parsed(&settings::ADMIN_ADDRESS, "", |it| Some(it.to_owned()));
+        environment.effective(&settings::ADMIN_ADDRESS, || address.unwrap_or("none".to_owned()));
         let (transport, source) = self.transport(environment, &health)?;
         environment.effective(&settings::ENDPOINT, || transport.destination());
         self.record_destinations(environment);

@@ -340,3 +340,15 @@ fn an_explanation_of_any_environment_agrees_with_its_build() {
     }
     assert!((30..110).contains(&built), "{built} environments of 120 are accepted");
 }
+
+#[test]
+fn the_address_of_the_admin_endpoint_is_explained() {
+    let row = |address| {
+        let explanation = explained(&with(&[("SPANWISE_ADMIN_ADDRESS", address)]));
+        let row = explanation.get("SPANWISE_ADMIN_ADDRESS").unwrap();
+        (row.value.clone(), row.origin.clone())
+    };
+    let variable = Origin::Variable { name: "SPANWISE_ADMIN_ADDRESS" };
+    assert_eq!(row("127.0.0.1:9464"), ("127.0.0.1:9464".to_owned(), variable));
+    assert_eq!(row(""), ("none".to_owned(), Origin::Default));
+}
