@@ -32,32 +32,38 @@ use crate::{BuildError, Guard, Spanwise};
 /// are sent cannot be used. A `main` that returns the error prints the setting, its value and what is
 /// accepted.
 pub fn init() -> Result<Guard, BuildError> {
-    let guard = Spanwise::builder().init()?;
-    #[cfg(feature = "admin")]
-    let guard = with_admin_endpoint(guard);
-    Ok(guard)
+    Ok(with_admin_endpoint(Spanwise::builder().init()?))
 }
 
-/// Starts the endpoint that the variable asks for.
-#[cfg(feature = "admin")]
+/// Starts the endpoint that the variable asks for, or reports that the program has none.
 fn with_admin_endpoint(mut guard: Guard) -> Guard {
     let address = std::env::var(ADMIN_ADDRESS).unwrap_or_default();
     let address = address.trim();
     if !address.is_empty() {
         spanwise_sdk::__private::attach(&mut guard, |spanwise| {
-            let endpoint = crate::admin::AdminEndpoint::builder().with_address(address);
-            endpoint.build(spanwise).map_err(|error| crate::Diagnostic::SettingIgnored {
+            endpoint(spanwise, address).map_err(|accepted| crate::Diagnostic::SettingIgnored {
                 setting: ADMIN_ADDRESS.to_owned(),
                 value: spanwise_worker::sanitize(address, spanwise_worker::MAX_LINE_BYTES),
-                accepted: match error {
-                    crate::admin::AdminError::Setting { accepted, .. } => accepted.to_owned(),
-                    error => format!("an address that can be bound: {error}"),
-                },
+                accepted,
             })
         });
     }
     guard
 }
 
+/// The endpoint, or what is accepted instead of `address`.
 #[cfg(feature = "admin")]
+fn endpoint(spanwise: &Spanwise, address: &str) -> Result<crate::admin::AdminEndpoint, String> {
+    let endpoint = crate::admin::AdminEndpoint::builder().with_address(address);
+    endpoint.build(spanwise).map_err(|error| match error {
+        crate::admin::AdminError::Setting { accepted, .. } => accepted.to_owned(),
+        error => format!("an address that can be bound: {error}"),
+    })
+}
+
+#[cfg(not(feature = "admin"))]
+fn endpoint(_spanwise: &Spanwise, _address: &str) -> Result<(), String> {
+    Err("no value, unless the program has the feature `admin` of `spanwise`".to_owned())
+}
+
 const ADMIN_ADDRESS: &str = "SPANWISE_ADMIN_ADDRESS";
