@@ -1,6 +1,5 @@
 //! The metrics of an exporter in the model of `spanwise-metrics`.
 
-use super::descriptions::describe;
 use super::{Component, EndpointMetrics, ExportMetrics, OperationResult};
 use crate::queue::SpanQueue;
 use spanwise_ledger::{DropReason, Snapshot};
@@ -51,7 +50,6 @@ impl ExportMetrics {
             counter("spanwise_exporter_uncompressed_bytes", "By", load(&shared.uncompressed_bytes)),
             counter("spanwise_exporter_compressed_bytes", "By", load(&shared.compressed_bytes)),
         ]);
-        describe(&mut metrics);
         metrics
     }
 

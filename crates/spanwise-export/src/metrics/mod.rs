@@ -2,7 +2,6 @@
 
 mod collect;
 mod component;
-mod descriptions;
 mod endpoint;
 mod operation;
 mod operations;

@@ -2,6 +2,7 @@
 
 mod creation;
 mod descriptions;
+mod description;
 mod histograms;
 mod key_values;
 mod meter;

@@ -1,11 +1,10 @@
 //! Short constructors of points.
 
-use super::descriptions::description;
 use spanwise_metrics::{Attribute, Metric, MetricData, Number, NumberPoint};
 
 /// A metric of this name.
 pub(super) fn metric(name: &'static str, unit: &'static str, data: MetricData) -> Metric {
-    Metric::new(name, unit, data).with_description(description(name))
+    Metric::new(name, unit, data)
 }
 
 /// A point without attributes.
