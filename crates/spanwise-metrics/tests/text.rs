@@ -122,7 +122,7 @@ fn a_snapshot_without_points_is_an_empty_exposition() {
 }
 
 #[test]
-fn the_second_of_two_colliding_metrics_or_points_is_left_out() {
+fn the_second_of_two_colliding_metrics_is_left_out_and_colliding_points_are_added_up() {
     let gauge = |name: &'static str, value: u64| {
         Metric::new(name, "", MetricData::Gauge(vec![NumberPoint::new(value)]))
     };
@@ -144,7 +144,52 @@ fn the_second_of_two_colliding_metrics_or_points_is_left_out() {
         let encoder = TextEncoder::new(format).with_resource(&[Attribute::new("k", "v")]);
         let families = parse(&encoder.encode(&all), format == TextFormat::OpenMetrics);
         let values: Vec<f64> = families.iter().map(|family| family.samples[0].value).collect();
-        assert_eq!(values, [1.0, 1.0, 1.0, 5.0], "{format:?}");
+        assert_eq!(values, [1.0, 1.0, 1.0, 11.0], "{format:?}");
+    }
+}
+
+#[test]
+fn values_of_other_types_with_the_same_text_are_one_series() {
+    let attributes = || {
+        [Attribute::new("status", 200), Attribute::new("status", "200")]
+            .map(|attribute| vec![attribute])
+    };
+    let [one, other] = attributes();
+    let explicit = vec![
+        HistogramPoint::new(vec![1.0, 2.0], [1, 2, 3], 10.0)
+            .with_attributes(one)
+            .with_exemplars([exemplar(0.5)]),
+        HistogramPoint::new(vec![2.0, 4.0], [10, 20, 30], 100.0)
+            .with_attributes(other)
+            .with_exemplars([exemplar(9.0)]),
+    ];
+    let exponential = attributes().map(|attributes| {
+        let buckets = ExponentialBuckets::new(6, [4]);
+        ExponentialHistogramPoint::new(0, buckets, 5.0)
+            .with_zeros(1, 0.0)
+            .with_attributes(attributes)
+    });
+    let all = snapshot([
+        Metric::new("h", "", MetricData::Histogram(explicit)),
+        Metric::new("e", "", MetricData::ExponentialHistogram(exponential.into())),
+    ]);
+    for format in FORMATS {
+        let text = TextEncoder::new(format).encode(&all);
+        parse(&text, format == TextFormat::OpenMetrics);
+        let text = text.replace(".0\"", "\"");
+        for line in [
+            "h_bucket{status=\"200\",le=\"1\"} 1",
+            "h_bucket{status=\"200\",le=\"2\"} 13",
+            "h_bucket{status=\"200\",le=\"4\"} 33",
+            "h_bucket{status=\"200\",le=\"+Inf\"} 66",
+            "h_sum{status=\"200\"} 110\n",
+            "h_count{status=\"200\"} 66\n",
+            "e_bucket{status=\"200\",le=\"64\"} 2\n",
+            "e_bucket{status=\"200\",le=\"128\"} 10\n",
+            "e_count{status=\"200\"} 10\n",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
     }
 }
 

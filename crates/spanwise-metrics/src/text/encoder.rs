@@ -14,7 +14,8 @@ use crate::model::{Metric, MetricData, MetricsSnapshot};
 ///
 /// Names follow the specification's page *Prometheus and OpenMetrics Compatibility*: `otel.sdk.span.started` becomes
 /// `otel_sdk_span_started_total`, and a unit ends the name (`_seconds`, `_bytes`, `_ratio`) unless the name has it. A metric whose
-/// samples would have the names of another one's is left out, and so is a point whose labels equal those of another one.
+/// samples would have the names of another one's is left out. Points with the same labels, as `200` and `"200"` have, are added up; of a
+/// gauge, the first is written.
 ///
 /// ```
 /// use spanwise_metrics::{Metric, MetricData, MetricsSnapshot, NumberPoint, TextEncoder, TextFormat};

@@ -1,11 +1,12 @@
 //! The samples of one metric.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 
 use super::buckets::explicit;
 use super::exemplar::{largest, put_exemplar};
 use super::format::TextFormat;
-use super::labels::{labels, put_label};
+use super::labels::put_label;
+use super::merge::{firsts, histograms, sums};
 use super::name::{FamilyName, TOTAL};
 use super::number::{put_bound, put_escaped, put_number, put_time};
 use crate::model::{Exemplar, HistogramPoint, Metric, MetricData, Number};
@@ -22,35 +23,37 @@ pub(super) struct Family<'a> {
 }
 
 impl Family<'_> {
-    /// Appends the metadata and all samples. Points whose labels equal those of an earlier one are left out.
+    /// Appends the metadata and all samples. Points with the same labels are added up; of a gauge, the first is written.
     pub(super) fn put(mut self, metric: &Metric) {
         self.put_metadata(metric);
-        let mut seen = HashSet::new();
         match &metric.data {
             MetricData::Counter(points) => {
-                for point in points {
-                    let text = labels(&point.attributes, RESERVED);
-                    if seen.insert(text.clone()) {
-                        let exemplar = largest(&point.exemplars, f64::NEG_INFINITY, f64::INFINITY);
-                        self.put_sample(TOTAL, &text, point.value, exemplar);
-                        self.put_created(&text);
-                    }
+                for point in sums(points, RESERVED) {
+                    let exemplar = largest(&point.exemplars, f64::NEG_INFINITY, f64::INFINITY);
+                    self.put_sample(TOTAL, &point.labels, point.value, exemplar);
+                    self.put_created(&point.labels);
                 }
             }
-            MetricData::UpDownCounter(points) | MetricData::Gauge(points) => {
-                for point in points {
-                    let text = labels(&point.attributes, RESERVED);
-                    if seen.insert(text.clone()) {
-                        self.put_sample("", &text, point.value, None);
-                    }
+            MetricData::UpDownCounter(points) => {
+                for point in sums(points, RESERVED) {
+                    self.put_sample("", &point.labels, point.value, None);
                 }
             }
-            MetricData::Histogram(points) => {
-                points.iter().for_each(|point| self.put_histogram(point, &mut seen));
+            MetricData::Gauge(points) => {
+                for (labels, value) in firsts(points, RESERVED) {
+                    self.put_sample("", &labels, value, None);
+                }
             }
+            MetricData::Histogram(points) => self.put_histograms(points.iter().map(Cow::Borrowed)),
             MetricData::ExponentialHistogram(points) => {
-                points.iter().for_each(|point| self.put_histogram(&explicit(point), &mut seen));
+                self.put_histograms(points.iter().map(|point| Cow::Owned(explicit(point))));
             }
+        }
+    }
+
+    fn put_histograms<'p>(&mut self, points: impl Iterator<Item = Cow<'p, HistogramPoint>>) {
+        for (labels, point) in histograms(points, RESERVED) {
+            self.put_histogram(&point, &labels);
         }
     }
 
@@ -81,16 +84,12 @@ impl Family<'_> {
         }
     }
 
-    fn put_histogram(&mut self, point: &HistogramPoint, seen: &mut HashSet<String>) {
-        let text = labels(point.attributes(), RESERVED);
-        if !seen.insert(text.clone()) {
-            return;
-        }
+    fn put_histogram(&mut self, point: &HistogramPoint, labels: &str) {
         let (mut count, mut above) = (0_u64, f64::NEG_INFINITY);
         let bounds = point.bounds().iter().copied().chain([f64::INFINITY]);
         for (bound, in_bucket) in bounds.zip(point.bucket_counts()) {
             count = count.saturating_add(*in_bucket);
-            let mut with_bound = text.clone();
+            let mut with_bound = labels.to_owned();
             let mut value = String::new();
             put_bound(&mut value, bound, self.format);
             put_label(&mut with_bound, "le", &value);
@@ -101,12 +100,12 @@ impl Family<'_> {
         // A sum of values below 0 may fall; then OpenMetrics permits neither it nor the count.
         let may_fall = point.bounds().first().is_some_and(|first| *first < 0.0);
         if !may_fall {
-            self.put_sample("_sum", &text, point.sum().into(), None);
+            self.put_sample("_sum", labels, point.sum().into(), None);
         }
         if !may_fall || self.format == TextFormat::Prometheus {
-            self.put_sample("_count", &text, count.into(), None);
+            self.put_sample("_count", labels, count.into(), None);
         }
-        self.put_created(&text);
+        self.put_created(labels);
     }
 
     fn put_created(&mut self, labels: &str) {

@@ -6,6 +6,7 @@ mod exemplar;
 mod family;
 mod format;
 mod labels;
+mod merge;
 mod name;
 mod number;
 mod sanitize;
