@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU64, fence};
 
 use crate::account::Account;
 use crate::counter_slot;
@@ -116,16 +116,16 @@ impl Ledger {
     /// the sampler sampled.
     ///
     /// # Cost
-    /// As [`started`](Ledger::started), and once more for a root and for a span below a remote parent.
+    /// Twice that of [`started`](Ledger::started).
     pub fn dropped_at_start_from(&self, origin: ParentOrigin, reason: DropReason) {
         let Some(start) = Start::dropped(reason) else {
             self.started_from(origin);
             return self.dropped(reason, 1);
         };
+        counter_slot::increment(&self.account, Start::origin_of_dropped(origin));
+        // ORDER: a snapshot that reads the outcome below reads the start above; pairs with the fence in `sums`.
+        fence(Release);
         counter_slot::increment(&self.account, start);
-        if let Some(start) = Start::origin_of_dropped(origin) {
-            counter_slot::increment(&self.account, start);
-        }
     }
 
     /// Counts `spans` spans that the receiver acknowledged.
@@ -177,9 +177,9 @@ impl Ledger {
         });
         let sums = self.account.starts.sums();
         let mut started = sums.started();
-        // Each of these counters is read once, and counts on both sides of the invariant.
+        // Of a span that is dropped at its start meanwhile, the start may be read without the outcome.
+        started = started.wrapping_add(sums.dropped_starts());
         for (reason, spans) in sums.dropped() {
-            started = started.wrapping_add(spans);
             if let Some(dropped) = dropped.get_mut(reason as usize) {
                 *dropped = dropped.wrapping_add(spans);
             }

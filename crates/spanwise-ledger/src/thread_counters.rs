@@ -1,8 +1,8 @@
 //! Per-thread counters of spans at their start: started, sampled out, or dropped at once, by origin. One thread
 //! writes each counter, so that an increment is a load and a store instead of a locked instruction.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU64, fence};
 
 use crate::DropReason;
 use crate::starts::{ParentOrigin, SamplingResult, Starts};
@@ -56,15 +56,10 @@ impl Start {
         Some(Self(Self::DROPPED + index as u8))
     }
 
-    /// The origin of a span that was dropped at its start, besides its reason. Those with a local parent are
-    /// the rest: there is no counter left in the line.
-    pub(crate) fn origin_of_dropped(origin: ParentOrigin) -> Option<Self> {
-        let first = Self::DROPPED + DROPPED_AT_START.len() as u8;
-        match origin {
-            ParentOrigin::None => Some(Self(first)),
-            ParentOrigin::Local => None,
-            ParentOrigin::Remote => Some(Self(first + 1)),
-        }
+    /// The origin of a span that was dropped at its start, besides its reason.
+    #[inline(always)]
+    pub(crate) fn origin_of_dropped(origin: ParentOrigin) -> Self {
+        Self(Self::DROPPED + DROPPED_AT_START.len() as u8 + origin as u8)
     }
 }
 
@@ -96,22 +91,22 @@ impl StartSums {
         })
     }
 
+    /// All spans that were dropped at their start: at least as many as there are by reason.
+    pub(crate) fn dropped_starts(&self) -> u64 {
+        self.sum(Start::origin_of_dropped)
+    }
+
     /// Spans by the origin of their parent and the sampler's result. Those that were dropped at their start had
     /// been sampled.
     pub(crate) fn starts(&self) -> Starts {
         let mut starts = Starts::default();
-        let mut dropped = self.dropped().fold(0, |sum: u64, (_, spans)| sum.wrapping_add(spans));
         for origin in ParentOrigin::ALL {
             starts.add(origin, SamplingResult::RecordAndSample, self.get(Start::sampled(origin)));
             starts.add(origin, SamplingResult::RecordOnly, self.get(Start::recorded_only(origin)));
             starts.add(origin, SamplingResult::Drop, self.get(Start::sampled_out(origin)));
-            if let Some(start) = Start::origin_of_dropped(origin) {
-                let spans = self.get(start).min(dropped);
-                dropped -= spans;
-                starts.add(origin, SamplingResult::RecordAndSample, spans);
-            }
+            let dropped = self.get(Start::origin_of_dropped(origin));
+            starts.add(origin, SamplingResult::RecordAndSample, dropped);
         }
-        starts.add(ParentOrigin::Local, SamplingResult::RecordAndSample, dropped);
         starts
     }
 }
@@ -144,12 +139,25 @@ impl ThreadCounters {
 
     pub(crate) fn sums(&self) -> StartSums {
         let mut sums = StartSums::default();
+        let reasons = DROPPED_AT_START.into_iter().filter_map(Start::dropped);
+        let reasons = reasons.fold(0_u32, |bits, start| bits | 1 << start.0);
+        self.add_to(&mut sums, reasons);
+        // ORDER: outcomes before starts: a span whose reason is read has a start that is read below; pairs with the fence in
+        // `Ledger::dropped_at_start_from`.
+        fence(Acquire);
+        self.add_to(&mut sums, !reasons);
+        sums
+    }
+
+    /// Adds the counters whose bits are set.
+    fn add_to(&self, sums: &mut StartSums, counters: u32) {
         for line in self.owned.iter().chain([&self.shared]) {
-            for (sum, counter) in sums.0.iter_mut().zip(&line.0) {
-                *sum = sum.wrapping_add(counter.load(Relaxed));
+            for (index, (sum, counter)) in sums.0.iter_mut().zip(&line.0).enumerate() {
+                if counters & 1 << index != 0 {
+                    *sum = sum.wrapping_add(counter.load(Relaxed));
+                }
             }
         }
-        sums
     }
 
     /// The number of lines without an owner.
@@ -186,7 +194,7 @@ impl CounterLine {
 /// The reasons for which many spans may be dropped at their start.
 const DROPPED_AT_START: [DropReason; 3] =
     [DropReason::QueueBytes, DropReason::QueueFull, DropReason::Shed];
-/// The counters that fit a line; 14 are in use.
+/// The counters that fit a line; 15 are in use.
 const COUNTERS: usize = 16;
 /// One bit of `free` each.
 const OWNED: usize = u64::BITS as usize;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, mpsc};
 use std::thread;
 
-use spanwise_ledger::{DropReason, Ledger, Snapshot};
+use spanwise_ledger::{DropReason, Ledger, ParentOrigin, SamplingResult, Snapshot};
 
 /// More threads than a ledger has counter lines.
 const THREADS: u64 = 150;
@@ -14,6 +14,39 @@ const THREADS: u64 = 150;
 fn is_balanced(snapshot: &Snapshot) -> bool {
     let Snapshot { created, sampled_out, exported, in_flight, .. } = snapshot;
     *created == sampled_out + exported + snapshot.dropped_total() + in_flight
+}
+
+/// Counters of starts by origin, which readers of metrics take for counters.
+#[test]
+fn no_count_of_starts_falls_while_spans_are_dropped_at_their_start() {
+    let ledger = Ledger::new();
+    let running = AtomicBool::new(true);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while running.load(Ordering::Relaxed) {
+                    for origin in ParentOrigin::ALL {
+                        ledger.dropped_at_start_from(origin, DropReason::QueueFull);
+                    }
+                }
+            });
+        }
+        let (mut before, mut wrong) = ([0; 3], None);
+        for _ in 0..50_000 {
+            let snapshot = ledger.snapshot();
+            let of = |origin| snapshot.started(origin, SamplingResult::RecordAndSample);
+            let now = ParentOrigin::ALL.map(of);
+            let has_fallen = now.iter().zip(&before).any(|(now, before)| now < before);
+            if has_fallen || now.iter().sum::<u64>() != snapshot.created || !is_balanced(&snapshot)
+            {
+                wrong = Some(format!("{before:?} {now:?} {snapshot}"));
+                break;
+            }
+            before = now;
+        }
+        running.store(false, Ordering::Relaxed);
+        assert_eq!(wrong, None);
+    });
 }
 
 /// Application threads start spans and hand them to one worker, which reports outcomes as fast as
