@@ -111,7 +111,7 @@ impl Counter {
             Counter::BreakerOpenings => "breaker_openings",
             Counter::ResponseUndecodable => "response_undecodable",
             Counter::LossRecoveries => "loss_recoveries",
-            Counter::MetricExportsFailed => "metric_exports_failed",
+            Counter::MetricExportsFailed => "metric_export_failed",
         }
     }
 }

@@ -24,7 +24,7 @@ impl SpanwiseBuilder {
     ///
     /// The worker thread sends one request at a time, beside those of spans, which do not wait for it. A request
     /// that failed is not repeated later: the values are cumulative, and in the next one. A failure is reported, and counted as
-    /// `metric_exports_failed`. A provider that is dropped without a shutdown sends no last request.
+    /// `metric_export_failed`. A provider that is dropped without a shutdown sends no last request.
     ///
     /// ```
     /// # use spanwise_sdk as spanwise;
