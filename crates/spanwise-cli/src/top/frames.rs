@@ -81,6 +81,24 @@ fn a_process_without_metrics_is_shown_with_what_it_has() {
 }
 
 #[test]
+fn the_rows_of_a_process_with_tail_sampling_add_up() {
+    let history = history(|document| {
+        document["spans"]["tail_not_sampled"] = json!(700_000);
+        document["spans"]["tail_dropped"] = json!(8);
+        document["spans"]["exported"] = json!(330_992);
+    });
+    let text = frame(&screen(&history, None), 80, 24);
+    let number = |name: &str| -> u64 {
+        let row = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        row.split_whitespace().next().and_then(|number| number.parse().ok()).expect(name)
+    };
+    let outcomes = ["sampled out", "tail: not sampled", "exported", "dropped", "in flight"];
+    assert_eq!(number("tail: not sampled"), 700_008, "{text}");
+    // The answer has 12,345 spans more in `created` alone.
+    assert_eq!(outcomes.map(number).iter().sum::<u64>() + 12_345, number("created"), "{text}");
+}
+
+#[test]
 fn a_frame_as_text_is_that_of_a_terminal() {
     let history = history(|_| {});
     let screen = screen(&history, None);

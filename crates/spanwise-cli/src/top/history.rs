@@ -20,6 +20,7 @@ pub(super) struct Rates {
     pub(super) sampled_out: f64,
     pub(super) exported: f64,
     pub(super) dropped: f64,
+    pub(super) tail_not_sampled: f64,
 }
 
 impl History {
@@ -72,6 +73,7 @@ impl Rates {
             sampled_out: rate(old.sampled_out, new.sampled_out),
             exported: rate(old.exported, new.exported),
             dropped: rate(old.dropped, new.dropped),
+            tail_not_sampled: rate(old.tail_not_sampled, new.tail_not_sampled),
         })
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Spans {
     pub(super) exported: u64,
     pub(super) dropped: u64,
     pub(super) in_flight: u64,
+    /// Spans that tail sampling left out, dropped ones included.
+    pub(super) tail_not_sampled: u64,
     /// The largest first.
     pub(super) reasons: Vec<(String, u64)>,
 }
@@ -129,6 +131,7 @@ impl Spans {
             exported: count("exported"),
             dropped: count("dropped"),
             in_flight: count("in_flight"),
+            tail_not_sampled: count("tail_not_sampled").saturating_add(count("tail_dropped")),
             reasons,
         }
     }

@@ -27,7 +27,7 @@ impl Widget for &Screen<'_> {
         let parts = Layout::vertical([
             Constraint::Length(1),
             Constraint::Length(4),
-            Constraint::Length(7),
+            Constraint::Length(7 + u16::from(model.spans.tail_not_sampled > 0)),
             Constraint::Length(2),
             Constraint::Length(3),
             Constraint::Length(if shown > 0 { shown.min(max) + 1 } else { 0 }),
@@ -96,10 +96,12 @@ impl Screen<'_> {
         let rate = |of: fn(&Rates) -> f64| {
             rates.map(|rates| format!("{}/s", units::count(of(&rates)))).unwrap_or_default()
         };
-        let row =
-            |name: &str, count: u64, rate: String| format!("{name:<12}{count:>14}  {rate:>9}");
+        let row = |name: &str, count: u64, rate: String| {
+            let width = 26_usize.saturating_sub(name.len().max(12));
+            format!("{name:<12}{count:>width$}  {rate:>9}")
+        };
         let lost = if spans.dropped > 0 { self.palette.bad } else { self.palette.plain };
-        let lines = vec![
+        let mut lines = vec![
             Line::raw(row("created", spans.created, rate(|it| it.created))),
             Line::raw(row("sampled out", spans.sampled_out, rate(|it| it.sampled_out))),
             Line::raw(row("exported", spans.exported, rate(|it| it.exported))),
@@ -107,6 +109,11 @@ impl Screen<'_> {
             Line::raw(row("in flight", spans.in_flight, String::new())),
             Line::raw(cpu(model)),
         ];
+        // A row with tail sampling alone, without which the rows above would not add up to the created spans.
+        if spans.tail_not_sampled > 0 {
+            let text = row(TAIL, spans.tail_not_sampled, rate(|it| it.tail_not_sampled));
+            lines.insert(2, Line::raw(text));
+        }
         self.block("Spans").render(left, buffer);
         Paragraph::new(lines).render(below_title(left), buffer);
         self.block("Dropped by reason").render(right, buffer);
@@ -240,6 +247,8 @@ fn below_title(area: Rect) -> Rect {
     }
 }
 
+/// The row of spans that tail sampling left out, as the live page has it.
+const TAIL: &str = "tail: not sampled";
 /// Rows of a terminal that has place for more errors.
 const TALL: u16 = 30;
 /// Rows of reasons.
