@@ -22,6 +22,7 @@ use crate::core::Core;
 use crate::lifecycle::Handle;
 use crate::provider::Spanwise;
 use crate::record::allocated_records;
+use description::description;
 use point::{count, metric};
 use spanwise_metrics::{Metric, MetricData, MetricsSnapshot};
 use spanwise_worker::clock;
@@ -87,7 +88,8 @@ fn collect(handle: &Handle) -> MetricsSnapshot {
     let all = sdk(core).into_iter().chain(spans).chain(export);
     for metric in all {
         // The names are constants, each once: a test collects them all.
-        let _added = snapshot.push(metric);
+        let description = description(&metric.name);
+        let _added = snapshot.push(metric.with_description(description));
     }
     for metric in handle.core.span_metrics.iter().flat_map(|it| it.metrics()) {
         let _added = snapshot.push(metric);

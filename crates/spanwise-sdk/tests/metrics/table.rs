@@ -137,6 +137,7 @@ fn a_provider_without_a_span_has_the_rows_too() {
     let names: Vec<_> = snapshot.metrics().iter().map(|metric| metric.name.to_string()).collect();
     assert_eq!(names.len(), documented().len(), "{names:?}");
     for metric in snapshot.metrics() {
+        assert!(metric.description.ends_with('.'), "{} has no description", metric.name);
         if let MetricData::Counter(points) = &metric.data {
             assert!(!points.is_empty(), "{}", metric.name);
         }
