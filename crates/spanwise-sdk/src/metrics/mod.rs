@@ -1,7 +1,6 @@
 //! [`Spanwise::metrics`]: the metrics of a provider about itself.
 
 mod creation;
-mod descriptions;
 mod description;
 mod histograms;
 mod key_values;
