@@ -295,6 +295,28 @@ fn no_variable_of_metrics_is_read_without_the_export() {
 }
 
 #[test]
+fn another_temporality_and_other_histograms_are_reported() {
+    let (temporality, histograms) = (
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+    );
+    let reports = |variables: &[(&'static str, &'static str)]| {
+        let builder = with(variables).with_metrics_export(MetricsExport::new());
+        let explanation = builder.explain().unwrap();
+        explanation.reports().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let served = [(temporality, "Cumulative"), (histograms, "explicit_bucket_histogram")];
+    assert_eq!(reports(&served), [""; 0]);
+    let other = [(temporality, "delta"), (histograms, "base2_exponential_bucket_histogram")];
+    let reports = reports(&other);
+    assert!(
+        reports[0].starts_with(temporality) && reports[0].contains("cumulative"),
+        "{reports:?}"
+    );
+    assert!(reports[1].starts_with(histograms) && reports.len() == 2, "{reports:?}");
+}
+
+#[test]
 fn neither_errors_nor_reports_show_a_secret() {
     let url = "http://user:hunter2@c/?key=hunter2";
     let export = || MetricsExport::new().with_header("key", "hunter2");

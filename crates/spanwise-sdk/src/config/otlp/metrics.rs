@@ -57,6 +57,12 @@ impl SpanwiseBuilder {
         if !is_exported {
             return Ok(None);
         }
+        for setting in [&settings::METRICS_TEMPORALITY, &settings::METRICS_HISTOGRAMS] {
+            // This reports any other value.
+            let is_default = |name: &str| name.eq_ignore_ascii_case(setting.default).then_some(());
+            let _ignored = environment.parsed(setting, &setting.kind.accepted(), is_default);
+            environment.effective(setting, || setting.default.to_owned());
+        }
         let interval = METRIC_EXPORT_INTERVAL.resolve(export.interval, environment)?;
         let interval = interval.unwrap_or(settings::METRIC_EXPORT_INTERVAL.default_duration());
         environment.effective(&settings::METRIC_EXPORT_INTERVAL, || settings::millis(interval));

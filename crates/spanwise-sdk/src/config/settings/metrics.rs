@@ -25,6 +25,20 @@ rows! {
         "Limits a request of metrics with all its attempts.",
     )
     .in_code(&["MetricsExport::with_timeout"]);
+    METRICS_TEMPORALITY = Setting::opt_in(
+        &["OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"],
+        Type::Name(&["cumulative"]),
+        "cumulative",
+        "Selects the temporality of sums and histograms.",
+    )
+    .remark("a backend that takes deltas alone needs a collector that converts them");
+    METRICS_HISTOGRAMS = Setting::opt_in(
+        &["OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"],
+        Type::Name(&["explicit_bucket_histogram"]),
+        "explicit_bucket_histogram",
+        "Selects the buckets of histograms.",
+    )
+    .remark("span metrics have exponential ones by `SpanMetricsBuilder::with_exponential_buckets`");
     METRICS_ENDPOINT = Setting::opt_in(
         &["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
         Type::Url,
