@@ -117,6 +117,11 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for SamplingAllocator<A> {
                 // SAFETY: the caller's contract; the layout is that of the allocation.
                 unsafe { self.inner.realloc(block, layout, new_size) }
             }
+            // Without samples, a block grows in place: a large one is not copied.
+            Next::Sample if !is_sampled && Sampler::is_off(self.rate.load(Relaxed)) => {
+                // SAFETY: as above.
+                unsafe { self.inner.realloc(block, layout, new_size) }
+            }
             // SAFETY: the caller's contract.
             next => unsafe { self.copy(block, layout, new_size, next) },
         }
@@ -206,5 +211,49 @@ fn offset(start: *mut u8, layout: Layout) -> usize {
     match padded(layout).size() == layout.size() {
         true => 0,
         false => (start as usize).wrapping_neg() & (PAGE - 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+    use super::*;
+
+    /// Counts the calls of `realloc`.
+    struct Counting(AtomicUsize);
+
+    // SAFETY: every call goes to the system's allocator.
+    unsafe impl GlobalAlloc for Counting {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: the caller's contract.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            // SAFETY: the caller's contract.
+            unsafe { System.dealloc(block, layout) }
+        }
+
+        unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+            self.0.fetch_add(1, Relaxed);
+            // SAFETY: the caller's contract.
+            unsafe { System.realloc(block, layout, new_size) }
+        }
+    }
+
+    #[test]
+    fn a_large_block_grows_in_place_while_sampling_is_off() {
+        let allocator = SamplingAllocator::new(Counting(AtomicUsize::new(0))).with_rate(0);
+        let layout = |mib: usize| Layout::from_size_align(mib << 20, 8).unwrap();
+        // SAFETY: no size is 0, and the block goes back with its layout.
+        unsafe {
+            let mut block = allocator.alloc(layout(1));
+            for mib in 2..=64 {
+                block = allocator.realloc(block, layout(mib - 1), mib << 20);
+                assert!(!block.is_null());
+            }
+            allocator.dealloc(block, layout(64));
+        }
+        assert_eq!(allocator.inner.0.load(Relaxed), 63);
     }
 }

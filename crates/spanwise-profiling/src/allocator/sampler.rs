@@ -113,6 +113,11 @@ impl Sampler {
         Some(Self { rate })
     }
 
+    /// Whether the rate is that of no samples. The thread then looks again after [`OFF`] bytes.
+    pub(crate) fn is_off(rate: usize) -> bool {
+        rate == 0 && Self::enter(0, rate).is_none()
+    }
+
     /// Records the stack of a block, with its offset in its allocation, below a page. False without a slot for it.
     pub(crate) fn record(&self, address: usize, offset: usize, size: usize) -> bool {
         let mut stack = Stack::new();
