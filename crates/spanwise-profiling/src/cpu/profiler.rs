@@ -37,6 +37,9 @@ impl CpuProfiler {
     /// return `EINTR` while the profile is taken, which std and tokio handle. The handler of `SIGPROF` stays
     /// installed after the first profile and does nothing outside of one.
     ///
+    /// A process that replaces itself by `exec` without a fork must end its profile before: the system preserves the timer and not the
+    /// handler, and the new program would be ended by the signal.
+    ///
     /// # Errors
     /// [`ProfileError::Busy`] while another profile is taken, [`ProfileError::SignalInUse`] if another
     /// library handles `SIGPROF` or runs `ITIMER_PROF`, [`ProfileError::System`] if a system call fails.
