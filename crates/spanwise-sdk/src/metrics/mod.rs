@@ -23,6 +23,7 @@ use crate::provider::Spanwise;
 use crate::record::allocated_records;
 use description::description;
 use point::{count, metric};
+use spans::Recorded;
 use spanwise_metrics::{Metric, MetricData, MetricsSnapshot};
 use spanwise_worker::clock;
 use std::sync::atomic::Ordering::Relaxed;
@@ -74,14 +75,25 @@ fn add_records(metrics: &mut [Metric], created: u64, handle: &Handle) {
     }
 }
 
+/// The sum of a counter's points.
+fn sum(counter: &Metric) -> u64 {
+    let points = counter.data.numbers().unwrap_or_default();
+    let values = points.iter().filter_map(|point| point.value.as_u64());
+    values.fold(0, u64::saturating_add)
+}
+
 /// Reads all metrics at once.
 fn collect(handle: &Handle) -> MetricsSnapshot {
     let now = clock::unix_nanos();
     let mut snapshot = MetricsSnapshot::new(handle.start_unix_nanos(now), now);
     let core = &*handle.core;
+    // Ends before starts: a span whose end is counted has started.
+    let of_spans = core.span_metrics.as_ref().map(|it| it.metrics());
+    let ends =
+        of_spans.as_ref().filter(|_| core.records_for_metrics()).map(|[calls, _]| sum(calls));
     let account = core.ledger.snapshot();
     let waiting = core.queue.waiting_spans() as u64;
-    let spans = spans::metrics(&account, (waiting, core.records_all));
+    let spans = spans::metrics(&account, &Recorded { waiting, all: core.records_all, ends });
     let mut export = core.queue.metrics(&account);
     add_records(&mut export, account.created, handle);
     let all = sdk(core).into_iter().chain(spans).chain(export);
@@ -90,7 +102,7 @@ fn collect(handle: &Handle) -> MetricsSnapshot {
         let description = description(&metric.name);
         let _added = snapshot.push(metric.with_description(description));
     }
-    for metric in handle.core.span_metrics.iter().flat_map(|it| it.metrics()) {
+    for metric in of_spans.into_iter().flatten() {
         let _added = snapshot.push(metric);
     }
     snapshot

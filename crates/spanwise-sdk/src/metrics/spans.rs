@@ -4,9 +4,18 @@ use super::point::{attribute, count, metric};
 use spanwise_ledger::{DropReason, ParentOrigin, SamplingResult, Snapshot};
 use spanwise_metrics::{Metric, MetricData, NumberPoint};
 
-/// Spans by their start and by their outcome. `waiting` spans are in the
-/// queue; with `records_all`, it has those that are not sampled too.
-pub(super) fn metrics(account: &Snapshot, (waiting, records_all): (u64, bool)) -> [Metric; 6] {
+/// The spans that are recorded.
+pub(super) struct Recorded {
+    /// Those in the queue.
+    pub(super) waiting: u64,
+    /// Whether the queue has those that are not sampled too.
+    pub(super) all: bool,
+    /// Spans that have ended, if metrics of spans record every one; otherwise `None`.
+    pub(super) ends: Option<u64>,
+}
+
+/// Spans by their start and by their outcome.
+pub(super) fn metrics(account: &Snapshot, recorded: &Recorded) -> [Metric; 6] {
     let dropped = DropReason::ALL.map(|reason| {
         count(account.dropped(reason)).with_attributes([attribute("reason", reason.name())])
     });
@@ -23,25 +32,25 @@ pub(super) fn metrics(account: &Snapshot, (waiting, records_all): (u64, bool)) -
         counter("otel_spans_exported", vec![count(account.exported)]),
         counter("otel_spans_dropped", dropped.into()),
         counter("spanwise_spans_not_sampled", not_sampled.into()),
-        counter("otel.sdk.span.started", started(account)),
-        metric(
-            "otel.sdk.span.live",
-            "{span}",
-            MetricData::UpDownCounter(live(account, waiting, records_all)),
-        ),
+        counter("otel.sdk.span.started", started(account, recorded)),
+        metric("otel.sdk.span.live", "{span}", MetricData::UpDownCounter(live(account, recorded))),
     ]
 }
 
 /// The spans that have not ended: those without an outcome that are neither in the queue nor beyond.
-fn live(account: &Snapshot, waiting: u64, records_all: bool) -> Vec<NumberPoint> {
-    let ended = account.ticketed.saturating_add(waiting);
+fn live(account: &Snapshot, recorded: &Recorded) -> Vec<NumberPoint> {
+    let ended = account.ticketed.saturating_add(recorded.waiting);
     let due = account.in_flight.saturating_sub(ended);
-    let (sampled, record_only) = match records_all {
+    let (sampled, record_only) = match recorded.all {
         // The end of one that is not sampled is reported when it is drained.
         true => (due.saturating_sub(account.record_only_live), due.min(account.record_only_live)),
         // Only span processors get those that are not sampled.
         false => (due, account.record_only_live),
     };
+    // Without its thread, the provider records no spans, and counts them as lost.
+    let recording = account.created.saturating_sub(account.dropped(DropReason::WorkerUnavailable));
+    let not_ended = recorded.ends.map(|ends| recording.saturating_sub(ends));
+    let record_only = not_ended.map_or(record_only, |live| live.saturating_sub(sampled));
     [(SamplingResult::RecordAndSample, sampled), (SamplingResult::RecordOnly, record_only)]
         .map(|(result, spans)| {
             let result = attribute("otel.span.sampling_result", result.name());
@@ -52,12 +61,21 @@ fn live(account: &Snapshot, waiting: u64, records_all: bool) -> Vec<NumberPoint>
 
 /// A point for each origin of a parent and each result of the sampler, also for those without a span: a rate needs the zero before the
 /// first one.
-fn started(account: &Snapshot) -> Vec<NumberPoint> {
+fn started(account: &Snapshot, recorded: &Recorded) -> Vec<NumberPoint> {
     let pairs = ParentOrigin::ALL
         .into_iter()
         .flat_map(|origin| SamplingResult::ALL.map(|result| (origin, result)));
+    let of = |origin, result| match (recorded.ends, result) {
+        (None, _) | (_, SamplingResult::RecordAndSample) => account.started(origin, result),
+        // The ledger counts those that metrics record as sampled out.
+        (Some(_), SamplingResult::RecordOnly) => [SamplingResult::Drop, SamplingResult::RecordOnly]
+            .map(|result| account.started(origin, result))
+            .iter()
+            .sum(),
+        (Some(_), SamplingResult::Drop) => 0,
+    };
     let point = |(origin, result)| {
-        count(account.started(origin, result)).with_attributes([
+        count(of(origin, result)).with_attributes([
             attribute("otel.span.parent.origin", ParentOrigin::name(origin)),
             attribute("otel.span.sampling_result", SamplingResult::name(result)),
         ])

@@ -31,6 +31,45 @@ fn spans_that_are_not_sampled_stay_non_recording_by_name_and_kind() {
     assert_eq!((ledger.sampled_out, ledger.created), (3, 3));
 }
 
+/// Spans that have started and that live, by the sampler's result: a span that records is none of `DROP`.
+fn started_and_live(spanwise: &Spanwise, result: &'static str) -> (u64, u64) {
+    let snapshot = spanwise.metrics();
+    let result = Attribute::new("otel.span.sampling_result", result);
+    let sum = |name: &str| {
+        let points = snapshot.get(name).unwrap().data.numbers().unwrap();
+        let points = points.iter().filter(|point| point.attributes.contains(&result));
+        points.map(|point| point.value.as_u64().unwrap()).sum()
+    };
+    (sum("otel.sdk.span.started"), sum("otel.sdk.span.live"))
+}
+
+#[test]
+fn spans_that_metrics_alone_record_are_those_of_record_only() {
+    let off = |builder: SpanwiseBuilder| builder.with_sampler(Sampler::always_off());
+    let spanwise = provider(SpanMetrics::builder(), off);
+    let make = || spanwise.tracer("t").root("GET", SpanKind::Server);
+    let [first, second, third] = [make(), make(), make()];
+    assert!(first.is_recording());
+    first.finish();
+    assert_eq!(started_and_live(&spanwise, "RECORD_ONLY"), (3, 2));
+    assert_eq!(started_and_live(&spanwise, "DROP"), (0, 0));
+    drop((second, third));
+    assert_eq!(started_and_live(&spanwise, "RECORD_ONLY"), (3, 0));
+    assert_eq!(started_and_live(&spanwise, "RECORD_AND_SAMPLE"), (0, 0));
+
+    // Without status and attributes, these do not record.
+    let spanwise = provider(by_name(), off);
+    let _span = spanwise.tracer("t").root("GET", SpanKind::Server);
+    assert_eq!(started_and_live(&spanwise, "DROP"), (1, 0));
+    assert_eq!(started_and_live(&spanwise, "RECORD_ONLY"), (0, 0));
+
+    let spanwise = provider(SpanMetrics::builder(), |builder| builder);
+    let _span = spanwise.tracer("t").root("GET", SpanKind::Server);
+    spanwise.tracer("t").root("GET", SpanKind::Server).finish();
+    assert_eq!(started_and_live(&spanwise, "RECORD_AND_SAMPLE"), (2, 1));
+    assert_eq!(started_and_live(&spanwise, "RECORD_ONLY"), (0, 0));
+}
+
 #[test]
 fn spans_that_are_not_sampled_are_recorded_for_their_status_and_not_exported() {
     let bench = support::bench(|builder| {
