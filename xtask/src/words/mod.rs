@@ -54,6 +54,8 @@ pub fn check(place: &str) -> Result<(), String> {
 }
 
 const PAGE: &str = "docs/STYLE.md";
+/// The files whose text is read, with the live page, rules and manifests.
+const ENDINGS: [&str; 9] = [".rs", ".md", ".toml", ".js", ".css", ".html", ".go", ".yml", ".yaml"];
 
 /// One use of a banned word.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,11 +71,12 @@ fn uses(tree: &SourceTree, glossary: &Glossary) -> Vec<Use> {
     let mut uses = Vec::new();
     for (file, text) in tree.files() {
         let mut found = named(file, glossary);
-        if [".rs", ".md", ".toml"].iter().any(|end| file.ends_with(end)) {
+        if ENDINGS.iter().any(|end| file.ends_with(end)) {
             let text = checked_part(file, text);
             found.extend(written(&text, glossary));
             let sentences = match file.rsplit_once('.') {
-                Some((_, "rs")) => prose::in_rust(&text),
+                // Comments of JavaScript and Go are those of Rust.
+                Some((_, "rs" | "js" | "go")) => prose::in_rust(&text),
                 Some((_, "md")) => prose::in_markdown(&text),
                 _ => Vec::new(),
             };
@@ -248,6 +251,8 @@ mod tests {
         );
         check(("x/a.rs", "// beta\n    // gamma\nfn f() { beta.gamma() }"), &["1 beta gamma"]);
         check(("x/alpha.json", "alpha"), &["0 alpha"]);
+        check(("x/a.js", "// Omega it is.\n$(\"alpha\")"), &["1 omega", "2 alpha"]);
+        check(("x/a.yml", "fix: alpha"), &["1 alpha"]);
         check(("x/a.rs", "// realpha DELTA, al_pha, whole deltas"), &[]);
     }
 

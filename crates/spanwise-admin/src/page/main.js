@@ -14,16 +14,16 @@ function draw() {
   const data = answers[answers.length - 1];
   if (!data) return;
   $("main").classList.toggle("stale", failedSince !== null);
-  for (const part of [drawHeader, drawVerdict, drawPipeline, drawThroughput, drawDrops, drawLatency, drawBatch, drawBudget, drawSampler, drawTraces, drawDiagnostics, drawDestinations]) part(data);
+  for (const part of [drawHeader, drawSummary, drawPipeline, drawThroughput, drawDrops, drawLatency, drawBatch, drawBudget, drawSampler, drawTraces, drawDiagnostics, drawDestinations]) part(data);
 }
 
 function drawFailure() {
   $("main").classList.add("stale");
   $("state").dataset.level = "bad";
   setText($("state"), "no answer");
-  $("verdict").dataset.level = "bad";
-  setText($("verdict-text"), "The process does not answer");
-  setText($("verdict-detail"), `since ${failedSince.toLocaleTimeString("en-GB")}; asking again every second`);
+  $("summary").dataset.level = "bad";
+  setText($("summary-text"), "The process does not answer");
+  setText($("summary-detail"), `since ${failedSince.toLocaleTimeString("en-GB")}; asking again every second`);
 }
 
 async function turn() {

@@ -18,14 +18,14 @@ function drawHeader(data) {
 }
 
 /** One sentence: is it dropping, and why? */
-function drawVerdict(data) {
-  const [level, text, detail] = verdict(data);
-  $("verdict").dataset.level = level;
-  setText($("verdict-text"), text);
-  setText($("verdict-detail"), detail);
+function drawSummary(data) {
+  const [level, text, detail] = summary(data);
+  $("summary").dataset.level = level;
+  setText($("summary-text"), text);
+  setText($("summary-detail"), detail);
 }
 
-function verdict(data) {
+function summary(data) {
   const failing = data.destinations.find((it) => it.last_failure);
   const cause = failing ? failing.last_failure : "";
   const dropping = perSecond((it) => it.spans.dropped, WINDOW);
