@@ -1,4 +1,4 @@
-//! What readers of cumulative metrics rely on: a constant start, and counters that do not fall.
+//! Cumulative metrics keep the promises that their readers rely on: a constant start, and counters that do not fall.
 
 use crate::points::sum;
 use spanwise_sdk::{Outcome, SpanKind, Spanwise};
