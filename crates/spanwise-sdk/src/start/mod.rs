@@ -11,6 +11,7 @@ mod refusal;
 mod sampler_context;
 mod scopes;
 mod shedding;
+mod started;
 mod suppression;
 mod tracer;
 mod tracer_config;

@@ -2,15 +2,15 @@
 
 use super::decide::{SpanParameters, StartSpan, decide};
 use super::observed::{ObservedSpans, context_below};
-use super::refusal::without_sampling;
 use super::scopes::TracerScope;
-use super::shedding::{Admission, Shedding};
+use super::shedding::Shedding;
+use super::started::{AdmittedSpans, LocalSpans, Propagator, Recorder, RefusedSpans};
 use super::suppression::is_suppressed;
 use crate::core::{Core, Phase};
 use crate::end::{FinishError, Finished, finish_pooled};
 use crate::lifecycle::Handle;
 use crate::processor::SpanObserver as _;
-use crate::record::{MeasuredStart, Span, SpanStart};
+use crate::record::{MeasuredStart, Span};
 use crate::span_metrics::SpanMetricsRecorder;
 use opentelemetry::Context;
 use opentelemetry::trace::{Span as _, SpanBuilder, SpanContext, TraceContextExt};
@@ -317,102 +317,6 @@ impl opentelemetry::trace::Tracer for Tracer {
             self.on_start(&mut span, parent_cx);
         }
         span
-    }
-}
-
-/// Counts spans and makes the records of those that are sampled.
-struct Recorder<'a>(&'a Arc<Core>);
-
-impl StartSpan for Recorder<'_> {
-    type Started = Span;
-
-    #[inline(always)]
-    fn start(self, start: SpanStart<'_>) -> Span {
-        let Self(core) = self;
-        if !start.flags.is_sampled() {
-            core.ledger.sampled_out_from(start.parent_origin());
-            return Span::non_recording(start);
-        }
-        core.ledger.started_from(start.parent_origin());
-        Span::start(core, start)
-    }
-}
-
-/// Counts spans and makes the records of all of them, for tail sampling.
-struct LocalSpans<'a>(&'a Arc<Core>);
-
-impl StartSpan for LocalSpans<'_> {
-    type Started = Span;
-
-    #[inline(always)]
-    fn start(self, start: SpanStart<'_>) -> Span {
-        let Self(core) = self;
-        match start.flags.is_sampled() {
-            true => core.ledger.started_from(start.parent_origin()),
-            false => core.ledger.started_record_only(start.parent_origin()),
-        }
-        Span::start(core, start.recorded_locally())
-    }
-}
-
-/// Counts spans while the queue is full, and makes non-recording ones: those that are sampled are
-/// dropped at their start.
-struct RefusedSpans<'a>(&'a Core);
-
-impl StartSpan for RefusedSpans<'_> {
-    type Started = Span;
-
-    #[inline(always)]
-    fn start(self, start: SpanStart<'_>) -> Span {
-        let Self(core) = self;
-        if !start.flags.is_sampled() {
-            core.ledger.sampled_out_from(start.parent_origin());
-            return Span::non_recording(start);
-        }
-        core.queue.count_refused_from(start.parent_origin());
-        Span::non_recording(without_sampling(start))
-    }
-}
-
-/// Counts the spans that the queue sheds, and makes non-recording ones of them. `target` starts the others.
-struct AdmittedSpans<'a, T> {
-    core: &'a Core,
-    shedding: Shedding,
-    target: T,
-}
-
-impl<T: StartSpan<Started = Span>> StartSpan for AdmittedSpans<'_, T> {
-    type Started = Span;
-
-    #[inline(always)]
-    fn start(self, start: SpanStart<'_>) -> Span {
-        let Self { core, shedding, target } = self;
-        if !start.flags.is_sampled() {
-            let is_shed = core.records_all && !start.recorded && !shedding.admits_unsampled(&start);
-            if is_shed {
-                core.ledger.sampled_out_from(start.parent_origin());
-                return Span::non_recording(start);
-            }
-            return target.start(start);
-        }
-        match shedding.admit(start) {
-            Admission::Recorded(start) => target.start(start),
-            Admission::Shed(start) => {
-                core.queue.count_refused_from(start.parent_origin());
-                Span::non_recording(start)
-            }
-        }
-    }
-}
-
-/// Makes non-recording spans that the ledger does not count.
-struct Propagator;
-
-impl StartSpan for Propagator {
-    type Started = Span;
-
-    fn start(self, start: SpanStart<'_>) -> Span {
-        Span::non_recording(start)
     }
 }
 
