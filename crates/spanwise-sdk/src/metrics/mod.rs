@@ -7,7 +7,6 @@ mod key_values;
 mod meter;
 mod metrics_export;
 mod otlp;
-mod point;
 mod spans;
 mod usage;
 
@@ -22,9 +21,8 @@ use crate::lifecycle::Handle;
 use crate::provider::Spanwise;
 use crate::record::allocated_records;
 use description::description;
-use point::{count, metric};
 use spans::Recorded;
-use spanwise_metrics::{Metric, MetricData, MetricsSnapshot};
+use spanwise_metrics::{Metric, MetricData, MetricsSnapshot, NumberPoint};
 use spanwise_worker::clock;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -43,14 +41,16 @@ impl Spanwise {
 /// The metrics of the SDK's own work.
 fn sdk(core: &Core) -> [Metric; 4] {
     let rates = core.usage.rates();
-    let gauge = |name, unit, value: f64| metric(name, unit, MetricData::Gauge(vec![count(value)]));
+    let gauge = |name, unit, value: f64| {
+        Metric::new(name, unit, MetricData::Gauge(vec![NumberPoint::new(value)]))
+    };
     let creation = MetricData::Histogram(core.creation.point().into_iter().collect());
     [
         gauge("otel_sdk_cpu_usage_percent", "%", rates.sdk_cpu_percent),
         gauge("otel_exporter_cpu_usage_percent", "%", rates.exporter_cpu_percent),
         // The name ends with its unit in the guide's spelling, which is not Prometheus'.
         gauge("otel_sdk_alloc_rate_bytes_per_sec", "", rates.allocated_bytes_per_second),
-        metric("otel_span_creation_duration_seconds", "s", creation),
+        Metric::new("otel_span_creation_duration_seconds", "s", creation),
     ]
 }
 

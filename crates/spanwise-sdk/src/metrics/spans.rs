@@ -1,8 +1,7 @@
 //! The metrics of spans: those of the performance guide and `otel.sdk.span.*` of the semantic conventions.
 
-use super::point::{attribute, count, metric};
 use spanwise_ledger::{DropReason, ParentOrigin, SamplingResult, Snapshot};
-use spanwise_metrics::{Metric, MetricData, NumberPoint};
+use spanwise_metrics::{Attribute, Metric, MetricData, NumberPoint};
 
 /// The spans that are recorded.
 pub(super) struct Recorded {
@@ -17,23 +16,29 @@ pub(super) struct Recorded {
 /// Spans by their start and by their outcome.
 pub(super) fn metrics(account: &Snapshot, recorded: &Recorded) -> [Metric; 6] {
     let dropped = DropReason::ALL.map(|reason| {
-        count(account.dropped(reason)).with_attributes([attribute("reason", reason.name())])
+        NumberPoint::new(account.dropped(reason))
+            .with_attributes([Attribute::new("reason", reason.name())])
     });
     let not_sampled = [
         ("sampled_out", account.sampled_out),
         ("tail_not_sampled", account.tail_not_sampled),
         ("tail_dropped", account.tail_dropped),
     ];
-    let not_sampled = not_sampled
-        .map(|(outcome, spans)| count(spans).with_attributes([attribute("outcome", outcome)]));
-    let counter = |name, points: Vec<_>| metric(name, "{span}", MetricData::Counter(points));
+    let not_sampled = not_sampled.map(|(outcome, spans)| {
+        NumberPoint::new(spans).with_attributes([Attribute::new("outcome", outcome)])
+    });
+    let counter = |name, points: Vec<_>| Metric::new(name, "{span}", MetricData::Counter(points));
     [
-        counter("otel_spans_created", vec![count(account.created)]),
-        counter("otel_spans_exported", vec![count(account.exported)]),
+        counter("otel_spans_created", vec![NumberPoint::new(account.created)]),
+        counter("otel_spans_exported", vec![NumberPoint::new(account.exported)]),
         counter("otel_spans_dropped", dropped.into()),
         counter("spanwise_spans_not_sampled", not_sampled.into()),
         counter("otel.sdk.span.started", started(account, recorded)),
-        metric("otel.sdk.span.live", "{span}", MetricData::UpDownCounter(live(account, recorded))),
+        Metric::new(
+            "otel.sdk.span.live",
+            "{span}",
+            MetricData::UpDownCounter(live(account, recorded)),
+        ),
     ]
 }
 
@@ -53,8 +58,8 @@ fn live(account: &Snapshot, recorded: &Recorded) -> Vec<NumberPoint> {
     let record_only = not_ended.map_or(record_only, |live| live.saturating_sub(sampled));
     [(SamplingResult::RecordAndSample, sampled), (SamplingResult::RecordOnly, record_only)]
         .map(|(result, spans)| {
-            let result = attribute("otel.span.sampling_result", result.name());
-            count(spans).with_attributes([result])
+            let result = Attribute::new("otel.span.sampling_result", result.name());
+            NumberPoint::new(spans).with_attributes([result])
         })
         .into()
 }
@@ -75,9 +80,12 @@ fn started(account: &Snapshot, recorded: &Recorded) -> Vec<NumberPoint> {
         (Some(_), SamplingResult::Drop) => 0,
     };
     let point = |(origin, result)| {
-        count(of(origin, result)).with_attributes([
-            attribute("otel.span.parent.origin", ParentOrigin::name(origin)),
-            attribute("otel.span.sampling_result", SamplingResult::name(result)),
+        counter("otel.sdk.span.started", started(account, recorded)),
+        Metric::new(
+            "otel.sdk.span.live",
+            "{span}",
+            MetricData::UpDownCounter(live(account, recorded)),
+        ),
         ])
     };
     pairs.map(point).collect()
