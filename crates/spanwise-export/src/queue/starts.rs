@@ -13,7 +13,7 @@ impl SpanQueue {
     ///
     /// A tracer that reads false asks for the [`shed_threshold`](Self::shed_threshold) if the queue
     /// [sheds by trace](Self::sheds_by_trace). In all other cases it records no span, calls
-    /// [`count_refused`](Self::count_refused) instead of [`Ledger::started`], and propagates a context that is
+    /// [`count_refused`](Self::count_refused) instead of [`Ledger::started`](spanwise_ledger::Ledger::started), and propagates a context that is
     /// not sampled, for the children to follow. A span that is pushed all the same is dropped and counted,
     /// unless the queue is open and the chunk of its thread's slot has space.
     ///
@@ -72,7 +72,7 @@ impl SpanQueue {
     /// Counts a span that was refused or shed at its start, as created and as dropped.
     ///
     /// # Cost
-    /// As [`Ledger::dropped_at_start`].
+    /// As [`Ledger::dropped_at_start`](spanwise_ledger::Ledger::dropped_at_start).
     pub fn count_refused(&self) {
         self.count_refused_from(ParentOrigin::None);
     }
