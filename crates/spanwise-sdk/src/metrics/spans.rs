@@ -80,12 +80,9 @@ fn started(account: &Snapshot, recorded: &Recorded) -> Vec<NumberPoint> {
         (Some(_), SamplingResult::Drop) => 0,
     };
     let point = |(origin, result)| {
-        counter("otel.sdk.span.started", started(account, recorded)),
-        Metric::new(
-            "otel.sdk.span.live",
-            "{span}",
-            MetricData::UpDownCounter(live(account, recorded)),
-        ),
+        NumberPoint::new(of(origin, result)).with_attributes([
+            Attribute::new("otel.span.parent.origin", ParentOrigin::name(origin)),
+            Attribute::new("otel.span.sampling_result", SamplingResult::name(result)),
         ])
     };
     pairs.map(point).collect()
