@@ -99,11 +99,8 @@ impl Handle {
                 .flatten()
                 .reduce(|all, problem| format!("{all}; {problem}")),
         };
-        if self.exporter.is_none() {
-            return self.report(Ok(()), problem, started, before);
-        }
         if result != Err(export::FlushError::OnWorkerThread) {
-            // The handler has received the losses, unless it is slow.
+            // The handler has received all reports, unless it is slow.
             let left = |until: Instant| until.saturating_duration_since(Instant::now());
             let wait = left(until).clamp(LEAST_HANDLER_WAIT, HANDLER_WAIT);
             self.reporter().flush(wait.min(left(latest_return(started, until))));
