@@ -175,9 +175,9 @@ pub(crate) fn record(recorder: &Option<HistogramRecorder>, duration: Duration) {
 
 /// Endpoints whose counts are retained, the earlier ones of the first destination included.
 const MAX_ENDPOINTS: usize = 64;
-/// Seconds: from a receiver on the same host to the longest timeouts.
+/// Seconds: from a receiver on the same host to beyond the default export timeout, so that a quantile shows requests that end by it.
 const EXPORT_BOUNDS: &[f64] =
-    &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+    &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 75.0];
 /// Seconds: from a few spans to 4 MiB that are compressed well.
 const PROCESSING_BOUNDS: &[f64] =
     &[0.000_01, 0.000_025, 0.000_1, 0.000_25, 0.001, 0.002_5, 0.01, 0.025, 0.1, 0.25, 1.0];

@@ -258,6 +258,19 @@ fn the_worker_measures_its_cpu_time_and_times_few_creations() {
     });
 }
 
+/// Otherwise the highest quantile of requests that fail by their timeout is the largest bound.
+#[test]
+fn a_bucket_has_the_requests_that_end_by_the_default_export_timeout() {
+    let settings = spanwise_sdk::settings::settings();
+    let timeout = settings.iter().find(|it| it.name() == "OTEL_BSP_EXPORT_TIMEOUT").unwrap();
+    let timeout = timeout.default.parse::<f64>().unwrap() / 1e3;
+    let spanwise: Spanwise = builder().build().unwrap();
+    let snapshot = spanwise.metrics();
+    let point = &histograms(&snapshot, "otel_export_duration_seconds")[0];
+    assert!(*point.bounds().last().unwrap() > timeout, "{point:?}");
+    let _report = spanwise.shutdown_timeout(LONG);
+}
+
 #[test]
 fn a_shutdown_leaves_the_values_as_they_are() {
     let receiver = Receiver::builder().start().unwrap();
