@@ -1,6 +1,6 @@
 //! The metrics of an exporter in the model of `spanwise-metrics`.
 
-use super::{Component, EndpointMetrics, ExportMetrics, OperationResult};
+use super::{Component, EndpointMetrics, Endpoints, ExportMetrics, OperationResult};
 use crate::queue::SpanQueue;
 use spanwise_ledger::{DropReason, Snapshot};
 use spanwise_metrics::{
@@ -16,14 +16,14 @@ impl ExportMetrics {
     pub(crate) fn collect(&self, queue: &SpanQueue, account: &Snapshot) -> Vec<Metric> {
         let shared = &*self.shared;
         let endpoints = shared.endpoints.load_full();
-        let connections: usize = endpoints.iter().map(|it| it.connections()).sum();
+        let connections: usize = endpoints.all.iter().map(|it| it.connections()).sum();
         let chunks = queue.chunk_counts();
         let load = |count: &AtomicU64| NumberPoint::new(count.load(Relaxed));
         let [usage, limit] = queue.usage_bytes().map(|bytes| NumberPoint::new(bytes as u64));
         let hits = shared.buffers_reused.load(Relaxed).saturating_add(chunks.reused);
         let misses = shared.buffers_allocated.load(Relaxed).saturating_add(chunks.allocated);
         let mut metrics = self.processor(queue, account, &endpoints);
-        metrics.extend(exporter(&endpoints));
+        metrics.extend(exporter(&endpoints.all));
         let budget = queue.budget();
         let budget_bytes = shared.budget_bytes.unwrap_or_else(|| budget.limit());
         // Encoders are not charged one by one: their part of the budget is not for others.
@@ -64,13 +64,13 @@ impl ExportMetrics {
         &self,
         queue: &SpanQueue,
         account: &Snapshot,
-        endpoints: &[Arc<EndpointMetrics>],
+        endpoints: &Endpoints,
     ) -> Vec<Metric> {
         let component = self.shared.processor;
         let attributes = || component.iter().flat_map(component_attributes).collect::<Vec<_>>();
         // The spans of the other destinations are copies of those of the first.
-        let first: Vec<_> =
-            endpoints.iter().filter(|it| it.destination == 0).map(|it| it.spans()).collect();
+        let first = endpoints.all.iter().filter(|it| it.destination == 0);
+        let first: Vec<_> = first.map(|it| it.spans()).chain([endpoints.removed]).collect();
         let in_flight: u64 = first.iter().map(|it| it.in_flight()).sum();
         let passed: u64 = first.iter().map(|it| it.passed).sum();
         // Tail sampling has processed the spans that it did not sample.

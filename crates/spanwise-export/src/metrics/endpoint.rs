@@ -97,7 +97,20 @@ impl EndpointMetrics {
     }
 }
 
+impl Default for EndpointSpans {
+    fn default() -> Self {
+        Self { passed: 0, exported: 0, failed: [0; DropReason::ALL.len()] }
+    }
+}
+
 impl EndpointSpans {
+    /// Adds those of another endpoint.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.exported += other.exported;
+        self.failed.iter_mut().zip(other.failed).for_each(|(sum, spans)| *sum += spans);
+    }
+
     /// Spans without an outcome.
     pub(crate) fn in_flight(&self) -> u64 {
         let failed: u64 = self.failed.iter().sum();

@@ -8,6 +8,7 @@ mod operations;
 
 pub(crate) use component::{Component, ComponentType};
 pub(crate) use endpoint::EndpointMetrics;
+use endpoint::EndpointSpans;
 pub use operation::Operation;
 pub(crate) use operations::OperationResult;
 
@@ -30,8 +31,7 @@ struct Shared {
     processor: Option<Component>,
     /// Bytes of the budget, those of encoders included.
     budget_bytes: Option<usize>,
-    /// The endpoints so far, of which the last ones are the present ones.
-    endpoints: ArcSwap<Vec<Arc<EndpointMetrics>>>,
+    endpoints: ArcSwap<Endpoints>,
     requests: AtomicU64,
     retries: AtomicU64,
     uncompressed_bytes: AtomicU64,
@@ -42,6 +42,27 @@ struct Shared {
     allocated_bytes: AtomicU64,
     export: Option<HistogramRecorder>,
     processing: Option<HistogramRecorder>,
+}
+
+/// The endpoints so far, the present ones among them.
+#[derive(Clone, Default)]
+struct Endpoints {
+    all: Vec<Arc<EndpointMetrics>>,
+    /// The spans of those of the first destination that are no longer in the list.
+    removed: EndpointSpans,
+}
+
+impl Endpoints {
+    /// Removes the oldest endpoint that neither an exporter nor a request has, if there is one.
+    fn remove_unused(&mut self) {
+        // `self` and the list that it was cloned from have one reference each.
+        let is_unused = |it: &Arc<EndpointMetrics>| Arc::strong_count(it) <= 2;
+        let Some(unused) = self.all.iter().position(is_unused) else { return };
+        let unused = self.all.remove(unused);
+        if unused.destination == 0 {
+            self.removed.add(&unused.spans());
+        }
+    }
 }
 
 impl ExportMetrics {
@@ -100,19 +121,18 @@ impl ExportMetrics {
         transport: &Transport,
     ) -> Arc<EndpointMetrics> {
         let known = self.shared.endpoints.load();
-        if let Some(same) = known.iter().find(|it| it.is_of(component, destination, transport)) {
+        if let Some(same) = known.all.iter().find(|it| it.is_of(component, destination, transport))
+        {
             same.set_transport(transport);
             return same.clone();
         }
         let added = Arc::new(EndpointMetrics::new(component, destination, transport));
-        let mut endpoints = Vec::clone(&known);
-        if endpoints.len() >= MAX_ENDPOINTS {
-            // A program that changes its endpoint without end: one that has nothing in flight is forgotten.
-            if let Some(idle) = endpoints.iter().position(|it| it.spans().in_flight() == 0) {
-                endpoints.remove(idle);
-            }
+        let mut endpoints = Endpoints::clone(&known);
+        if endpoints.all.len() >= MAX_ENDPOINTS {
+            // A program that changes its endpoint without end.
+            endpoints.remove_unused();
         }
-        endpoints.push(added.clone());
+        endpoints.all.push(added.clone());
         self.shared.endpoints.store(Arc::new(endpoints));
         added
     }
@@ -183,3 +203,37 @@ const PROCESSING_BOUNDS: &[f64] =
     &[0.000_01, 0.000_025, 0.000_1, 0.000_25, 0.001, 0.002_5, 0.01, 0.025, 0.1, 0.25, 1.0];
 /// Seconds for which the end of a span waited: up to the bounds of `OnFull::Wait` that are in use.
 pub(crate) const STALL_BOUNDS: &[f64] = &[0.000_1, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+    use super::*;
+    use spanwise_ledger::DropReason;
+
+    #[test]
+    fn the_endpoints_in_use_stay_and_the_spans_of_others_still_count() {
+        let transport = |port: usize| {
+            let endpoint = format!("http://127.0.0.1:{port}").parse().unwrap();
+            Transport::builder().with_endpoint(endpoint).build().unwrap()
+        };
+        let metrics = ExportMetrics::new(Some(0));
+        let mut present = metrics.add_destination(0, &[transport(1)]).remove(0);
+        let further = metrics.add_destination(1, &[transport(2)]).remove(0);
+        for change in 0..200 {
+            present.passed(3);
+            present.exported(2);
+            present.failed(DropReason::Rejected, 1);
+            present = metrics.replace(&present, &transport(10 + change));
+        }
+        let endpoints = metrics.shared.endpoints.load();
+        assert_eq!(endpoints.all.len(), MAX_ENDPOINTS);
+        for used in [&present, &further] {
+            assert!(endpoints.all.iter().any(|it| Arc::ptr_eq(it, used)), "{used:?}");
+        }
+        let mut spans = endpoints.removed;
+        let first = endpoints.all.iter().filter(|it| it.destination == 0);
+        first.for_each(|it| spans.add(&it.spans()));
+        let counts = (spans.passed, spans.exported, spans.failed(DropReason::Rejected));
+        assert_eq!(counts, (600, 400, 200));
+    }
+}
