@@ -24,7 +24,7 @@ use crate::{BuildError, Guard, Spanwise};
 /// With `OTEL_SDK_DISABLED=true` there are no spans, and contexts pass through; with
 /// `OTEL_TRACES_EXPORTER=none` spans have ids, to propagate and to log, and are not exported.
 ///
-/// With the feature `admin`, `SPANWISE_ADMIN_ADDRESS=127.0.0.1:9464` starts an [`AdminEndpoint`](crate::admin::AdminEndpoint) there until
+/// With the feature `admin`, `SPANWISE_ADMIN_ADDRESS=127.0.0.1:9464` starts an `admin::AdminEndpoint` there until
 /// the guard is dropped. An address that cannot be used is reported, and no reason for an error.
 ///
 /// # Errors
