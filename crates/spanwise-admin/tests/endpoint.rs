@@ -134,3 +134,50 @@ fn the_json_has_the_queue_the_requests_and_the_latency_of_the_metrics() {
     let p99 = data["durations"]["export"]["p99_seconds"].as_f64().unwrap();
     assert!(p99 > 0.0 && p99 < 60.0, "{p99}");
 }
+
+/// The names in backticks of a cell.
+fn names(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+/// The keys of the objects in a value, also of those in arrays and below.
+fn keys<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+    for (key, inner) in value.as_object().into_iter().flatten() {
+        found.push(key);
+        keys(inner, found);
+    }
+    value.as_array().into_iter().flatten().for_each(|inner| keys(inner, found));
+}
+
+#[test]
+fn the_readme_lists_each_field_of_the_json() {
+    let spanwise = provider();
+    let admin = endpoint(&spanwise);
+    let data = || -> Value {
+        serde_json::from_str(&get(admin.local_addr(), "/debug/spanwise.json", "").1).unwrap()
+    };
+    let _watched = data();
+    spanwise.tracer("t").root("checkout", SpanKind::Server).finish();
+    spanwise.force_flush().unwrap();
+    let data = data();
+    let (_, table) = include_str!("../README.md").split_once("| field | type and unit |").unwrap();
+    let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    let cells = |row: &'static str| row.split('|').map(str::trim).collect::<Vec<_>>();
+    let fields: Vec<&str> = rows.iter().flat_map(|row| names(cells(row)[1])).collect();
+    let mut sorted = fields.clone();
+    sorted.sort_unstable();
+    let mut present: Vec<&str> = data.as_object().unwrap().keys().map(String::as_str).collect();
+    present.sort_unstable();
+    assert_eq!(sorted, present);
+    for row in &rows {
+        let cells = cells(row);
+        // Its keys are names of the ledger.
+        for field in names(cells[1]).into_iter().filter(|field| *field != "counters") {
+            let mut inner = Vec::new();
+            keys(&data[field], &mut inner);
+            let unlisted: Vec<_> =
+                inner.into_iter().filter(|key| !names(cells[2]).contains(key)).collect();
+            assert!(unlisted.is_empty(), "{field}: {unlisted:?}");
+        }
+    }
+}
