@@ -46,7 +46,7 @@ function tracesOf(spans) {
   return [...byId.values()].sort((one, other) => other.to - one.to);
 }
 
-/** Spans in the order of a tree, each with its depth. A span without its parent is a root. */
+/** Spans in the order of a tree, each with its depth. A span without its parent is a root, as is one that is its own ancestor. */
 function tree(trace) {
   const ids = new Set(trace.spans.map((span) => span.span_id));
   const children = new Map(), made = [];
@@ -66,6 +66,8 @@ function tree(trace) {
     const below = (children.get(span.span_id) || []).sort(byStart).reverse();
     below.forEach((child) => stack.push([child, depth + 1]));
   }
+  // Those that are each other's ancestors are below no root.
+  for (const span of trace.spans) if (!seen.has(span)) made.push([span, 0]);
   return made;
 }
 
