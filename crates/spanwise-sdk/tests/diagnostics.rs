@@ -95,12 +95,15 @@ fn recovery_is_reported_once() {
     proxy.set(Fault::Refuse);
     let log = DiagnosticLog::default();
     let spanwise = log.attach(builder()).with_endpoint(proxy.endpoint()).build().unwrap();
+    let shown = || spanwise.live_view().snapshot().unwrap().destinations[0].last_failure.clone();
     make(&spanwise, 10);
     std::thread::scope(|scope| {
         scope.spawn(|| spanwise.force_flush_timeout(LONG).unwrap());
         wait_for(&log, "cannot export");
+        assert!(shown().is_some());
         proxy.set(Fault::Pass);
     });
+    assert_eq!(shown(), None, "the live page shows a failure that is over");
     for _ in 0..3 {
         make(&spanwise, 1);
         assert_eq!(spanwise.force_flush_timeout(LONG).unwrap().exported, 1);

@@ -201,10 +201,19 @@ impl EndpointHealth {
     ///
     /// Reports of lost or waiting spans print it.
     pub(crate) fn last_failure(&self) -> Option<String> {
+        self.failure_within(RECENT)
+    }
+
+    /// As [`last_failure`](Self::last_failure), but `None` once a request was accepted after it.
+    pub(crate) fn present_failure(&self) -> Option<String> {
+        self.failure_within(Duration::ZERO)
+    }
+
+    fn failure_within(&self, recent: Duration) -> Option<String> {
         let state = self.lock();
         let failure = state.last_failure.as_ref().filter(|(at, _)| {
             let is_older = state.awaited.is_some_and(|since| *at < since);
-            state.failing.is_some() || (!is_older && at.elapsed() < RECENT)
+            state.failing.is_some() || (!is_older && at.elapsed() < recent)
         });
         failure.map(|(_, failure)| failure.clone()).or_else(|| {
             let waited = state.awaited?.elapsed();

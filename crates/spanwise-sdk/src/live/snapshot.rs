@@ -69,7 +69,7 @@ pub struct LiveDestination {
     pub endpoint: String,
     /// The counts of its spans; those of the first destination are the provider's.
     pub ledger: Snapshot,
-    /// Endpoint and cause of the last failed attempt, if it is recent.
+    /// Endpoint and cause of the last failed attempt; `None` once a request was accepted after it.
     pub last_failure: Option<String>,
 }
 
@@ -110,7 +110,7 @@ fn destinations(handle: &Handle) -> Vec<LiveDestination> {
             name: name.to_owned(),
             endpoint: health.endpoint(),
             ledger: ledger.snapshot(),
-            last_failure: health.last_failure(),
+            last_failure: health.present_failure(),
         })
         .collect()
 }
