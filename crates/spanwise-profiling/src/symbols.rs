@@ -69,15 +69,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_of_this_crate_has_a_function_and_a_line() {
+    fn an_address_of_this_crate_has_a_function_and_with_debug_information_a_line() {
         let mut stack = crate::unwind::Stack::new();
         stack.capture();
         let mut symbols = Symbols::all();
         let lines: Vec<Line> =
             stack.frames().iter().flat_map(|frame| symbols.resolve(*frame)).collect();
-        let name = "an_address_of_this_crate_has_a_function_and_a_line";
+        let name = "an_address_of_this_crate_has_a_function_and_with_debug_information_a_line";
         let own = lines.iter().find(|line| line.function.contains(name)).unwrap();
-        assert!(own.file.ends_with("symbols.rs") && own.line > 60, "{own:?}");
+        let has_line = own.file.ends_with("symbols.rs") && own.line > 60;
+        // A build without debug information has the symbols alone.
+        assert!(has_line || (own.file.is_empty() && own.line == 0), "{own:?}");
         assert!(!own.function.contains("::h"), "{own:?}");
     }
 
