@@ -288,9 +288,13 @@ fn a_reload_may_come_from_the_diagnostics_handler_and_from_a_sink() {
     reentrant.spanwise.set(spanwise.clone()).unwrap();
     // The handler is called for a setting without effect.
     wait("a reload by the handler", || {
-        // The first calls may come while this reload is in progress.
+        // The first calls may come while this reload is in progress; the next reload is later than those that come after it.
         let odd = builder().with_sink(accept).with_protocol(spanwise_sdk::Protocol::Grpc);
         let _reported = spanwise.reload(odd);
+        let until = Instant::now() + Duration::from_millis(200);
+        while !reentrant.has_reloaded() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
         reentrant.has_reloaded()
     });
     reentrant.check();
