@@ -83,6 +83,7 @@ pub use tail::TailSampling;
 /// The parts that `spanwise-opentelemetry` shares. They are no part of the API and change without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::config::shown_address;
     pub use crate::lifecycle::attach;
     pub use crate::pipeline::{Front, Pipeline};
 }

@@ -43,7 +43,7 @@ fn with_admin_endpoint(mut guard: Guard) -> Guard {
         spanwise_sdk::__private::attach(&mut guard, |spanwise| {
             endpoint(spanwise, address).map_err(|accepted| crate::Diagnostic::SettingIgnored {
                 setting: ADMIN_ADDRESS.to_owned(),
-                value: spanwise_worker::sanitize(address, spanwise_worker::MAX_LINE_BYTES),
+                value: spanwise_sdk::__private::shown_address(address),
                 accepted,
             })
         });

@@ -77,3 +77,11 @@ fn an_empty_variable_starts_no_endpoint() {
     let Some(text) = run(name, "") else { return child_without_endpoint() };
     assert!(!text.contains("SPANWISE_ADMIN_ADDRESS"), "{text}");
 }
+
+/// The variable has a secret that was meant for another one.
+#[test]
+fn a_text_that_is_no_address_is_reported_and_not_shown() {
+    let name = "a_text_that_is_no_address_is_reported_and_not_shown";
+    let Some(text) = run(name, "api-key:canary") else { return child_without_endpoint() };
+    assert!(text.contains("SPANWISE_ADMIN_ADDRESS") && !text.contains("canary"), "{text}");
+}

@@ -51,6 +51,7 @@ pub use error::BuildError;
 pub use explain::{EffectiveSetting, Explanation, Origin, explain};
 pub use exporter::Exporter;
 pub(crate) use redaction::shown;
+pub use redaction::shown_address;
 pub use reload::reloaded::{ReloadError, Reloaded, SettingChange};
 pub(crate) use reload::running::Running;
 pub(crate) use route::Routed;

@@ -4,6 +4,7 @@ use spanwise_worker::__private::is_pem;
 use spanwise_worker::redact_url;
 
 use crate::diagnostics::sanitize;
+use std::net::{IpAddr, SocketAddr};
 
 /// `value` on one line, without the user info and the query of a URL.
 pub(crate) fn shown(value: &str) -> String {
@@ -46,6 +47,16 @@ pub(crate) fn shown_path(value: &str) -> String {
         return format!("[{} bytes]", value.len());
     }
     shown(value)
+}
+
+/// A value that should be an address and a port. Any other text may be a secret in the wrong place.
+pub fn shown_address(value: &str) -> String {
+    let is_localhost =
+        |(host, port): (&str, &str)| host == "localhost" && port.parse::<u16>().is_ok();
+    let is_address = value.parse::<SocketAddr>().is_ok()
+        || value.parse::<IpAddr>().is_ok()
+        || value.rsplit_once(':').is_some_and(is_localhost);
+    if is_address { value.to_owned() } else { REDACTED.to_owned() }
 }
 
 /// Whether `text` has a scheme, and only characters of a host, a port and a path.

@@ -6,6 +6,7 @@ use super::environment::{Environment, Lookup};
 use super::error::BuildError;
 use super::exporter::{self, Exporter};
 use super::recording_sdk::RecordingSdk;
+use super::redaction::shown_address;
 use super::reload::destination_changes::DestinationSettings;
 use super::reload::reported::Reported;
 use super::reload::running::Running;
@@ -179,7 +180,9 @@ impl SpanwiseBuilder {
         });
         // `spanwise::init` starts the endpoint, and reports an address that cannot be used.
         let address = environment.parsed(&settings::ADMIN_ADDRESS, "", |it| Some(it.to_owned()));
-        environment.effective(&settings::ADMIN_ADDRESS, || address.unwrap_or("none".to_owned()));
+        environment.effective(&settings::ADMIN_ADDRESS, || {
+            address.map_or("none".to_owned(), |it| shown_address(&it))
+        });
         let (transport, source) = self.transport(environment, &health)?;
         environment.effective(&settings::ENDPOINT, || transport.destination());
         self.record_destinations(environment);
