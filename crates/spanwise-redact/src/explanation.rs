@@ -1,0 +1,28 @@
+//! What the rules did with a span.
+
+use crate::rule::Target;
+use std::fmt;
+
+/// One action of one rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// Index of the rule, those of presets included, in the order in which they were added.
+    pub rule: usize,
+    /// Name of the rule.
+    pub name: String,
+    /// What it did: `mask`, `delete`; `failed` if the value could not be read, and was deleted.
+    pub action: &'static str,
+    /// The part of the span.
+    pub target: Target,
+    /// The key of the attribute before the rule; empty for a name or message.
+    pub key: String,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, name, action, target, key } = self;
+        write!(f, "rule {rule} ({name}): {action} {}", target.name())?;
+        if key.is_empty() { Ok(()) } else { write!(f, "[{key:?}]") }
+    }
+}

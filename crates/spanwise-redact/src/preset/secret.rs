@@ -1,0 +1,81 @@
+//! Credentials of all kinds.
+
+use crate::rule::{Action, Rule};
+
+/// Attributes named after a secret, and values that have the form of one.
+pub(super) fn rules() -> Vec<Rule> {
+    let keys = Rule::new(Action::Mask).with_name("secret_key").with_keys([
+        "*authorization",
+        "*authorization.*",
+        "*cookie",
+        "*cookie.*",
+        "*password",
+        "*password.*",
+        "*passwd*",
+        "*passphrase*",
+        "*secret",
+        "*secret.*",
+        "*secret_*",
+        "*client_secret*",
+        "*credential*",
+        "*api_key*",
+        "*api-key*",
+        "*apikey*",
+        "*private_key*",
+        "*access_key*",
+        "*access_token*",
+        "*refresh_token*",
+        "*id_token*",
+        "*auth_token*",
+        "*auth-token*",
+        "*csrf*",
+        "*.token",
+        "token",
+        "*session_token*",
+        "*x-amz-security-token*",
+    ]);
+    let rest = FORMS.iter().map(|(name, pattern)| {
+        Rule::new(Action::Mask).with_name(*name).with_value_pattern(*pattern)
+    });
+    let assigned = Rule::new(Action::Mask)
+        .with_name("secret_assigned")
+        .with_replacement(ASSIGNED, mask_assigned);
+    [keys].into_iter().chain(rest).chain([assigned]).collect()
+}
+
+/// Forms of secrets.
+const FORMS: &[(&str, &str)] = &[
+    ("authorization_scheme", r"(?i)\b(?:bearer|basic|digest|negotiate)\s+[a-z0-9._~+/=:-]{8,}"),
+    ("json_web_token", r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)*"),
+    (
+        "service_key",
+        concat!(
+            r"\b(?:(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA|AGPA|ANPA)[A-Z0-9]{16}",
+            r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}",
+            r"|xox[abeoprs]-[A-Za-z0-9-]{10,}|(?:sk|rk|pk|whsec)_(?:live_|test_)?[A-Za-z0-9]{16,}",
+            r"|sk-[A-Za-z0-9_-]{20,}|AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{16,}",
+            r"|npm_[A-Za-z0-9]{30,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{40,})",
+        ),
+    ),
+    (
+        "private_key",
+        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?:[^-]|-[^-])*(?:-----END [A-Z0-9 ]*PRIVATE KEY-----)?",
+    ),
+];
+
+/// A secret that the text names: `password=hunter2`, `"api_key": "x"`.
+const ASSIGNED: &str = concat!(
+    r#"(?i)(?:api[_-]?key|access[_-]?key|client[_-]?secret|secret|password|passwd|passphrase|pwd|"#,
+    r#"access[_-]?token|refresh[_-]?token|auth[_-]?token|token)["']?\s*[=:]\s*["']?[^\s"'&,;}]{3,}"#,
+);
+
+fn mask_assigned(matched: &str, mask: &dyn Fn(&str) -> String, out: &mut String) -> bool {
+    let Some(separator) = matched.find(['=', ':']) else { return false };
+    let Some((name, value)) = matched.split_at_checked(separator + 1) else { return false };
+    let secret =
+        value.trim_start_matches(|letter: char| letter.is_whitespace() || "\"'".contains(letter));
+    out.push_str(name);
+    out.push_str(value.get(..value.len() - secret.len()).unwrap_or_default());
+    out.push_str(&mask(secret));
+    true
+}

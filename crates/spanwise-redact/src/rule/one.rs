@@ -1,0 +1,143 @@
+//! One rule.
+
+use super::action::Action;
+use super::target::Targets;
+use std::borrow::Cow;
+
+/// A rule: an action for the attributes, names and messages that it matches.
+///
+/// Rules apply in their order, each to the result of those before. Keys are patterns with `*` for any characters and `?` for one:
+/// `http.request.header.*`. A rule without keys matches all attributes, and names and messages.
+///
+/// ```
+/// use spanwise_redact::{Action, Rule, Target, Targets};
+///
+/// let rule = Rule::new(Action::Mask)
+///     .with_keys(["user.*", "enduser.id"])
+///     .with_value_pattern(r"\d{4,}")
+///     .with_targets(Targets::of([Target::SpanAttribute]));
+/// # drop(rule);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Rule {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) targets: Targets,
+    /// Empty: every key.
+    pub(crate) keys: Vec<KeyPattern>,
+    pub(crate) value: Option<ValuePattern>,
+    pub(crate) action: Action,
+}
+
+/// A pattern of keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeyPattern {
+    /// `*` for any characters and `?` for one.
+    Glob(Cow<'static, str>),
+    /// A regular expression, which may match a part of the key.
+    Regex(Cow<'static, str>),
+}
+
+/// A pattern of values, and what becomes of a match.
+#[derive(Debug, Clone)]
+pub(crate) struct ValuePattern {
+    pub(crate) text: Cow<'static, str>,
+    /// Appends the replacement of a match to a text; false if the match is none after all. `None` replaces the whole match.
+    pub(crate) replace: Option<Replace>,
+}
+
+/// Appends `matched` with its secret parts replaced by `mask`; false, without a change, if there are none.
+pub(crate) type Replace =
+    fn(matched: &str, mask: &dyn Fn(&str) -> String, out: &mut String) -> bool;
+
+impl Rule {
+    /// A rule for all values of all attributes, names and messages.
+    pub fn new(action: Action) -> Self {
+        let targets = match action {
+            // Names and messages have no key.
+            Action::Allow | Action::Rename(_) => Targets::SPAN_ATTRIBUTES,
+            _ => Targets::ALL,
+        };
+        Self { name: Cow::Borrowed(""), targets, keys: Vec::new(), value: None, action }
+    }
+
+    /// Retains attributes of spans, events and links with these keys, and deletes the others.
+    pub fn allow<K: Into<Cow<'static, str>>>(keys: impl IntoIterator<Item = K>) -> Self {
+        Self::new(Action::Allow).with_keys(keys)
+    }
+
+    /// Deletes attributes with these keys.
+    pub fn delete<K: Into<Cow<'static, str>>>(keys: impl IntoIterator<Item = K>) -> Self {
+        Self::new(Action::Delete).with_keys(keys)
+    }
+
+    /// Masks the values of attributes with these keys.
+    pub fn mask<K: Into<Cow<'static, str>>>(keys: impl IntoIterator<Item = K>) -> Self {
+        Self::new(Action::Mask).with_keys(keys)
+    }
+
+    /// Hashes the values of attributes with these keys.
+    pub fn hash<K: Into<Cow<'static, str>>>(keys: impl IntoIterator<Item = K>) -> Self {
+        Self::new(Action::Hash).with_keys(keys)
+    }
+
+    /// Renames the attribute `from` to `to`, in spans, events and links.
+    pub fn rename(from: impl Into<Cow<'static, str>>, to: impl Into<String>) -> Self {
+        Self::new(Action::Rename(to.into())).with_keys([from])
+    }
+
+    /// Masks all matches of `pattern` in all values, names and messages.
+    pub fn mask_values(pattern: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Action::Mask).with_value_pattern(pattern)
+    }
+
+    /// The rule's name in counts, explanations and errors; without one, its action.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Adds patterns of keys: `*` is any characters, `?` one.
+    #[must_use]
+    pub fn with_keys<K: Into<Cow<'static, str>>>(
+        mut self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Self {
+        self.keys.extend(keys.into_iter().map(|key| KeyPattern::Glob(key.into())));
+        self
+    }
+
+    /// Adds a regular expression of keys, which may match a part of the key.
+    #[must_use]
+    pub fn with_key_regex(mut self, pattern: impl Into<Cow<'static, str>>) -> Self {
+        self.keys.push(KeyPattern::Regex(pattern.into()));
+        self
+    }
+
+    /// Restricts the rule to values with a match of this regular expression. It is matched in linear time; its classes, such as `\d`
+    /// and `\w`, and `(?i)` are those of ASCII. Numbers match in decimal digits, and elements of arrays and maps one by one.
+    #[must_use]
+    pub fn with_value_pattern(mut self, pattern: impl Into<Cow<'static, str>>) -> Self {
+        self.value = Some(ValuePattern { text: pattern.into(), replace: None });
+        self
+    }
+
+    /// Has matches replaced by a function.
+    pub(crate) fn with_replacement(mut self, pattern: &'static str, replace: Replace) -> Self {
+        let text = Cow::Borrowed(pattern);
+        self.value = Some(ValuePattern { text, replace: Some(replace) });
+        self
+    }
+
+    /// Replaces the targets.
+    #[must_use]
+    pub fn with_targets(mut self, targets: Targets) -> Self {
+        self.targets = targets;
+        self
+    }
+
+    /// The name in counts and explanations.
+    pub fn name(&self) -> &str {
+        if self.name.is_empty() { self.action.name() } else { &self.name }
+    }
+}
