@@ -10,12 +10,13 @@ use std::time::Duration;
 pub const COMMAND: Command = Command {
     name: "test",
     summary: "everything a change must pass; stops at the first failure",
-    help: "Runs, in this order: format check, the ranks of dependencies, clippy and all tests of the workspace,\n\
-           the tests once more without the processor's counter (SPANWISE_CLOCK=monotonic, same\n\
-           programs), each cell of the shutdown matrix once, the documentation, every crate alone with\n\
-           no features, each and all (`cargo xtask matrix --quick`); all without warnings. Then `cargo\n\
-           deny check` and a check of the published crates with Rust 1.88, if they are installed. The\n\
-           last lines name what was skipped.\n\n\
+    help: "Runs, in this order: format check, the ranks of dependencies, clippy and all tests of the workspace\n\
+           with all features, those of packages that time spans once more without the processor's counter\n\
+           (SPANWISE_CLOCK=monotonic, same programs), the facade's tests with its default features, each\n\
+           cell of the shutdown matrix once, the documentation, every crate alone with no features, each\n\
+           and all (`cargo xtask matrix --quick`); all without warnings. Then `cargo deny check` and a\n\
+           check of the published crates with Rust 1.88, if they are installed. The last lines name what\n\
+           was skipped.\n\n\
            --quick       only `cargo test --workspace`\n\
            --repeat N    all tests but those in the documentation, N times (1 to 10000): built once,\n\
            \x20               then a report of what failed how often and what took longest\n\
@@ -100,17 +101,17 @@ fn all() -> Result<(), String> {
     for (name, check) in CHECKS {
         timed(name, check)?;
     }
-    Step::cargo("clippy", "clippy --workspace --all-targets -- -D warnings").run()?;
-    tests().run()?;
-    // No member of the workspace asks for all features of the facade.
-    Step::cargo("tests of the facade, all features", "test --package spanwise --all-features")
+    Step::cargo("clippy", &format!("clippy {WHOLE} --all-targets -- -D warnings")).run()?;
+    Step::cargo("tests", &format!("test {WHOLE}")).run()?;
+    timed("tests without the counter", tests_without_the_counter)?;
+    // Members of the workspace ask for more features than a user has who names none.
+    Step::cargo("tests of the facade, default features", "test --package spanwise --tests")
         .run()?;
-    tests_without_the_counter().run()?;
     timed("shutdown matrix, each cell once", shutdown_matrix::quick)?;
     Step::cargo("documentation", "doc --workspace --no-deps")
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
-    // The workspace's own build has the features on that any member asks for.
+    // The builds before have features on that a crate's users may not have.
     matrix::quick()?;
     let skipped = optional::run()?;
     println!("{}", optional::summary(&skipped));
@@ -121,14 +122,23 @@ fn tests() -> Step {
     Step::cargo("tests", "test --workspace")
 }
 
-/// The tests with every feature on, those included that no member of the workspace asks for; and with spans
-/// timed by the monotonic clock, as on a machine whose counter is not reliable. The examples in the
-/// documentation would be compiled anew.
-fn tests_without_the_counter() -> Step {
-    let arguments = "test --workspace --all-features --lib --bins --tests";
-    Step::cargo("tests with all features, without the counter", arguments)
-        .env("SPANWISE_CLOCK", "monotonic")
+/// The tests with spans timed by the monotonic clock, as on a machine whose counter is not reliable: those of the
+/// packages that time spans.
+fn tests_without_the_counter() -> Result<(), String> {
+    let packages = [
+        "spanwise-worker",
+        "spanwise-sdk",
+        "spanwise-admin",
+        "spanwise-opentelemetry",
+        "spanwise",
+        "spanwise-cli",
+    ];
+    let arguments = format!("{WHOLE} --lib --bins --tests");
+    repeat::once(&arguments, &packages, ("SPANWISE_CLOCK", "monotonic"))
 }
+
+/// With the features, too, that no member of the workspace asks for. Each other selection would be built anew.
+const WHOLE: &str = "--workspace --all-features";
 
 #[cfg(test)]
 mod tests {

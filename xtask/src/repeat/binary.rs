@@ -35,13 +35,39 @@ impl Binary {
     /// Those of cargo.
     pub(super) fn build(packages: &[String]) -> Result<Vec<Self>, String> {
         let what = match packages {
-            [] => " --workspace".to_owned(),
-            some => some.iter().map(|package| format!(" -p {package}")).collect(),
+            [] => "--workspace".to_owned(),
+            some => some.iter().map(|package| format!("-p {package} ")).collect(),
         };
+        Self::build_with(&what)
+    }
+
+    /// Builds the tests that cargo selects by these arguments, and finds them.
+    ///
+    /// # Errors
+    /// Those of cargo.
+    pub(super) fn build_with(arguments: &str) -> Result<Vec<Self>, String> {
         let messages = output_of_cargo(&format!(
-            "test --no-run --message-format=json-render-diagnostics{what}"
+            "test --no-run --message-format=json-render-diagnostics {arguments}"
         ))?;
         Ok(messages.lines().filter_map(Self::of_message).collect())
+    }
+
+    /// The name of the package's folder.
+    pub(super) fn package(&self) -> &str {
+        self.name.split_once(' ').map_or(&self.name, |(package, _)| package)
+    }
+
+    /// As cargo runs it, without a report of times: its output is passed through.
+    ///
+    /// # Errors
+    /// When it cannot be started, or when a test fails.
+    pub(super) fn run_once(&self, (key, value): (&str, &str)) -> Result<(), String> {
+        let mut command = Command::new(&self.program);
+        command.env(key, value).env("CARGO_MANIFEST_DIR", &self.folder).current_dir(&self.folder);
+        println!("     Running {}", self.name);
+        let failed = |reason: String| format!("{}: {reason}", self.name);
+        let status = command.status().map_err(|error| failed(error.to_string()))?;
+        if status.success() { Ok(()) } else { Err(failed(status.to_string())) }
     }
 
     /// The program that a message of cargo's is about, if it is about one with tests.

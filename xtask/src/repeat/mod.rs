@@ -70,6 +70,21 @@ pub fn run(options: &Options) -> Result<(), String> {
     report.outcome()
 }
 
+/// Runs the tests of these packages once, with an environment variable, as cargo built them for `arguments`: a
+/// selection of fewer packages by cargo would build them anew.
+///
+/// # Errors
+/// When they do not build, and that of the first program that fails.
+pub fn once(arguments: &str, packages: &[&str], environment: (&str, &str)) -> Result<(), String> {
+    let binaries = Binary::build_with(arguments)?;
+    let mut wanted =
+        binaries.iter().filter(|binary| packages.contains(&binary.package())).peekable();
+    if wanted.peek().is_none() {
+        return Err(format!("no tests in {}", packages.join(", ")));
+    }
+    wanted.try_for_each(|binary| binary.run_once(environment))
+}
+
 /// One loop a core, and two at least: no test has a core to itself.
 fn loops() -> usize {
     thread::available_parallelism().map_or(2, |cores| cores.get().max(2))
