@@ -1,5 +1,5 @@
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Release;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use crate::thread_counters::ThreadCounters;
 use crate::{Counter, DropReason};
@@ -19,6 +19,10 @@ pub(crate) struct Outcomes {
     pub(crate) dropped: [AtomicU64; DropReason::ALL.len()],
     pub(crate) tail_not_sampled: AtomicU64,
     pub(crate) tail_dropped: AtomicU64,
+    /// Spans on disk now.
+    pub(crate) spooled: AtomicU64,
+    /// Spans of earlier processes. No outcome, but a source, as the starts are.
+    pub(crate) recovered: AtomicU64,
     /// Spans whose tickets have no outcome yet.
     pub(crate) ticketed: AtomicU64,
     pub(crate) recorded_only: RecordedOnly,
@@ -57,6 +61,25 @@ impl Account {
         self.outcomes.tail_dropped.fetch_add(spans, Release);
     }
 
+    pub(crate) fn spooled(&self, spans: u64) {
+        // ORDER: as in `exported`.
+        self.outcomes.spooled.fetch_add(spans, Release);
+    }
+
+    /// Takes up to `spans` spans off the disk. Returns their number.
+    pub(crate) fn unspool(&self, spans: u64) -> u64 {
+        let take = |spooled: u64| Some(spooled.saturating_sub(spans));
+        // ORDER: Release extends the sequence of the increments, which `snapshot` synchronises with. An outcome that the spans
+        // have later is a Release increment after this one: a snapshot that reads it reads this too.
+        let before = self.outcomes.spooled.fetch_update(Release, Relaxed, take);
+        before.map_or(0, |before| before.min(spans))
+    }
+
+    pub(crate) fn recovered(&self, spans: u64) {
+        // Relaxed: the spans' outcomes, which come later, are Release increments.
+        self.outcomes.recovered.fetch_add(spans, Relaxed);
+    }
+
     pub(crate) fn new() -> Self {
         Account {
             starts: ThreadCounters::new(),
@@ -65,6 +88,8 @@ impl Account {
                 dropped: [const { AtomicU64::new(0) }; DropReason::ALL.len()],
                 tail_not_sampled: AtomicU64::new(0),
                 tail_dropped: AtomicU64::new(0),
+                spooled: AtomicU64::new(0),
+                recovered: AtomicU64::new(0),
                 ticketed: AtomicU64::new(0),
                 recorded_only: RecordedOnly {
                     started: [const { AtomicU64::new(0) }; 3],

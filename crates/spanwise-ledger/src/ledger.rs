@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, fence};
 
 use crate::account::Account;
 use crate::counter_slot;
+use crate::snapshot::Settled;
 use crate::thread_counters::Start;
 use crate::{Counter, DropReason, ParentOrigin, SamplingResult, Snapshot, Tickets};
 
@@ -14,8 +15,12 @@ use crate::{Counter, DropReason, ParentOrigin, SamplingResult, Snapshot, Tickets
 /// instant:
 ///
 /// ```text
-/// created = sampled_out + exported + tail_not_sampled + tail_dropped + Σ dropped{reason} + in_flight, in_flight ≥ 0
+/// created + recovered = sampled_out + exported + tail_not_sampled + tail_dropped + Σ dropped{reason} + spooled + in_flight,
+/// in_flight ≥ 0
 /// ```
+///
+/// `spooled` are the spans on disk now, and `recovered` those of earlier processes that a spool stored or a crash lost: both are 0
+/// without a spool. So the invariant holds over a restart: the next process recovers the spans that this one leaves on disk.
 ///
 /// Callers keep their side of it: they call [`started`](Ledger::started) before they hand the span
 /// to the thread that reports its outcome, and report exactly one outcome for each started span
@@ -151,6 +156,19 @@ impl Ledger {
         Tickets::new(Arc::clone(&self.account), spans)
     }
 
+    /// Counts `spans` spans of earlier processes, which are on disk at the start or were lost in a crash. The holder of the tickets
+    /// reports which: [`Tickets::spooled`], or [`DropReason::Crash`].
+    pub fn recovered(&self, spans: u64) -> Tickets {
+        self.account.recovered(spans);
+        self.tickets(spans)
+    }
+
+    /// Takes `spans` [spooled](Tickets::spooled) spans off the disk, or all of them, if fewer are there: because they are sent now, or
+    /// because the disk has lost them. The holder of the tickets reports their outcome.
+    pub fn unspool(&self, spans: u64) -> Tickets {
+        self.tickets(self.account.unspool(spans))
+    }
+
     /// Takes a snapshot of all counters.
     ///
     /// The snapshot is consistent, not frozen: other threads count while it is taken, and
@@ -171,6 +189,10 @@ impl Ledger {
             std::array::from_fn(|i| load(&outcomes.dropped, i, |c| c.load(Acquire)));
         let counters =
             std::array::from_fn(|i| load(&self.account.counters.0, i, |c| c.load(Relaxed)));
+        // ORDER: after the outcomes: spans that have left the disk for one of those above are not on it any more.
+        let spooled = outcomes.spooled.load(Acquire);
+        // ORDER: after all of the above, whose spans it may have: it is a source.
+        let recovered = outcomes.recovered.load(Acquire);
         let ended = outcomes.recorded_only.ended.load(Acquire);
         let recorded_only = ParentOrigin::ALL.map(|origin| {
             load(&outcomes.recorded_only.started, origin as usize, |c| c.load(Acquire))
@@ -192,8 +214,9 @@ impl Ledger {
             record_only = record_only.wrapping_add(all);
         }
         let record_only_live = record_only.saturating_sub(ended);
+        let settled = Settled { exported, tail, spooled };
         let mut snapshot =
-            Snapshot::new(started, sums.sampled_out(), (exported, tail), dropped, counters);
+            Snapshot::new((started, recovered), sums.sampled_out(), settled, dropped, counters);
         (snapshot.starts, snapshot.ticketed) = (starts, ticketed);
         snapshot.record_only_live = record_only_live;
         snapshot

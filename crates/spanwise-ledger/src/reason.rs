@@ -62,6 +62,18 @@ pub enum DropReason {
     /// The trace id or the span id of the span is all zero, which receivers reject together with the rest of
     /// a request. The stock SDK's id generator was replaced by a defective one, or a span was made by hand.
     InvalidId,
+    /// The spool had stored the spans on disk and removed them, the oldest first, because it had reached its maximum of bytes
+    /// (`SPANWISE_SPOOL_MAX_BYTES`) or the disk was full. Raise it, or bring the receiver back sooner.
+    SpoolEvicted,
+    /// The spool had stored the spans on disk and removed them, because they had reached the maximum age
+    /// (`SPANWISE_SPOOL_MAX_AGE`). Raise it, or bring the receiver back sooner.
+    SpoolExpired,
+    /// The spool could not store the spans or not read them back: the disk reported an error, or the stored bytes are
+    /// corrupt. The diagnostics have the error.
+    SpoolIo,
+    /// An earlier process ended without a shutdown, and its spans were not on disk: its boot ledger has their number. The
+    /// receiver may have some of them. Spans that a process creates between two updates of its boot ledger are not counted.
+    Crash,
     /// The tickets of the span were dropped without an outcome: a bug in Spanwise or in a custom
     /// exporter. Please report it.
     Leaked,
@@ -69,7 +81,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [DropReason; 21] = [
+    pub const ALL: [DropReason; 25] = [
         DropReason::QueueBytes,
         DropReason::QueueFull,
         DropReason::Shed,
@@ -90,6 +102,10 @@ impl DropReason {
         DropReason::AfterShutdown,
         DropReason::ShutdownDeadline,
         DropReason::InvalidId,
+        DropReason::SpoolEvicted,
+        DropReason::SpoolExpired,
+        DropReason::SpoolIo,
+        DropReason::Crash,
         DropReason::Leaked,
     ];
 
@@ -116,12 +132,16 @@ impl DropReason {
             DropReason::AfterShutdown => "after_shutdown",
             DropReason::ShutdownDeadline => "shutdown_deadline",
             DropReason::InvalidId => "invalid_id",
+            DropReason::SpoolEvicted => "spool_evicted",
+            DropReason::SpoolExpired => "spool_expired",
+            DropReason::SpoolIo => "spool_io",
+            DropReason::Crash => "crash",
             DropReason::Leaked => "leaked",
         }
     }
 
-    /// Whether the receiver may have stored the spans: their request was sent and got no usable response.
-    /// Every other reason means that it has not.
+    /// Whether the receiver may have stored the spans: their request was sent and got no usable response, or they were lost on
+    /// disk, where a request without a response is stored too. Every other reason means that it has not.
     pub const fn is_ambiguous(self) -> bool {
         matches!(
             self,
@@ -130,6 +150,10 @@ impl DropReason {
                 | DropReason::AmbiguousShutdown
                 | DropReason::ResponseTooLarge
                 | DropReason::ExporterPanic
+                | DropReason::SpoolEvicted
+                | DropReason::SpoolExpired
+                | DropReason::SpoolIo
+                | DropReason::Crash
         )
     }
 }

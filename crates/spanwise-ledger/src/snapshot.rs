@@ -11,7 +11,9 @@ use crate::{Counter, DropReason, ParentOrigin, SamplingResult};
 pub struct Snapshot {
     /// Spans created, recording or not.
     pub created: u64,
-    /// Of these, the spans that the sampler dropped at their start.
+    /// Spans of earlier processes: those that a spool had on disk when this process started, and those that a crash lost.
+    pub recovered: u64,
+    /// Of the created spans, those that the sampler dropped at their start.
     pub sampled_out: u64,
     /// Spans that the receiver acknowledged.
     pub exported: u64,
@@ -19,7 +21,9 @@ pub struct Snapshot {
     pub tail_not_sampled: u64,
     /// Recorded spans whose traces matched a drop policy of tail sampling.
     pub tail_dropped: u64,
-    /// Recorded spans that still have no outcome.
+    /// Spans that a spool has on disk now: they are sent once the receiver is back, by this process or the next one.
+    pub spooled: u64,
+    /// Recorded spans that still have no outcome and are not on disk.
     pub in_flight: u64,
     /// Of these, the spans whose [tickets](crate::Tickets) exist: an exporter has taken them from its queue.
     pub ticketed: u64,
@@ -31,24 +35,34 @@ pub struct Snapshot {
     counters: [u64; Counter::ALL.len()],
 }
 
+/// Spans that are neither in flight nor dropped.
+pub(crate) struct Settled {
+    pub(crate) exported: u64,
+    /// Not sampled, and dropped by a policy.
+    pub(crate) tail: [u64; 2],
+    pub(crate) spooled: u64,
+}
+
 impl Snapshot {
     pub(crate) fn new(
-        started: u64,
+        (started, recovered): (u64, u64),
         sampled_out: u64,
-        (exported, [tail_not_sampled, tail_dropped]): (u64, [u64; 2]),
+        Settled { exported, tail: [tail_not_sampled, tail_dropped], spooled }: Settled,
         dropped: [u64; DropReason::ALL.len()],
         counters: [u64; Counter::ALL.len()],
     ) -> Self {
-        let settled = [exported, tail_not_sampled, tail_dropped, sum(&dropped)];
+        let settled = [exported, tail_not_sampled, tail_dropped, spooled, sum(&dropped)];
         let settled = sum(&settled);
         Snapshot {
             created: started.saturating_add(sampled_out),
+            recovered,
             sampled_out,
             exported,
             tail_not_sampled,
             tail_dropped,
+            spooled,
             // Surplus outcomes cannot make it negative; `check` reports them.
-            in_flight: started.saturating_sub(settled),
+            in_flight: started.saturating_add(recovered).saturating_sub(settled),
             ticketed: 0,
             record_only_live: 0,
             starts: Starts::default(),
@@ -75,7 +89,7 @@ impl Snapshot {
 
     /// Dropped spans that the receiver may have stored all the same: those of all
     /// [ambiguous](DropReason::is_ambiguous) reasons. The receiver has stored at least `exported`
-    /// and at most `exported + ambiguous()` spans; a span it stores twice counts once.
+    /// and at most `exported + ambiguous()` spans, besides [`spooled`](Self::spooled) ones; a span it stores twice counts once.
     pub fn ambiguous(&self) -> u64 {
         self.drops().filter(|(reason, _)| reason.is_ambiguous()).map(|(_, spans)| spans).sum()
     }
@@ -95,18 +109,19 @@ impl Snapshot {
         Counter::ALL.into_iter().zip(self.counters).filter(|(_, times)| *times > 0)
     }
 
-    /// Whether nothing is in flight and every span has exactly one outcome.
+    /// Whether nothing is in flight and every span has exactly one outcome or is on disk.
     pub fn is_idle(&self) -> bool {
         self.check().is_ok()
     }
 
-    /// Checks an idle ledger: no span is in flight, and every span has exactly one outcome.
+    /// Checks an idle ledger: no span is in flight, and every span has exactly one outcome or is on disk.
     ///
     /// # Errors
     /// [`Imbalance`] with the numbers, when spans still have no outcome, or when more outcomes than
     /// spans were reported.
     pub fn check(&self) -> Result<(), Imbalance> {
-        let due = i128::from(self.created) - i128::from(self.sampled_out);
+        let due =
+            i128::from(self.created) + i128::from(self.recovered) - i128::from(self.sampled_out);
         let outcomes: i128 = self.outcomes().into_iter().map(i128::from).sum();
         match due - outcomes {
             0 if self.in_flight == 0 => Ok(()),
@@ -114,9 +129,10 @@ impl Snapshot {
         }
     }
 
-    /// Spans of each outcome that a recorded span can have.
-    fn outcomes(&self) -> [u64; 4] {
-        [self.exported, self.tail_not_sampled, self.tail_dropped, self.dropped_total()]
+    /// Spans of each outcome that a recorded span can have, and those on disk.
+    fn outcomes(&self) -> [u64; 5] {
+        let Self { exported, tail_not_sampled, tail_dropped, spooled, .. } = *self;
+        [exported, tail_not_sampled, tail_dropped, spooled, self.dropped_total()]
     }
 
     /// The outcomes of tail sampling that occurred, each with its number of spans.
@@ -126,15 +142,18 @@ impl Snapshot {
         tail.into_iter().filter(|(_, spans)| *spans > 0)
     }
 
-    /// The difference to an `earlier` snapshot. `in_flight`, `ticketed` and `record_only_live` are the current values;
+    /// The difference to an `earlier` snapshot. `spooled`, `in_flight`, `ticketed` and `record_only_live` are the current values, and
+    /// the spans that were on disk at the earlier one are among the `recovered` ones:
     /// between two idle snapshots the invariant holds for the difference too.
     pub fn since(&self, earlier: &Snapshot) -> Snapshot {
         Snapshot {
             created: self.created.saturating_sub(earlier.created),
+            recovered: self.recovered.saturating_sub(earlier.recovered) + earlier.spooled,
             sampled_out: self.sampled_out.saturating_sub(earlier.sampled_out),
             exported: self.exported.saturating_sub(earlier.exported),
             tail_not_sampled: self.tail_not_sampled.saturating_sub(earlier.tail_not_sampled),
             tail_dropped: self.tail_dropped.saturating_sub(earlier.tail_dropped),
+            spooled: self.spooled,
             in_flight: self.in_flight,
             ticketed: self.ticketed,
             record_only_live: self.record_only_live,
@@ -148,16 +167,14 @@ impl Snapshot {
 /// Formats a table: outcomes first, then the reasons and counters that are not zero.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut totals = vec![
-            ("created", self.created),
-            ("sampled_out", self.sampled_out),
-            ("exported", self.exported),
-        ];
+        let mut totals = vec![("created", self.created)];
+        totals.extend(occurred("recovered", self.recovered));
+        totals.extend([("sampled_out", self.sampled_out), ("exported", self.exported)]);
         totals.extend(self.tail());
         totals.push(("dropped", self.dropped_total()));
         let (drops, counters): (Vec<_>, Vec<_>) =
             (self.drops().collect(), self.counters().collect());
-        let numbers = totals.iter().map(|(_, n)| *n).chain([self.in_flight]);
+        let numbers = totals.iter().map(|(_, n)| *n).chain([self.spooled, self.in_flight]);
         let numbers = numbers.chain(drops.iter().map(|(_, n)| *n));
         let widest = numbers.chain(counters.iter().map(|(_, n)| *n)).max().unwrap_or(0);
         let width = widest.checked_ilog10().map_or(1, |digits| digits as usize + 1);
@@ -167,6 +184,9 @@ impl fmt::Display for Snapshot {
         }
         for (reason, spans) in drops {
             writeln!(f, "  {:<INDENTED$} {spans:>width$}", reason.name())?;
+        }
+        if let Some((name, spans)) = occurred("spooled", self.spooled) {
+            writeln!(f, "{name:<LABEL$} {spans:>width$}")?;
         }
         write!(f, "{:<LABEL$} {:>width$}", "in_flight", self.in_flight)?;
         if !counters.is_empty() {
@@ -187,14 +207,25 @@ impl fmt::Debug for Snapshot {
             return fmt::Display::fmt(self, f);
         }
         let Self { created, sampled_out, exported, in_flight, .. } = self;
-        write!(f, "created {created}, sampled_out {sampled_out}, exported {exported}")?;
+        write!(f, "created {created}")?;
+        let write = |f: &mut fmt::Formatter<'_>, name, spans| {
+            occurred(name, spans).map_or(Ok(()), |(name, spans)| write!(f, ", {name} {spans}"))
+        };
+        write(f, "recovered", self.recovered)?;
+        write!(f, ", sampled_out {sampled_out}, exported {exported}")?;
         self.tail().try_for_each(|(name, spans)| write!(f, ", {name} {spans}"))?;
         write!(f, ", dropped {}", self.dropped_total())?;
         list(f, " (", self.drops().map(|(reason, spans)| (reason.name(), spans)))?;
         f.write_str(if self.dropped_total() > 0 { ")" } else { "" })?;
+        write(f, "spooled", self.spooled)?;
         write!(f, ", in_flight {in_flight}")?;
         list(f, "; ", self.counters().map(|(counter, times)| (counter.name(), times)))
     }
+}
+
+/// A name with its number, if that is not zero.
+fn occurred(name: &'static str, spans: u64) -> Option<(&'static str, u64)> {
+    (spans > 0).then_some((name, spans))
 }
 
 /// Writes names with their numbers, and nothing at all when there are none.
@@ -322,6 +353,23 @@ counters
         }
         let since = account.since(&account);
         assert_eq!((since.tail_not_sampled, since.tail_dropped), (0, 0));
+    }
+
+    #[test]
+    fn a_difference_recovers_the_spans_that_were_on_disk_before() {
+        let ledger = Ledger::new();
+        ledger.started_many(9);
+        ledger.tickets(9).spooled();
+        ledger.recovered(2).spooled();
+        let earlier = ledger.snapshot();
+        ledger.unspool(6).exported();
+        ledger.unspool(1).dropped(DropReason::SpoolExpired);
+        ledger.started();
+        ledger.tickets(1).spooled();
+        let since = ledger.snapshot().since(&earlier);
+        assert_eq!((since.created, since.recovered, since.spooled), (1, 11, 5));
+        assert_eq!((since.exported, since.dropped_total()), (6, 1));
+        since.check().unwrap();
     }
 
     #[test]

@@ -73,6 +73,12 @@ impl Tickets {
         self.book(Account::tail_dropped);
     }
 
+    /// Reports that all these spans are stored on disk, from which [`Ledger::unspool`](crate::Ledger::unspool) takes them: not before
+    /// the disk has acknowledged them.
+    pub fn spooled(mut self) {
+        self.book(Account::spooled);
+    }
+
     /// Reports that all these spans were dropped for `reason`.
     pub fn dropped(mut self, reason: DropReason) {
         self.book(|account, spans| account.dropped(reason, spans));
@@ -142,6 +148,49 @@ mod tests {
         drop(tickets);
         assert_eq!(ledger.snapshot().dropped(DropReason::Leaked), 3);
         ledger.snapshot().check().unwrap();
+    }
+
+    #[test]
+    fn spans_that_are_on_disk_are_neither_in_flight_nor_lost() {
+        let ledger = ledger_with(10);
+        ledger.tickets(10).spooled();
+        let stored = ledger.snapshot();
+        assert_eq!((stored.spooled, stored.in_flight, stored.ticketed), (10, 0, 0));
+        stored.check().unwrap();
+
+        let mut replayed = ledger.unspool(4);
+        assert_eq!((ledger.snapshot().spooled, ledger.snapshot().in_flight), (6, 4));
+        replayed.split(1).spooled();
+        replayed.exported();
+        ledger.unspool(2).dropped(DropReason::SpoolEvicted);
+        let snapshot = ledger.snapshot();
+        assert_eq!((snapshot.spooled, snapshot.exported, snapshot.dropped_total()), (5, 3, 2));
+        snapshot.check().unwrap();
+
+        let all = ledger.unspool(u64::MAX);
+        assert_eq!((all.len(), ledger.unspool(1).len()), (5, 0), "no more than there are");
+        all.exported();
+        ledger.snapshot().check().unwrap();
+    }
+
+    #[test]
+    fn the_next_process_recovers_the_spans_of_the_one_before() {
+        let before = ledger_with(10);
+        before.tickets(7).spooled();
+        // A crash: three were in flight.
+        assert_eq!((before.snapshot().spooled, before.snapshot().in_flight), (7, 3));
+
+        let ledger = ledger_with(1);
+        let mut recovered = ledger.recovered(10);
+        recovered.split(3).dropped(DropReason::Crash);
+        recovered.spooled();
+        let started = ledger.snapshot();
+        assert_eq!((started.created, started.recovered, started.spooled), (1, 10, 7));
+        assert_eq!((started.in_flight, started.dropped(DropReason::Crash)), (1, 3));
+        ledger.unspool(7).exported();
+        ledger.tickets(1).exported();
+        ledger.snapshot().check().unwrap();
+        assert_eq!(ledger.snapshot().exported, 8);
     }
 
     #[test]

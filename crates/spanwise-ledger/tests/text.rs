@@ -50,3 +50,22 @@ fn debug_of_tickets_prints_their_number() {
     assert_eq!(format!("{tickets:?}"), "Tickets of 3 spans");
     tickets.exported();
 }
+
+/// A ledger without a spool prints neither number.
+#[test]
+fn spans_on_disk_have_lines_of_their_own() {
+    let ledger = Ledger::new();
+    (0..9).for_each(|_| ledger.started());
+    for text in [ledger.snapshot().to_string(), format!("{:?}", ledger.snapshot())] {
+        assert!(!text.contains("recovered") && !text.contains("spooled"), "{text}");
+    }
+    ledger.tickets(4).spooled();
+    ledger.recovered(3).spooled();
+    ledger.tickets(5).exported();
+    for text in [ledger.snapshot().to_string(), format!("{:?}", ledger.snapshot())] {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace(',', "");
+        let expected =
+            "created 9 recovered 3 sampled_out 0 exported 5 dropped 0 spooled 7 in_flight 0";
+        assert_eq!(text, expected);
+    }
+}

@@ -29,7 +29,7 @@ function stagesOf(data) {
     { name: "Batches", value: isNumber(perRequest) ? rate(perRequest) : "–", detail: "spans/request" },
     p99 === null
       ? { name: "Exporter", value: count(data.exporter.inflight_spans ?? data.spans.in_flight), detail: "in flight" }
-      : { name: "Exporter", value: seconds(p99), detail: "p99 latency" },
+      : { name: "Exporter", value: seconds(p99), detail: data.spans.spooled ? `${count(data.spans.spooled)} on disk` : "p99 latency" },
     { name: "Receiver", value: count(data.spans.exported), detail: first ? host(first.endpoint) : "nothing is exported", isBad: Boolean(first && first.last_failure) },
   ];
 }

@@ -78,9 +78,11 @@ fn numbers(json: &mut Json, metrics: &MetricsSnapshot, fields: &[(&str, &str)]) 
 
 fn account(json: &mut Json, ledger: &Snapshot) {
     json.key("created").integer(ledger.created);
+    json.key("recovered").integer(ledger.recovered);
     json.key("sampled_out").integer(ledger.sampled_out);
     json.key("exported").integer(ledger.exported);
     json.key("dropped").integer(ledger.dropped_total());
+    json.key("spooled").integer(ledger.spooled);
     json.key("in_flight").integer(ledger.in_flight);
     json.key("tail_not_sampled").integer(ledger.tail_not_sampled);
     json.key("tail_dropped").integer(ledger.tail_dropped);

@@ -99,6 +99,25 @@ fn the_rows_of_a_process_with_tail_sampling_add_up() {
 }
 
 #[test]
+fn the_rows_of_a_process_with_a_spool_add_up() {
+    let history = history(|document| {
+        document["spans"]["recovered"] = json!(5_000);
+        document["spans"]["spooled"] = json!(6_000);
+        document["spans"]["exported"] = json!(1_030_000);
+    });
+    let text = frame(&screen(&history, None), 80, 24);
+    let number = |name: &str| -> u64 {
+        let row = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        row.split_whitespace().next().and_then(|number| number.parse().ok()).expect(name)
+    };
+    let outcomes = ["sampled out", "exported", "dropped", "on disk", "in flight"];
+    // The answer has 12,345 spans more in `created` alone.
+    let missing =
+        number("created") + number("recovered") - outcomes.map(number).iter().sum::<u64>();
+    assert_eq!((missing, number("on disk")), (12_345, 6_000), "{text}");
+}
+
+#[test]
 fn a_frame_as_text_is_that_of_a_terminal() {
     let history = history(|_| {});
     let screen = screen(&history, None);

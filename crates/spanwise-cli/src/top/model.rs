@@ -37,6 +37,10 @@ pub(super) struct Spans {
     pub(super) exported: u64,
     pub(super) dropped: u64,
     pub(super) in_flight: u64,
+    /// Spans on disk now.
+    pub(super) spooled: u64,
+    /// Spans of earlier processes.
+    pub(super) recovered: u64,
     /// Spans that tail sampling left out, dropped ones included.
     pub(super) tail_not_sampled: u64,
     /// The largest first.
@@ -118,6 +122,13 @@ impl Model {
 }
 
 impl Spans {
+    /// Rows of outcomes that occur only with tail sampling or a spool.
+    pub(super) fn further_rows(&self) -> u16 {
+        let rows =
+            [self.tail_not_sampled, self.spooled, self.recovered].map(|spans| u16::from(spans > 0));
+        rows.iter().sum()
+    }
+
     fn read(spans: &Value) -> Self {
         let count = |name: &str| number(&spans[name]).unwrap_or_default();
         let reasons = spans["dropped_by_reason"].as_object().into_iter().flatten();
@@ -131,6 +142,8 @@ impl Spans {
             exported: count("exported"),
             dropped: count("dropped"),
             in_flight: count("in_flight"),
+            spooled: count("spooled"),
+            recovered: count("recovered"),
             tail_not_sampled: count("tail_not_sampled").saturating_add(count("tail_dropped")),
             reasons,
         }

@@ -27,7 +27,7 @@ impl Widget for &Screen<'_> {
         let parts = Layout::vertical([
             Constraint::Length(1),
             Constraint::Length(4),
-            Constraint::Length(7 + u16::from(model.spans.tail_not_sampled > 0)),
+            Constraint::Length(7 + model.spans.further_rows()),
             Constraint::Length(2),
             Constraint::Length(3),
             Constraint::Length(if shown > 0 { shown.min(max) + 1 } else { 0 }),
@@ -113,6 +113,14 @@ impl Screen<'_> {
         if spans.tail_not_sampled > 0 {
             let text = row(TAIL, spans.tail_not_sampled, rate(|it| it.tail_not_sampled));
             lines.insert(2, Line::raw(text));
+        }
+        // As well for a spool.
+        if spans.spooled > 0 {
+            let text = row("on disk", spans.spooled, String::new());
+            lines.insert(lines.len() - 2, Line::raw(text));
+        }
+        if spans.recovered > 0 {
+            lines.insert(1, Line::raw(row("recovered", spans.recovered, String::new())));
         }
         self.block("Spans").render(left, buffer);
         Paragraph::new(lines).render(below_title(left), buffer);

@@ -91,6 +91,9 @@ fn spans(provider: &Handle) -> DoctorCheck {
     if by_tail > 0 {
         finding += &format!(", {by_tail} left out by tail sampling");
     }
+    if account.spooled > 0 {
+        finding += &format!(", {} on disk", account.spooled);
+    }
     if lost > 0 {
         let check = check(CheckStatus::Warning, finding);
         return match provider.last_failure() {

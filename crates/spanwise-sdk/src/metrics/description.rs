@@ -27,6 +27,11 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("otel_spans_dropped", "Spans that were lost, by reason."),
     ("spanwise_spans_not_sampled", "Spans that the sampler or tail sampling decided against."),
     (
+        "spanwise_spans_recovered",
+        "Spans of earlier processes that were on disk at the start or lost in a crash.",
+    ),
+    ("spanwise_spool_spans", "Spans on disk that are sent once the receiver is back."),
+    (
         "otel_span_creation_duration_seconds",
         "Time that the creation of a span took, of a sample of spans.",
     ),

@@ -14,7 +14,7 @@ pub(super) struct Recorded {
 }
 
 /// Spans by their start and by their outcome.
-pub(super) fn metrics(account: &Snapshot, recorded: &Recorded) -> [Metric; 6] {
+pub(super) fn metrics(account: &Snapshot, recorded: &Recorded) -> [Metric; 8] {
     let dropped = DropReason::ALL.map(|reason| {
         NumberPoint::new(account.dropped(reason))
             .with_attributes([Attribute::new("reason", reason.name())])
@@ -33,6 +33,12 @@ pub(super) fn metrics(account: &Snapshot, recorded: &Recorded) -> [Metric; 6] {
         counter("otel_spans_exported", vec![NumberPoint::new(account.exported)]),
         counter("otel_spans_dropped", dropped.into()),
         counter("spanwise_spans_not_sampled", not_sampled.into()),
+        counter("spanwise_spans_recovered", vec![NumberPoint::new(account.recovered)]),
+        Metric::new(
+            "spanwise_spool_spans",
+            "{span}",
+            MetricData::UpDownCounter(vec![NumberPoint::new(account.spooled)]),
+        ),
         counter("otel.sdk.span.started", started(account, recorded)),
         Metric::new(
             "otel.sdk.span.live",
