@@ -61,6 +61,11 @@ fn hashes_are_those_of_hmac_sha_256() {
     let out = attributes(&hash, &[("user.id", text("ann")), ("user.x", Value::IntValue(5))]);
     let Value::StringValue(ann) = &out[0].1 else { panic!("{out:?}") };
     assert_eq!(ann, "1c4fbb5afbadc9fe0f529f76024cc513");
+    // All 32 bytes, as the Collector's `hmac-sha256` has them.
+    let whole = with([Rule::hash(["user.*"]).with_hash_bytes(32)]);
+    let digests = attributes(&whole, &[("user.id", text("ann"))]);
+    let Value::StringValue(ann) = &digests[0].1 else { panic!("{digests:?}") };
+    assert_eq!(ann, "1c4fbb5afbadc9fe0f529f76024cc513e4f7d7dbe6a27d32d4cbd07cd1383d4d");
     let Value::StringValue(five) = &out[1].1 else { panic!("{out:?}") };
     assert_eq!(five, "5ce039f344719b94334c9b575f5176c7");
 }
@@ -137,6 +142,53 @@ fn rules_apply_in_their_order() {
 }
 
 #[test]
+fn an_ignored_attribute_is_left_to_no_rule_behind() {
+    let rules = [
+        Rule::mask_values("first"),
+        Rule::ignore(["id.*"]),
+        Rule::new(Action::Ignore).with_value_pattern("@example.com$"),
+        Rule::mask_values(r"[a-z]+@|\d{5}"),
+        Rule::delete(["id.*", "former"]),
+    ];
+    let input = [
+        ("id.a", text("ann@x.com first")),
+        ("b", text("ann@example.com")),
+        ("c", text("ann@x.com")),
+        ("former", text("x")),
+        ("id.d", Value::IntValue(123_456)),
+        ("e", array([text("ann@example.com")])),
+    ];
+    let expected = pairs(&[
+        ("id.a", text("ann@x.com ****")),
+        input[1].clone(),
+        ("c", text("****x.com")),
+        input[4].clone(),
+        // Elements are not ignored.
+        ("e", array([text("****example.com")])),
+    ]);
+    assert_eq!(attributes(&with(rules.clone()), &input), expected);
+    let mut named = span([]);
+    named.name = "ann@example.com".to_owned();
+    assert_eq!(redacted(&with(rules.clone()), &named), named);
+    named.name = "ann@x.com".to_owned();
+    assert_eq!(redacted(&with(rules), &named).name, "****x.com");
+}
+
+#[test]
+fn a_rule_of_strings_leaves_other_values() {
+    let mask = with([Rule::mask_values(r"\d{4}").with_strings_only(true)]);
+    let input = [
+        ("a", text("1234")),
+        ("b", Value::IntValue(12_345)),
+        ("c", array([text("1234")])),
+        ("d", Value::BytesValue(b"1234".to_vec())),
+    ];
+    let mut expected = pairs(&input);
+    expected[0].1 = text("****");
+    assert_eq!(attributes(&mask, &input), expected);
+}
+
+#[test]
 fn wrong_rules_are_errors_with_index_and_text() {
     let error = |rule: Rule| {
         let builder = Redactor::builder().with_rule(Rule::mask(["a"])).with_rule(rule);
@@ -157,7 +209,16 @@ fn wrong_rules_are_errors_with_index_and_text() {
     );
     assert_eq!(
         error(Rule::rename("a", "b").with_value_pattern("x")),
-        "rule 1 (rename): it has a value pattern: delete, mask and hash accept one"
+        "rule 1 (rename): it has a value pattern: ignore, delete, mask and hash accept one"
+    );
+    assert_eq!(
+        error(Rule::new(Action::Ignore)),
+        "rule 1 (ignore): it ignores everything: name keys or a value pattern"
+    );
+    let long = Redactor::builder().with_rule(Rule::hash(["a"]).with_hash_bytes(33));
+    assert_eq!(
+        long.with_hash_key("a key of sixteen bytes").build().unwrap_err().to_string(),
+        "rule 0 (hash): its hashes have another length: 8 to 32 bytes are accepted"
     );
     assert_eq!(
         error(Rule::hash(["a"])),

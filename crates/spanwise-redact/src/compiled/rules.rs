@@ -28,6 +28,8 @@ pub(crate) struct CompiledRules {
     of_target: [RuleSet; Target::ALL.len()],
     /// The rules that retain keys.
     allow: RuleSet,
+    /// The rules that leave values to no rule behind them.
+    ignore: RuleSet,
     /// The rules with a value pattern and without keys, which `scanner` knows.
     scanned: RuleSet,
     scanner: Scanner,
@@ -57,7 +59,8 @@ impl CompiledRules {
         };
         let keys = KeyMatcher::new(&rules).map_err(whole)?;
         let set = |holds: &dyn Fn(&Rule) -> bool| RuleSet::of(&rules, holds);
-        let scanned = set(&|rule| rule.value.is_some() && rule.keys.is_empty());
+        let ignore = set(&|rule| rule.action == Action::Ignore);
+        let scanned = set(&|rule| rule.value.is_some() && rule.keys.is_empty()).without(ignore);
         let texts: Vec<&str> = scanned
             .iter()
             .filter_map(|it| rules.get(it)?.value.as_ref())
@@ -68,6 +71,7 @@ impl CompiledRules {
             keys,
             of_target: Target::ALL.map(|target| set(&|rule| rule.targets.contains(target))),
             allow: set(&|rule| rule.action == Action::Allow),
+            ignore,
             scanned,
             scanner,
             rules: compiled,
@@ -116,10 +120,12 @@ impl CompiledRules {
     ) -> RuleSet {
         let rules = rules.without(self.allow);
         let scanned = rules.and(self.scanned);
-        if scanned.is_empty() || is_match(&|bytes| self.scanner.is_match(bytes)) {
-            return rules;
-        }
-        rules.without(scanned)
+        let rules = match scanned.is_empty() || is_match(&|bytes| self.scanner.is_match(bytes)) {
+            true => rules,
+            false => rules.without(scanned),
+        };
+        // Rules that ignore change nothing by themselves.
+        if rules.without(self.ignore).is_empty() { RuleSet::default() } else { rules }
     }
 
     #[inline]
@@ -142,11 +148,17 @@ fn check(index: usize, rule: &Rule) -> Result<(), RedactError> {
         Action::Allow | Action::Rename(_) if rule.keys.is_empty() => {
             return error("it has no keys: allow and rename need them");
         }
+        Action::Ignore if rule.keys.is_empty() && rule.value.is_none() => {
+            return error("it ignores everything: name keys or a value pattern");
+        }
+        Action::Hash if !(8..=32).contains(&rule.hash_bytes) => {
+            return error("its hashes have another length: 8 to 32 bytes are accepted");
+        }
         Action::Allow | Action::Rename(_) if has_texts => {
             return error("its targets are not attributes alone: names and messages have no key");
         }
         Action::Allow | Action::Rename(_) | Action::Truncate(_) if rule.value.is_some() => {
-            return error("it has a value pattern: delete, mask and hash accept one");
+            return error("it has a value pattern: ignore, delete, mask and hash accept one");
         }
         Action::Rename(to) if to.is_empty() => return error("its new key is empty"),
         _ => {}

@@ -1,7 +1,7 @@
 //! The report of one action, and replacements in one text.
 
 use crate::compiled::CompiledRule;
-use crate::rule::{Action, Target};
+use crate::rule::{Action, Rule, Target};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt::Write as _;
@@ -32,6 +32,12 @@ pub(super) enum Text {
     Replaced(String),
 }
 
+/// Whether a rule leaves the text to no rule behind it.
+pub(super) fn is_ignored(rule: &CompiledRule, text: &str) -> bool {
+    rule.rule.action == Action::Ignore
+        && rule.pattern.as_ref().is_none_or(|pattern| pattern.is_match(text))
+}
+
 /// Applies the action of a rule to a text.
 pub(super) fn apply(rule: &CompiledRule, text: &str, hash_key: Option<&[u8]>) -> Text {
     let action = &rule.rule.action;
@@ -42,15 +48,18 @@ pub(super) fn apply(rule: &CompiledRule, text: &str, hash_key: Option<&[u8]>) ->
                 Some((end, _)) => Text::Replaced(text.get(..end).unwrap_or_default().to_owned()),
                 None => Text::Unchanged,
             },
-            Action::Mask | Action::Hash => Text::Replaced(replacement(action, text, hash_key)),
-            Action::Allow | Action::Rename(_) => Text::Unchanged,
+            Action::Mask | Action::Hash => Text::Replaced(replacement(&rule.rule, text, hash_key)),
+            Action::Allow | Action::Ignore | Action::Rename(_) => Text::Unchanged,
         };
     };
+    if *action == Action::Ignore {
+        return Text::Unchanged;
+    }
     if *action == Action::Delete {
         return if pattern.is_match(text) { Text::Deleted } else { Text::Unchanged };
     }
     let replace = rule.rule.value.as_ref().and_then(|value| value.replace);
-    let mask = |secret: &str| replacement(action, secret, hash_key);
+    let mask = |secret: &str| replacement(&rule.rule, secret, hash_key);
     let mut out = String::new();
     let (mut copied, mut is_changed) = (0, false);
     for found in pattern.find_iter(text) {
@@ -85,8 +94,8 @@ pub(super) fn apply(rule: &CompiledRule, text: &str, hash_key: Option<&[u8]>) ->
 }
 
 /// The mask, or the hash of `secret`.
-fn replacement(action: &Action, secret: &str, hash_key: Option<&[u8]>) -> String {
-    let hash = match (action, hash_key) {
+fn replacement(rule: &Rule, secret: &str, hash_key: Option<&[u8]>) -> String {
+    let hash = match (&rule.action, hash_key) {
         (Action::Hash, Some(key)) => Hmac::<Sha256>::new_from_slice(key).ok(),
         // A build with a rule that hashes has a key.
         _ => None,
@@ -94,7 +103,7 @@ fn replacement(action: &Action, secret: &str, hash_key: Option<&[u8]>) -> String
     let Some(mut hash) = hash else { return MASK.to_owned() };
     hash.update(secret.as_bytes());
     let digest = hash.finalize().into_bytes();
-    digest.iter().take(HASH_BYTES).fold(String::new(), |mut text, byte| {
+    digest.iter().take(rule.hash_bytes).fold(String::new(), |mut text, byte| {
         let _infallible = write!(text, "{byte:02x}");
         text
     })
@@ -112,5 +121,3 @@ fn ceil(text: &str, index: usize) -> usize {
 
 /// The mask of the Collector's processor `redaction`.
 pub(super) const MASK: &str = "****";
-/// Bytes of a hash: no two of 2³² values have the same, but for one in 2⁶⁴.
-const HASH_BYTES: usize = 16;

@@ -1,8 +1,8 @@
 //! Attributes, names and messages.
 
-use super::apply::{Applied, MASK, Text, apply};
+use super::apply::{Applied, MASK, Text, apply, is_ignored};
 use super::message::{Rewriter, Siblings, Verdict};
-use super::value::{ValueResult, any_bytes, rewrite_value};
+use super::value::{ValueResult, any_bytes, is_value_ignored, rewrite_value};
 use crate::compiled::RuleSet;
 use crate::rule::{Action, Target};
 use spanwise_wire::read::Fields;
@@ -55,6 +55,12 @@ fn change(
     let mut is_changed = false;
     for index in rules.iter() {
         let Some(rule) = rewriter.rules.get(index) else { continue };
+        if rule.rule.action == Action::Ignore {
+            if is_value_ignored(rule, &new_value) {
+                break;
+            }
+            continue;
+        }
         if let Action::Rename(to) = &rule.rule.action {
             if *to == new_key {
                 continue;
@@ -110,6 +116,9 @@ pub(super) fn text(rewriter: &mut Rewriter<'_>, target: Target, bytes: &[u8]) ->
     let mut new: Option<String> = None;
     for index in rules.iter() {
         let Some(rule) = rewriter.rules.get(index) else { continue };
+        if is_ignored(rule, new.as_deref().unwrap_or(text)) {
+            break;
+        }
         let replaced = match apply(rule, new.as_deref().unwrap_or(text), rewriter.hash_key) {
             Text::Unchanged => continue,
             // A span without a name is none that a backend can show.

@@ -1,10 +1,11 @@
 //! `AnyValue`: strings, numbers in digits, and the elements of arrays and maps.
 
-use super::apply::{Text, apply};
+use super::apply::{Text, apply, is_ignored};
 use crate::compiled::CompiledRule;
 use crate::rule::Action;
-use spanwise_wire::read::{FieldValue, Fields, MAX_DEPTH};
+use spanwise_wire::read::{Field, FieldValue, Fields, MAX_DEPTH};
 use spanwise_wire::write::{put_bytes, put_message};
+use std::borrow::Cow;
 
 /// What becomes of a value.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,6 +75,27 @@ fn has_digits(number: i64) -> bool {
     number.unsigned_abs() >= 10_000
 }
 
+/// Whether a rule leaves the attribute to no rule behind it: a string or whole number that its pattern matches, or one with its key.
+pub(super) fn is_value_ignored(rule: &CompiledRule, value: &[u8]) -> bool {
+    if rule.pattern.is_none() {
+        return true;
+    }
+    let mut fields = Fields::new(value);
+    let field = fields.next();
+    // A second value, which only some readers would show, is not ignored.
+    let text = match field {
+        Some(Ok(field)) if fields.rest().is_empty() => match (field.number, field.value) {
+            (1, FieldValue::Bytes(text)) => std::str::from_utf8(text).ok().map(Cow::Borrowed),
+            (3, FieldValue::Varint(number)) if !rule.rule.is_for_strings => {
+                Some(Cow::Owned((number as i64).to_string()))
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    text.is_some_and(|text| is_ignored(rule, &text))
+}
+
 /// Applies the action of a rule to an encoded `AnyValue`.
 pub(super) fn rewrite_value(
     rule: &CompiledRule,
@@ -86,6 +108,16 @@ pub(super) fn rewrite_value(
             Action::Mask | Action::Hash => return whole(rule, value, hash_key),
             _ => {}
         }
+    }
+    if rule.rule.is_for_strings && !matches!(value, [] | [STRING, ..]) {
+        let mut fields = Fields::new(value);
+        return match fields.next() {
+            // A second value, which only some readers would show, may be a string.
+            Some(Ok(Field { number: 2..=7, .. })) if fields.rest().is_empty() => {
+                ValueResult::Unchanged
+            }
+            _ => ValueResult::Failed,
+        };
     }
     match elements(rule, value, hash_key, 0) {
         Ok(result) => result,

@@ -8,6 +8,9 @@
 pub enum Action {
     /// Retains attributes with these keys, and deletes all others of the rule's targets.
     Allow,
+    /// Leaves the attribute, name or message as the rules before have it: no rule behind this one applies to it, but for
+    /// [`Allow`](Self::Allow), which precedes all others.
+    Ignore,
     /// Deletes the attribute; a name or message becomes the mask.
     Delete,
     /// Replaces the value, or the matches in it, by the mask: `****`, as the Collector's processor `redaction` does.
@@ -26,6 +29,7 @@ impl Action {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Allow => "allow",
+            Self::Ignore => "ignore",
             Self::Delete => "delete",
             Self::Mask => "mask",
             Self::Hash => "hash",

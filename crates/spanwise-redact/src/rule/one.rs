@@ -26,6 +26,10 @@ pub struct Rule {
     pub(crate) keys: Vec<KeyPattern>,
     pub(crate) value: Option<ValuePattern>,
     pub(crate) action: Action,
+    /// Bytes of a hash.
+    pub(crate) hash_bytes: usize,
+    /// Whether the value pattern is for strings alone.
+    pub(crate) is_for_strings: bool,
 }
 
 /// A pattern of keys.
@@ -57,7 +61,15 @@ impl Rule {
             Action::Allow | Action::Rename(_) => Targets::SPAN_ATTRIBUTES,
             _ => Targets::ALL,
         };
-        Self { name: Cow::Borrowed(""), targets, keys: Vec::new(), value: None, action }
+        Self {
+            name: Cow::Borrowed(""),
+            targets,
+            keys: Vec::new(),
+            value: None,
+            action,
+            hash_bytes: DEFAULT_HASH_BYTES,
+            is_for_strings: false,
+        }
     }
 
     /// Retains attributes of spans, events and links with these keys, and deletes the others.
@@ -78,6 +90,11 @@ impl Rule {
     /// Hashes the values of attributes with these keys.
     pub fn hash<K: Into<Cow<'static, str>>>(keys: impl IntoIterator<Item = K>) -> Self {
         Self::new(Action::Hash).with_keys(keys)
+    }
+
+    /// Leaves attributes with these keys as they are: no rule behind this one applies to them.
+    pub fn ignore<K: Into<Cow<'static, str>>>(keys: impl IntoIterator<Item = K>) -> Self {
+        Self::new(Action::Ignore).with_keys(keys)
     }
 
     /// Renames the attribute `from` to `to`, in spans, events and links.
@@ -129,6 +146,21 @@ impl Rule {
         self
     }
 
+    /// Restricts the value pattern to attributes that are strings: numbers, bytes, arrays and maps do not match, as in the Collector's
+    /// processor `redaction`. Default: all values.
+    #[must_use]
+    pub fn with_strings_only(mut self, is_for_strings: bool) -> Self {
+        self.is_for_strings = is_for_strings;
+        self
+    }
+
+    /// Bytes of the digest that a hash retains, 8 to 32: default 16. All 32 are equal to the Collector's `hmac-sha256` of the same key.
+    #[must_use]
+    pub fn with_hash_bytes(mut self, bytes: usize) -> Self {
+        self.hash_bytes = bytes;
+        self
+    }
+
     /// Replaces the targets.
     #[must_use]
     pub fn with_targets(mut self, targets: Targets) -> Self {
@@ -141,3 +173,6 @@ impl Rule {
         if self.name.is_empty() { self.action.name() } else { &self.name }
     }
 }
+
+/// Bytes of a hash: no two of 2³² values have the same, but for one in 2⁶⁴.
+const DEFAULT_HASH_BYTES: usize = 16;
