@@ -1,4 +1,4 @@
-//! What the rules did with a span.
+//! The actions of rules on a span.
 
 use crate::rule::Target;
 use std::fmt;
@@ -11,7 +11,7 @@ pub struct Explanation {
     pub rule: usize,
     /// Name of the rule.
     pub name: String,
-    /// What it did: `mask`, `delete`; `failed` if the value could not be read, and was deleted.
+    /// The action: `mask`, `delete`; `failed` if the value could not be read, and was deleted.
     pub action: &'static str,
     /// The part of the span.
     pub target: Target,

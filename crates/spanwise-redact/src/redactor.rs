@@ -83,12 +83,12 @@ impl Redactor {
         self.redact(&REQUEST, request, scratch)
     }
 
-    /// What the rules do with a `Span` message, in the order of its fields. Nothing is counted.
+    /// The actions of the rules on a `Span` message, in the order of its fields. Nothing is counted.
     pub fn explain(&self, span: &[u8]) -> Vec<Explanation> {
         self.explanations(&SPAN, span)
     }
 
-    /// What the rules do with an `ExportTraceServiceRequest` message. Nothing is counted.
+    /// The actions of the rules on an `ExportTraceServiceRequest` message. Nothing is counted.
     pub fn explain_request(&self, request: &[u8]) -> Vec<Explanation> {
         self.explanations(&REQUEST, request)
     }

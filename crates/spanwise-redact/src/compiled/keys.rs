@@ -1,7 +1,7 @@
 //! Which rules apply to a key: an automaton, and a table of the keys seen first.
 
 use super::pattern::{limits, of_key, syntax};
-use super::rules::RuleSet;
+use super::rule_set::RuleSet;
 use crate::rule::Rule;
 use regex_automata::{Input, MatchKind, PatternSet, meta};
 use std::sync::OnceLock;

@@ -2,7 +2,9 @@
 
 mod keys;
 mod pattern;
+mod rule_set;
 mod rules;
 mod scanner;
 
-pub(crate) use rules::{CompiledRule, CompiledRules, RuleSet};
+pub(crate) use rule_set::RuleSet;
+pub(crate) use rules::{CompiledRule, CompiledRules};

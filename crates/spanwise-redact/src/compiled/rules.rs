@@ -2,15 +2,12 @@
 
 use super::keys::KeyMatcher;
 use super::pattern::{compile, of_key};
+use super::rule_set::RuleSet;
 use super::scanner::Scanner;
 use crate::error::RedactError;
 use crate::rule::{Action, KeyPattern, Rule, Target, Targets, ValuePattern};
 use regex_automata::meta;
 use std::collections::HashSet;
-
-/// A set of indexes of rules.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct RuleSet(u128);
 
 /// A rule with its compiled value pattern.
 #[derive(Debug)]
@@ -184,42 +181,4 @@ fn check(index: usize, rule: &Rule) -> Result<(), RedactError> {
 fn pattern_error(index: usize, rule: &Rule, pattern: &str, message: String) -> RedactError {
     let pattern = pattern.chars().take(80).collect();
     RedactError::Pattern { index, name: rule.name().to_owned(), pattern, message }
-}
-
-impl RuleSet {
-    fn of(rules: &[Rule], holds: &dyn Fn(&Rule) -> bool) -> Self {
-        let mut set = Self::default();
-        let holding = rules.iter().enumerate().filter(|(_, rule)| holds(rule));
-        holding.for_each(|(index, _)| set.insert(index));
-        set
-    }
-
-    pub(super) fn insert(&mut self, index: usize) {
-        self.0 |= 1u128.checked_shl(index as u32).unwrap_or(0);
-    }
-
-    #[inline]
-    pub(crate) fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    #[inline]
-    fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    #[inline]
-    fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// The indexes in ascending order.
-    pub(crate) fn iter(self) -> impl Iterator<Item = usize> {
-        let mut rest = self.0;
-        std::iter::from_fn(move || {
-            let index = rest.trailing_zeros();
-            rest &= rest.checked_sub(1)?;
-            Some(index as usize)
-        })
-    }
 }

@@ -24,7 +24,7 @@ impl Applied<'_> {
     }
 }
 
-/// What becomes of a text.
+/// The result of a rule for a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Text {
     Unchanged,

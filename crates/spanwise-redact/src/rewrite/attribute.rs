@@ -1,8 +1,11 @@
 //! Attributes, names and messages.
 
+use super::apply::{Applied, MASK, Text, apply};
 use super::apply::{Applied, MASK, Text, apply, is_ignored};
 use super::message::{Rewriter, Siblings, Verdict};
+use super::rewriter::{Outcome, Rewriter, Siblings};
 use super::value::{ValueResult, any_bytes, is_value_ignored, rewrite_value};
+use super::value::{ValueResult, any_bytes, rewrite_value};
 use crate::compiled::RuleSet;
 use crate::rule::{Action, Target};
 use spanwise_wire::read::Fields;
@@ -16,7 +19,7 @@ pub(super) fn attribute(
     target: Target,
     attribute: &[u8],
     siblings: Siblings<'_>,
-) -> Verdict {
+) -> Outcome {
     let (mut key, mut value) = (None, None);
     for field in Fields::new(attribute) {
         match field.and_then(|field| Ok((field.number, field.bytes()?))) {
@@ -30,11 +33,11 @@ pub(super) fn attribute(
     let rules = rewriter.rules.of_attribute(target, key);
     if let Some(rule) = rewriter.rules.not_allowed(target, rules) {
         rewriter.report(rule, target, &String::from_utf8_lossy(key));
-        return Verdict::Deleted;
+        return Outcome::Deleted;
     }
     let rules = rewriter.rules.that_may_change(rules, |is_match| any_bytes(value, is_match));
     if rules.is_empty() {
-        return Verdict::Unchanged;
+        return Outcome::Unchanged;
     }
     change(rewriter, (target, rules), (key, value), siblings)
 }
@@ -46,7 +49,7 @@ fn change(
     (target, rules): (Target, RuleSet),
     (key, value): (&[u8], &[u8]),
     siblings: Siblings<'_>,
-) -> Verdict {
+) -> Outcome {
     let Ok(mut new_key) = String::from_utf8(key.to_vec()) else {
         // No receiver takes a key that is no text.
         return failed(rewriter, target, key, rules.iter().next());
@@ -67,7 +70,7 @@ fn change(
             }
             rewriter.report(index, target, &new_key);
             if siblings.has(to) {
-                return Verdict::Deleted;
+                return Outcome::Deleted;
             }
             (new_key, is_changed) = (to.clone(), true);
             continue;
@@ -77,7 +80,7 @@ fn change(
             ValueResult::Failed => return failed(rewriter, target, key, Some(index)),
             ValueResult::Deleted => {
                 rewriter.report(index, target, &new_key);
-                return Verdict::Deleted;
+                return Outcome::Deleted;
             }
             ValueResult::Replaced(replaced) => {
                 rewriter.report(index, target, &new_key);
@@ -86,20 +89,20 @@ fn change(
         }
     }
     if !is_changed {
-        return Verdict::Unchanged;
+        return Outcome::Unchanged;
     }
     let mut out = Vec::with_capacity(new_key.len() + new_value.len() + 12);
     put_bytes(&mut out, KEY, new_key.as_bytes());
     put_message(&mut out, VALUE, |out| out.extend_from_slice(&new_value));
-    Verdict::Replaced(out)
+    Outcome::Replaced(out)
 }
 
 /// The attribute cannot be read, so it is deleted.
 #[cold]
-fn failed(rewriter: &mut Rewriter<'_>, target: Target, key: &[u8], rule: Option<usize>) -> Verdict {
+fn failed(rewriter: &mut Rewriter<'_>, target: Target, key: &[u8], rule: Option<usize>) -> Outcome {
     let key = String::from_utf8_lossy(key);
     (rewriter.applied)(Applied { rule, target, key: &key, failed: true });
-    Verdict::Deleted
+    Outcome::Deleted
 }
 
 /// Applies the rules to a name or message. `None` if they leave it as it is.

@@ -2,9 +2,8 @@
 
 use super::apply::Applied;
 use super::attribute::{attribute, text};
+use super::rewriter::{Outcome, Rewriter, Siblings};
 use super::shape::{DEPTH, Part, Shape};
-use crate::compiled::CompiledRules;
-use crate::rule::Target;
 use spanwise_wire::read::{Field, FieldValue, Fields};
 use spanwise_wire::write::put_varint;
 
@@ -14,15 +13,7 @@ pub struct Scratch {
     levels: [Vec<u8>; DEPTH],
 }
 
-/// Applies rules to messages.
-pub(crate) struct Rewriter<'r> {
-    pub(crate) rules: &'r CompiledRules,
-    pub(crate) hash_key: Option<&'r [u8]>,
-    /// Receives each action.
-    pub(crate) applied: &'r mut dyn FnMut(Applied<'_>),
-}
-
-/// What became of a message.
+/// The result for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rewritten {
     Unchanged,
@@ -64,7 +55,7 @@ impl Rewriter<'_> {
             let field = match fields.next() {
                 Some(Ok(field)) => field,
                 None => break,
-                // What follows cannot be read, and may hold anything: it is left out.
+                // The rest cannot be read, and may hold anything: it is left out.
                 Some(Err(_)) => {
                     let readable = message.get(copied..start).unwrap_or_default();
                     out.extend_from_slice(readable);
@@ -116,11 +107,11 @@ impl Rewriter<'_> {
                 if self.rules.is_free(target) {
                     return Rewritten::Unchanged;
                 }
-                let others = Siblings { message, number: field.number };
+                let others = Siblings::new(message, field.number);
                 match attribute(self, target, bytes, others) {
-                    Verdict::Unchanged => return Rewritten::Unchanged,
-                    Verdict::Deleted => out.extend_from_slice(before),
-                    Verdict::Replaced(attribute) => {
+                    Outcome::Unchanged => return Rewritten::Unchanged,
+                    Outcome::Deleted => out.extend_from_slice(before),
+                    Outcome::Replaced(attribute) => {
                         out.extend_from_slice(before);
                         put(out, tag, &attribute);
                     }
@@ -136,39 +127,6 @@ impl Rewriter<'_> {
             }
         }
         Rewritten::Changed
-    }
-
-    /// Reports an action.
-    pub(super) fn report(&mut self, rule: usize, target: Target, key: &str) {
-        (self.applied)(Applied { rule: Some(rule), target, key, failed: false });
-    }
-}
-
-/// What becomes of an attribute.
-pub(super) enum Verdict {
-    Unchanged,
-    Deleted,
-    /// The changed `KeyValue`.
-    Replaced(Vec<u8>),
-}
-
-/// The list that an attribute is in.
-#[derive(Clone, Copy)]
-pub(super) struct Siblings<'a> {
-    message: &'a [u8],
-    number: u32,
-}
-
-impl Siblings<'_> {
-    /// Whether an attribute of the list has this key.
-    pub(super) fn has(self, key: &str) -> bool {
-        let attributes = Fields::new(self.message).map_while(Result::ok);
-        let attributes = attributes.filter(|field| field.number == self.number);
-        attributes.filter_map(|field| field.bytes().ok()).any(|attribute| {
-            let parts = Fields::new(attribute).map_while(Result::ok);
-            let keys = parts.filter(|part| part.number == 1).filter_map(|part| part.bytes().ok());
-            keys.last() == Some(key.as_bytes())
-        })
     }
 }
 

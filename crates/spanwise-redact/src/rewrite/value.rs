@@ -7,7 +7,7 @@ use spanwise_wire::read::{Field, FieldValue, Fields, MAX_DEPTH};
 use spanwise_wire::write::{put_bytes, put_message};
 use std::borrow::Cow;
 
-/// What becomes of a value.
+/// The result of a rule for a value.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ValueResult {
     Unchanged,

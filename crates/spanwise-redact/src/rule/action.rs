@@ -1,6 +1,6 @@
-//! What a rule does.
+//! Actions of rules.
 
-/// What a rule does with a value that it matches.
+/// The effect of a rule on a value that it matches.
 ///
 /// A rule with a value pattern masks and hashes the matches alone, and deletes an attribute that has one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -42,7 +42,7 @@ pub fn redacted(redactor: &Redactor, span: &Span) -> Span {
         Redacted::Unchanged => span.clone(),
         Redacted::Changed(bytes) => {
             let redacted = Span::decode(bytes).unwrap();
-            assert_ne!(&redacted, span, "it says that the span is changed");
+            assert_ne!(&redacted, span, "the result is Changed, and the span is the same");
             redacted
         }
     }
