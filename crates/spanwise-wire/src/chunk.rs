@@ -340,7 +340,7 @@ impl Iterator for Walk<'_> {
 }
 
 /// The trace id of an encoded span; invalid if it has none.
-fn trace_id(span: &[u8]) -> Result<TraceId, WireError> {
+pub(crate) fn trace_id(span: &[u8]) -> Result<TraceId, WireError> {
     let mut id = TraceId::INVALID;
     for field in Fields::new(span) {
         let field = field?;

@@ -8,6 +8,7 @@ pub mod json;
 mod limits;
 mod meta;
 mod model;
+mod order;
 pub mod read;
 mod split;
 pub mod write;
@@ -20,4 +21,5 @@ pub use model::{
     Attribute, LinkedContext, OwnedValue, SpanFlags, SpanId, SpanKind, Status, StatusCode,
     StringValue, TraceFlags, TraceId, Value,
 };
+pub use order::RequestOrder;
 pub use split::RequestPart;

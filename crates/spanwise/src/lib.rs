@@ -349,8 +349,8 @@ pub mod wire {
     #[doc(no_inline)]
     pub use spanwise_wire::{
         Attribute, Chunk, Framer, LinkedContext, OwnedValue, Plan, Position, Request,
-        RequestLimits, RequestPart, SpanFlags, SpanId, SpanKind, SpanLimits, SpanMeta, Status,
-        StatusCode, StringValue, TraceFlags, TraceId, Value, json, read, write,
+        RequestLimits, RequestOrder, RequestPart, SpanFlags, SpanId, SpanKind, SpanLimits,
+        SpanMeta, Status, StatusCode, StringValue, TraceFlags, TraceId, Value, json, read, write,
     };
 }
 

@@ -20,4 +20,5 @@ pub use point::{EventView, LinkView};
 pub use request::{ResourceSpans, ScopeSpans, Spans, TraceRequest};
 pub use response::{ExportResponse, export_response};
 pub use span::SpanView;
+pub(crate) use value::key_of;
 pub use value::{ArrayView, Attributes, KvListView, MAX_DEPTH, ValueView};

@@ -279,7 +279,7 @@ fn has_key(entry: &[u8], key: &str) -> bool {
 }
 
 /// The key of an entry, without parsing its value.
-fn key_of(entry: &[u8]) -> &[u8] {
+pub(crate) fn key_of(entry: &[u8]) -> &[u8] {
     let mut found: &[u8] = &[];
     for field in Fields::new(entry) {
         let Ok(field) = field else { break };

@@ -73,7 +73,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     worker::Wakeup worker::Worker worker::WorkerBuilder worker::WorkerPool \
     worker::WorkerPoolBuilder worker::WorkerPoolError worker::WorkerState batch::FullChunks \
     export::HoldContext transport::MissingFeature transport::Admission transport::CircuitBreaker \
-    wire::RequestPart transport::FileSink transport::FileSinkBuilder transport::FileSinkError \
+    wire::RequestPart wire::RequestOrder transport::FileSink transport::FileSinkBuilder transport::FileSinkError \
     sampling::Pattern sampling::RateEstimate sdk::TracerConfig transport::ChannelSelection transport::Channels transport::CryptoProvider \
     transport::EndpointSelection transport::HttpVersion transport::IdleConnections \
     transport::KeepAlive transport::Signal transport::Ring transport::RingError \
