@@ -1,11 +1,8 @@
 //! Attributes, names and messages.
 
-use super::apply::{Applied, MASK, Text, apply};
 use super::apply::{Applied, MASK, Text, apply, is_ignored};
-use super::message::{Rewriter, Siblings, Verdict};
 use super::rewriter::{Outcome, Rewriter, Siblings};
 use super::value::{ValueResult, any_bytes, is_value_ignored, rewrite_value};
-use super::value::{ValueResult, any_bytes, rewrite_value};
 use crate::compiled::RuleSet;
 use crate::rule::{Action, Target};
 use spanwise_wire::read::Fields;
