@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+#![doc(test(attr(deny(warnings))))]
+#![forbid(unsafe_code)]
+
+mod builder;
+mod checkpoint;
+mod compress;
+mod error;
+pub mod format;
+mod recovery;
+mod segment;
+mod settings;
+mod spool;
+mod stats;
+pub mod storage;
+
+pub use builder::SpoolBuilder;
+pub use error::SpoolError;
+pub use recovery::Recovery;
+pub use segment::RecordId;
+pub use settings::SpoolSettings;
+pub use spool::{Spool, StoredRequest, Synced};
+pub use stats::{Losses, SpoolStats};

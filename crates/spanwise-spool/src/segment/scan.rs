@@ -1,0 +1,155 @@
+//! Finds the records of a segment one after the other, also behind damaged bytes.
+
+use std::io;
+
+use crate::format::{
+    RECORD_HEADER_BYTES, RecordHeader, RecordPart, SEGMENT_HEADER_BYTES, UnknownRecord,
+};
+use crate::storage::StorageFile;
+
+/// A position in a segment, which reads headers only.
+#[derive(Debug, Clone)]
+pub(crate) struct Scan {
+    /// The number of the segment in its headers; of the first valid record if unknown.
+    segment: Option<u64>,
+    /// The offset where the next header is expected.
+    offset: u64,
+    /// The number of the next record.
+    record: u32,
+    /// Spans of the records before it, lost ones included.
+    spans: u64,
+}
+
+/// A step of a [`Scan`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A record whose header or trailer is valid. Its payload is not checked.
+    Record {
+        header: RecordHeader,
+        /// Records before it that were not found, and their spans.
+        lost_records: u32,
+        lost_spans: u64,
+    },
+    /// No further record: the limit is reached, or only bytes that are no record are left.
+    Tail {
+        /// Spans of a record whose header is valid and which the end of the segment cuts.
+        cut_spans: u64,
+    },
+}
+
+impl Scan {
+    pub(crate) fn new(segment: Option<u64>) -> Self {
+        Self { segment, offset: SEGMENT_HEADER_BYTES as u64, record: 0, spans: 0 }
+    }
+
+    /// The offset behind the last record.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The number of the next record.
+    pub(crate) fn record(&self) -> u32 {
+        self.record
+    }
+
+    /// Spans of all records so far, lost ones included.
+    pub(crate) fn spans(&self) -> u64 {
+        self.spans
+    }
+
+    pub(crate) fn segment(&self) -> Option<u64> {
+        self.segment
+    }
+
+    /// Finds the next record that ends at `limit` or before.
+    pub(crate) fn next<F: StorageFile>(&mut self, file: &F, limit: u64) -> io::Result<Step> {
+        let mut bytes = [0; RECORD_HEADER_BYTES];
+        let mut cut_spans = 0;
+        if self.offset + RECORD_HEADER_BYTES as u64 <= limit
+            && file.read_at(&mut bytes, self.offset)? == bytes.len()
+        {
+            match self.decode(&bytes, RecordPart::Header, self.offset) {
+                Some(header) if header.end() <= limit => return Ok(self.step(header)),
+                Some(header) => cut_spans = u64::from(header.spans),
+                None => {}
+            }
+        }
+        match self.search(file, limit)? {
+            Some(header) => Ok(self.step(header)),
+            None => Ok(Step::Tail { cut_spans }),
+        }
+    }
+
+    fn step(&mut self, header: RecordHeader) -> Step {
+        let lost_records = header.record - self.record;
+        let lost_spans = header.spans_before - self.spans;
+        self.segment = Some(header.segment);
+        self.offset = header.end();
+        self.record = header.record.saturating_add(1);
+        self.spans = header.spans_through();
+        Step::Record { header, lost_records, lost_spans }
+    }
+
+    /// Decodes a header or trailer at an offset; `None` unless it belongs there.
+    fn decode(&self, bytes: &[u8], part: RecordPart, offset: u64) -> Option<RecordHeader> {
+        let header = match RecordHeader::decode(bytes, part) {
+            Ok(header) => header,
+            Err(UnknownRecord::Damaged | UnknownRecord::Unsupported) => return None,
+        };
+        let own = match part {
+            RecordPart::Header => u64::from(header.offset),
+            RecordPart::Trailer => header.trailer_offset(),
+        };
+        let belongs_here = own == offset
+            && self.segment.is_none_or(|segment| segment == header.segment)
+            && header.spans_before >= self.spans;
+        let lost_records = header.record.checked_sub(self.record)?;
+        let lost_bytes = u64::from(header.offset).checked_sub(self.offset)?;
+        // A number that does not fit before the offset was not written by us.
+        let is_possible = u64::from(lost_records) * MIN_RECORD_BYTES <= lost_bytes;
+        (belongs_here && is_possible).then_some(header)
+    }
+
+    /// Searches the first header or trailer at the expected offset or behind it.
+    fn search<F: StorageFile>(&self, file: &F, limit: u64) -> io::Result<Option<RecordHeader>> {
+        let mut block = vec![0; SEARCH_BYTES];
+        let mut start = self.offset;
+        while start < limit {
+            let wanted = usize::try_from(limit - start).unwrap_or(usize::MAX).min(SEARCH_BYTES);
+            let read = file.read_at(&mut block[..wanted], start)?;
+            let bytes = &block[..read];
+            if let Some(header) = self.search_block(bytes, start, limit) {
+                return Ok(Some(header));
+            }
+            if read < SEARCH_BYTES {
+                break;
+            }
+            // A header across two blocks is found in the second.
+            start += (SEARCH_BYTES - RECORD_HEADER_BYTES + 1) as u64;
+        }
+        Ok(None)
+    }
+
+    fn search_block(&self, bytes: &[u8], start: u64, limit: u64) -> Option<RecordHeader> {
+        let mut from = 0;
+        loop {
+            let found = bytes.get(from..)?.iter().position(|&byte| byte == MAGIC_START)?;
+            let at = from + found;
+            let candidate = &bytes[at..];
+            let header = [RecordPart::Header, RecordPart::Trailer]
+                .into_iter()
+                .filter(|part| candidate.starts_with(part.magic()))
+                .find_map(|part| self.decode(candidate, part, start + at as u64))
+                .filter(|header| header.end() <= limit);
+            if header.is_some() {
+                return header;
+            }
+            from = at + 1;
+        }
+    }
+}
+
+const MIN_RECORD_BYTES: u64 = 2 * RECORD_HEADER_BYTES as u64;
+const SEARCH_BYTES: usize = 64 << 10;
+/// The first byte of both magics.
+const MAGIC_START: u8 = b'S';

@@ -1,0 +1,38 @@
+//! A segment as the spool remembers it: sums, not records.
+
+use super::Acknowledged;
+
+/// A segment on disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Segment {
+    /// The name of the file, whose number orders the segments.
+    pub(crate) file_name: String,
+    /// The number in its headers: that of the name, unless a file was renamed.
+    pub(crate) stored_number: u64,
+    pub(crate) created_unix_nanos: u64,
+    /// The count of records and spans that are stored, and where they end.
+    pub(crate) totals: Totals,
+    /// Records that are not read again: delivered, accounted as lost, or without spans.
+    pub(crate) acknowledged: Acknowledged,
+    /// The time of the last append.
+    pub(crate) appended_unix_seconds: u32,
+    /// No record is appended any more.
+    pub(crate) is_complete: bool,
+}
+
+/// Sums over the stored records of a segment, those without spans included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) records: u32,
+    /// Lost ones included.
+    pub(crate) spans: u64,
+    /// The offset behind the last record.
+    pub(crate) end: u64,
+}
+
+impl Segment {
+    /// Spans that are neither acknowledged nor lost.
+    pub(crate) fn live_spans(&self) -> u64 {
+        self.totals.spans.saturating_sub(self.acknowledged.spans())
+    }
+}

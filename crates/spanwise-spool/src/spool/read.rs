@@ -1,0 +1,212 @@
+//! Reads the stored records in order.
+
+use std::io;
+use std::time::SystemTime;
+
+use super::{Spool, retention::Loss, unix_seconds};
+use crate::format::{RecordHeader, RecordKind};
+use crate::segment::{Scan, Step, read_payload};
+use crate::storage::Storage;
+use crate::{RecordId, SpoolError};
+
+/// A record that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredRequest {
+    /// The place of the record, for [`Spool::acknowledge`].
+    pub id: RecordId,
+    /// The encoded `ExportTraceServiceRequest`.
+    pub request: Vec<u8>,
+    /// The count of its spans.
+    pub spans: u64,
+    /// The time of the append, in seconds since 1970.
+    pub appended_unix_seconds: u32,
+}
+
+/// The place of the next record to read.
+pub(super) struct Cursor<F> {
+    pub(super) segment: u64,
+    /// In that segment; `None` at its start.
+    scan: Option<Scan>,
+    file: Option<F>,
+    payload: Vec<u8>,
+}
+
+impl<F> Cursor<F> {
+    pub(super) fn start() -> Self {
+        Self { segment: 0, scan: None, file: None, payload: Vec::new() }
+    }
+
+    /// Moves to the start of a segment, or of the next one that there is.
+    pub(super) fn move_to(&mut self, segment: u64) {
+        self.segment = segment;
+        self.scan = None;
+        self.file = None;
+    }
+}
+
+impl<S: Storage> Spool<S> {
+    /// Reads the next record, in the order of the appends; `None` if there is none now. Records that are
+    /// acknowledged are skipped, and so are damaged and expired ones, whose spans become
+    /// [losses](Self::take_losses).
+    ///
+    /// Only stored records are read: those of a [`sync`](Self::sync) that returned.
+    ///
+    /// # Errors
+    /// [`SpoolError::Io`] if a segment cannot be opened for a reason that may pass, such as the process's
+    /// limit of open files. The next call tries again.
+    pub fn read_next(&mut self, now: SystemTime) -> Result<Option<StoredRequest>, SpoolError> {
+        loop {
+            let Some((&number, segment)) = self.segments.range(self.cursor.segment..).next() else {
+                return Ok(None);
+            };
+            if number != self.cursor.segment {
+                self.cursor.move_to(number);
+            }
+            let (limit, stored_number) = (segment.totals.end, segment.stored_number);
+            let mut scan =
+                self.cursor.scan.take().unwrap_or_else(|| Scan::new(Some(stored_number)));
+            if scan.offset() >= limit {
+                if !segment.is_complete {
+                    self.cursor.scan = Some(scan);
+                    return Ok(None);
+                }
+                self.cursor.move_to(number + 1);
+                continue;
+            }
+            if self.cursor.file.is_none() {
+                match self.storage.open(&segment.file_name) {
+                    Ok(file) => self.cursor.file = Some(file),
+                    Err(error) if is_permanent(&error) => {
+                        self.lose_rest(number, &scan);
+                        continue;
+                    }
+                    Err(error) => return Err(SpoolError::io("open a segment")(error)),
+                }
+            }
+            let Some(file) = &self.cursor.file else { return Ok(None) };
+            let step = scan.next(file, limit).unwrap_or(Step::Tail { cut_spans: 0 });
+            match step {
+                Step::Record { header, lost_records, lost_spans } => {
+                    self.cursor.scan = Some(scan);
+                    let first_lost = header.record - lost_records;
+                    self.lose_records(number, first_lost..header.record, lost_spans);
+                    if let Some(stored) = self.read_record(now, number, &header) {
+                        return Ok(Some(stored));
+                    }
+                }
+                Step::Tail { .. } => self.lose_rest(number, &scan),
+            }
+        }
+    }
+
+    /// The record was delivered: its spans are not read again. A segment is removed once all of its records
+    /// are acknowledged. An unknown id has no effect, e.g. of a segment that was evicted.
+    ///
+    /// # Cost
+    /// A write and an `fsync` of a checkpoint of some 100 bytes, every 16 records.
+    pub fn acknowledge(&mut self, id: RecordId) {
+        let Some(spans) = self.outstanding.remove(&id) else { return };
+        self.stats.acknowledged_spans += spans;
+        if let Some(segment) = self.segments.get_mut(&id.segment) {
+            segment.acknowledged.add(id.record, spans);
+        }
+        let is_removed = self.remove_if_delivered(id.segment);
+        self.acknowledged_since += 1;
+        if is_removed || self.acknowledged_since >= CHECKPOINT_RECORDS {
+            self.checkpoint();
+        }
+    }
+
+    /// Writes the acknowledged records to disk now: before the end of the process. Without it, a few records
+    /// are delivered again.
+    pub fn checkpoint(&mut self) {
+        self.acknowledged_since = 0;
+        // An error costs duplicates after a crash, and no span.
+        let _best_effort = self.checkpoints.write(&mut self.storage, self.segments.values());
+    }
+
+    /// Goes back to the first record that is not acknowledged: a delivery failed. Spans of records that
+    /// were read and whose segment was evicted since become losses.
+    pub fn rewind(&mut self) {
+        for (id, spans) in std::mem::take(&mut self.outstanding) {
+            if !self.segments.contains_key(&id.segment) {
+                self.count_loss(Loss::Evicted, spans);
+            }
+        }
+        self.cursor.move_to(0);
+        let delivered: Vec<u64> = self.segments.keys().copied().collect();
+        for number in delivered {
+            self.remove_if_delivered(number);
+        }
+    }
+
+    /// Reads one record of spans; `None` if it is none, is acknowledged, damaged or expired.
+    fn read_record(
+        &mut self,
+        now: SystemTime,
+        number: u64,
+        header: &RecordHeader,
+    ) -> Option<StoredRequest> {
+        let segment = self.segments.get_mut(&number)?;
+        let spans = u64::from(header.spans);
+        if header.kind != RecordKind::Spans {
+            segment.acknowledged.add(header.record, 0);
+            return None;
+        }
+        if segment.acknowledged.contains(header.record) {
+            return None;
+        }
+        let age = unix_seconds(now).saturating_sub(header.appended_unix_seconds);
+        if u64::from(age) > self.settings.max_age.as_secs() {
+            if segment.acknowledged.add(header.record, spans) {
+                self.count_loss(Loss::Expired, spans);
+            }
+            return None;
+        }
+        let file = self.cursor.file.as_ref()?;
+        let request = read_payload(file, header, &mut self.cursor.payload)
+            .and_then(|frame| self.compressor.decompress(frame, header.raw_bytes as usize).ok());
+        let Some(request) = request else {
+            self.lose_records(number, header.record..header.record + 1, spans);
+            return None;
+        };
+        let id = RecordId { segment: number, record: header.record };
+        self.outstanding.insert(id, spans);
+        let appended_unix_seconds = header.appended_unix_seconds;
+        Some(StoredRequest { id, request, spans, appended_unix_seconds })
+    }
+
+    /// Counts records of a segment as lost, `spans` in all, unless they were before.
+    fn lose_records(&mut self, number: u64, records: std::ops::Range<u32>, spans: u64) {
+        let Some(segment) = self.segments.get_mut(&number) else { return };
+        let mut spans = spans;
+        for record in records {
+            // The spans of a gap are known in sum only.
+            if segment.acknowledged.add(record, spans) {
+                self.losses.io += spans;
+                self.stats.losses.io += spans;
+            }
+            spans = 0;
+        }
+    }
+
+    /// Counts all records behind the position as lost, and goes on with the next segment.
+    fn lose_rest(&mut self, number: u64, scan: &Scan) {
+        let Some(segment) = self.segments.get_mut(&number) else { return };
+        let totals = segment.totals;
+        let spans = totals.spans.saturating_sub(scan.spans()).min(segment.live_spans());
+        self.lose_records(number, scan.record()..totals.records.max(scan.record() + 1), spans);
+        self.cursor.move_to(number + 1);
+        self.remove_if_delivered(number);
+    }
+}
+
+/// Whether a file cannot be opened, now or later.
+fn is_permanent(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied};
+    matches!(error.kind(), InvalidInput | NotFound | PermissionDenied)
+}
+
+/// Acknowledged records between two checkpoints.
+const CHECKPOINT_RECORDS: u32 = 16;

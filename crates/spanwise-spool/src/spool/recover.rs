@@ -1,0 +1,145 @@
+//! Opens the segments of earlier processes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use super::{Spool, read::Cursor};
+use crate::checkpoint::{CheckpointEntry, Checkpoints, FILE_NAMES};
+use crate::compress::Compressor;
+use crate::format::segment_of_file_name;
+use crate::segment::{Acknowledged, Opened, Segment, open_segment};
+use crate::storage::{DirectoryEntry, Storage};
+use crate::{Losses, Recovery, SpoolError, SpoolSettings, SpoolStats};
+
+impl<S: Storage> Spool<S> {
+    pub(crate) fn recover(
+        mut storage: S,
+        settings: SpoolSettings,
+        now: SystemTime,
+    ) -> Result<(Self, Recovery), SpoolError> {
+        let entries = storage
+            .list()
+            .map_err(|source| SpoolError::Directory { path: PathBuf::new(), source })?;
+        let mut recovery = Recovery::default();
+        let mut segments = BTreeMap::new();
+        let mut next_segment = 0;
+        for entry in entries {
+            let Some(number) = segment_of_file_name(&entry.name) else {
+                let is_ours = FILE_NAMES.contains(&entry.name.as_str());
+                recovery.unknown_files += u64::from(!is_ours);
+                continue;
+            };
+            next_segment = next_segment.max(number + 1);
+            if let Some(segment) = open(&mut storage, &entry, &mut recovery) {
+                next_segment = next_segment.max(segment.stored_number + 1);
+                segments.insert(number, segment);
+            }
+        }
+        set_copies_aside(&mut storage, &mut segments, &mut recovery);
+        let (checkpoints, entries) = Checkpoints::open(&storage);
+        recovery.has_checkpoint = entries.is_some();
+        for entry in entries.into_iter().flatten() {
+            next_segment = next_segment.max(entry.segment.saturating_add(1));
+            restore(&mut segments, entry);
+        }
+        recovery.segments = segments.len() as u64;
+        recovery.bytes = segments.values().map(|segment| segment.totals.end).sum();
+        recovery.spans = segments.values().map(Segment::live_spans).sum();
+        let compressor = Compressor::new(settings.compression_level);
+        let mut spool = Self {
+            storage,
+            settings,
+            segments,
+            active: None,
+            next_segment,
+            compressor,
+            cursor: Cursor::start(),
+            outstanding: BTreeMap::new(),
+            checkpoints,
+            acknowledged_since: 0,
+            losses: Losses::default(),
+            stats: SpoolStats::default(),
+        };
+        let numbers: Vec<u64> = spool.segments.keys().copied().collect();
+        for number in numbers {
+            spool.remove_if_delivered(number);
+        }
+        spool.retain(now, 0);
+        Ok((spool, recovery))
+    }
+}
+
+/// Opens one segment; otherwise its file is counted and set aside or left alone.
+fn open<S: Storage>(
+    storage: &mut S,
+    entry: &DirectoryEntry,
+    recovery: &mut Recovery,
+) -> Option<Segment> {
+    let name = entry.name.as_str();
+    let opened = storage.open(name).and_then(|file| open_segment(file, name));
+    match opened {
+        Ok(Opened::Segment { segment, torn_bytes, torn_spans }) => {
+            recovery.torn_bytes += torn_bytes;
+            recovery.torn_spans += torn_spans;
+            return Some(segment);
+        }
+        Ok(Opened::Unsupported) => recovery.unsupported_files += 1,
+        Ok(Opened::Empty) => {
+            let _best_effort = storage.remove(name);
+        }
+        Ok(Opened::Damaged) => {
+            set_aside(storage, name);
+            recovery.damaged_files += 1;
+        }
+        Err(_) => recovery.unreadable_files += 1,
+    }
+    None
+}
+
+/// Sets copies of a segment aside: its records would be delivered twice.
+fn set_copies_aside<S: Storage>(
+    storage: &mut S,
+    segments: &mut BTreeMap<u64, Segment>,
+    recovery: &mut Recovery,
+) {
+    let is_copy = |number: &u64, segment: &Segment| {
+        segments.iter().any(|(other_number, other)| {
+            let is_older = (*other_number == other.stored_number, number)
+                > (*number == segment.stored_number, other_number);
+            let is_same = other.stored_number == segment.stored_number
+                && (other.created_unix_nanos == segment.created_unix_nanos
+                    || other.created_unix_nanos == 0
+                    || segment.created_unix_nanos == 0);
+            other_number != number && is_same && is_older
+        })
+    };
+    let copies: Vec<u64> = segments
+        .iter()
+        .filter(|(number, segment)| is_copy(number, segment))
+        .map(|(&number, _)| number)
+        .collect();
+    for number in copies {
+        if let Some(copy) = segments.remove(&number) {
+            set_aside(storage, &copy.file_name);
+            recovery.duplicate_files += 1;
+        }
+    }
+}
+
+fn set_aside<S: Storage>(storage: &mut S, name: &str) {
+    // Otherwise it is found and counted again at the next start.
+    let _best_effort = storage.rename(name, &format!("{name}.damaged"));
+}
+
+/// Restores the acknowledged records of one segment.
+fn restore(segments: &mut BTreeMap<u64, Segment>, entry: CheckpointEntry) {
+    let found = segments.values_mut().find(|segment| {
+        segment.stored_number == entry.segment
+            && segment.created_unix_nanos == entry.created_unix_nanos
+    });
+    if let Some(segment) = found {
+        let spans = entry.spans.min(segment.totals.spans);
+        segment.acknowledged = Acknowledged::restore(entry.first_open, spans);
+    }
+}

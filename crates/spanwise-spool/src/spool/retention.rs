@@ -1,0 +1,100 @@
+//! Removes segments: delivered, expired, or evicted for newer ones.
+
+use std::time::SystemTime;
+
+use super::{Spool, unix_seconds};
+use crate::RecordId;
+use crate::storage::Storage;
+
+/// The reason why spans on disk are lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    Evicted,
+    Expired,
+}
+
+impl<S: Storage> Spool<S> {
+    /// Removes expired segments, and the oldest ones until `incoming` bytes have space.
+    pub(super) fn retain(&mut self, now: SystemTime, incoming: u64) {
+        let oldest = unix_seconds(now)
+            .saturating_sub(u32::try_from(self.settings.max_age.as_secs()).unwrap_or(u32::MAX));
+        let is_expired = |appended: u32| appended < oldest;
+        self.close_stored(|segment| is_expired(segment.appended_unix_seconds));
+        let expired: Vec<u64> = self
+            .segments
+            .iter()
+            .filter(|(_, segment)| segment.is_complete && is_expired(segment.appended_unix_seconds))
+            .map(|(&number, _)| number)
+            .collect();
+        for number in expired {
+            self.lose_segment(number, Loss::Expired);
+        }
+        while self.disk_bytes().saturating_add(incoming) > self.settings.max_bytes {
+            let mut segments = self.segments.iter();
+            let oldest =
+                segments.find(|(_, segment)| segment.is_complete).map(|(&number, _)| number);
+            match oldest {
+                Some(number) => self.lose_segment(number, Loss::Evicted),
+                // The active segment is the only one.
+                None if self.close_stored(|_| true) => {}
+                None => break,
+            }
+        }
+    }
+
+    /// Removes a segment if all of its spans are acknowledged or accounted as lost.
+    pub(super) fn remove_if_delivered(&mut self, number: u64) -> bool {
+        let Some(segment) = self.segments.get(&number) else { return false };
+        if segment.live_spans() > 0 || !segment.is_complete || self.outstanding_spans(number) > 0 {
+            return false;
+        }
+        self.remove_segment(number);
+        true
+    }
+
+    pub(super) fn count_loss(&mut self, loss: Loss, spans: u64) {
+        let add = |count: &mut u64| *count = count.saturating_add(spans);
+        for losses in [&mut self.losses, &mut self.stats.losses] {
+            add(match loss {
+                Loss::Evicted => &mut losses.evicted,
+                Loss::Expired => &mut losses.expired,
+            });
+        }
+    }
+
+    /// Completes the active segment if it has no unsynced records and the condition holds.
+    fn close_stored(&mut self, condition: impl Fn(&crate::segment::Segment) -> bool) -> bool {
+        let Some(active) = &self.active else { return false };
+        let is_due =
+            active.unsynced.is_empty() && self.segments.get(&active.number).is_some_and(condition);
+        if is_due {
+            self.close_active();
+        }
+        is_due
+    }
+
+    fn lose_segment(&mut self, number: u64, loss: Loss) {
+        let Some(segment) = self.segments.get(&number) else { return };
+        // Spans that are being delivered are in flight; `rewind` counts them if that fails.
+        let lost = segment.live_spans().saturating_sub(self.outstanding_spans(number));
+        self.remove_segment(number);
+        self.count_loss(loss, lost);
+    }
+
+    fn remove_segment(&mut self, number: u64) {
+        let Some(segment) = self.segments.remove(&number) else { return };
+        if self.cursor.segment == number {
+            self.cursor.move_to(number + 1);
+        }
+        // A file that stays is found again at the next start: duplicates, no loss.
+        let _best_effort = self.storage.remove(&segment.file_name);
+        let _best_effort = self.storage.sync_directory();
+    }
+
+    /// Spans of a segment that are being delivered.
+    fn outstanding_spans(&self, number: u64) -> u64 {
+        let first = RecordId { segment: number, record: 0 };
+        let last = RecordId { segment: number, record: u32::MAX };
+        self.outstanding.range(first..=last).map(|(_, spans)| spans).sum()
+    }
+}

@@ -1,0 +1,74 @@
+//! Requests and temporary directories.
+#![allow(dead_code)] // Each test file uses a part.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A directory that is removed at the end of the test.
+pub struct TempDirectory(PathBuf);
+
+impl TempDirectory {
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("spanwise-spool-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The names of the segment files, sorted.
+    pub fn segments(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.0).unwrap();
+        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|suffix| suffix == "segment"));
+        paths.sort();
+        paths
+    }
+}
+
+impl Drop for TempDirectory {
+    fn drop(&mut self) {
+        let _not_found = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A time of the tests.
+pub fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
+}
+
+/// A request of `spans` spans, whose names differ by request.
+pub fn request(number: u64, spans: u64) -> Vec<u8> {
+    let spans = (0..spans).flat_map(|span| {
+        let name = format!("span {number}.{span}");
+        let start = (1_000 + number).to_le_bytes();
+        let end = (2_000 + number).to_le_bytes();
+        let fields = [
+            message(1, &[&number.to_be_bytes()[..], &[7; 8]].concat()),
+            message(2, &(span + 1).to_be_bytes()),
+            message(5, name.as_bytes()),
+            [vec![7 << 3 | 1], start.to_vec()].concat(),
+            [vec![8 << 3 | 1], end.to_vec()].concat(),
+        ];
+        message(2, &fields.concat())
+    });
+    message(1, &message(2, &spans.collect::<Vec<u8>>()))
+}
+
+fn message(field: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut message = vec![field << 3 | 2];
+    let mut len = bytes.len();
+    while len >= 0x80 {
+        message.push((len & 0x7f) as u8 | 0x80);
+        len >>= 7;
+    }
+    message.push(len as u8);
+    message.extend_from_slice(bytes);
+    message
+}
