@@ -13,6 +13,7 @@ mod settings;
 mod spool;
 mod stats;
 pub mod storage;
+mod thread;
 
 pub use builder::SpoolBuilder;
 pub use error::SpoolError;
@@ -21,3 +22,4 @@ pub use segment::RecordId;
 pub use settings::SpoolSettings;
 pub use spool::{Spool, StoredRequest, Synced};
 pub use stats::{Losses, SpoolStats};
+pub use thread::{SpoolEvent, SpoolHandle, SpoolThread};

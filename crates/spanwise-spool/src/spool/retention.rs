@@ -14,6 +14,13 @@ pub(super) enum Loss {
 }
 
 impl<S: Storage> Spool<S> {
+    /// Removes the segments whose records are all older than
+    /// [`max_age`](crate::SpoolSettings::max_age); their spans become [losses](Self::take_losses). Appends
+    /// and syncs do that, too: call it while there are none.
+    pub fn expire(&mut self, now: SystemTime) {
+        self.retain(now, 0);
+    }
+
     /// Removes expired segments, and the oldest ones until `incoming` bytes have space.
     pub(super) fn retain(&mut self, now: SystemTime, incoming: u64) {
         let oldest = unix_seconds(now)

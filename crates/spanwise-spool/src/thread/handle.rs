@@ -1,0 +1,148 @@
+//! The thread of a spool, and the handles of its users.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use spanwise_worker::{fork, mask_sigpipe, oneshot};
+
+use super::queue::{Command, Queue, SpoolEvent};
+use super::run::run;
+use crate::storage::Storage;
+use crate::{RecordId, Spool, SpoolError, SpoolStats};
+
+/// A thread that owns a [`Spool`]: it compresses, writes and syncs, and no other thread waits for the disk.
+///
+/// Dropping it closes the queue; the thread stores what is queued and ends.
+pub struct SpoolThread {
+    handle: SpoolHandle,
+    ended: oneshot::Receiver<()>,
+}
+
+/// Sends commands to a [`SpoolThread`]. No method waits for the disk.
+///
+/// In a forked child, which has no such thread, every method returns as if the thread had ended.
+#[derive(Clone)]
+pub struct SpoolHandle {
+    queue: Arc<Queue>,
+    generation: u32,
+}
+
+impl SpoolThread {
+    /// Starts the thread `spanwise-spool` for an open spool. At most `queue_bytes` of requests wait for it.
+    ///
+    /// The thread calls `on_event` for each answer, one after the other. The callback should only push to a
+    /// queue and notify: while it runs, nothing is stored. A panic of it is caught.
+    ///
+    /// # Errors
+    /// The system has no thread.
+    pub fn start<S>(
+        spool: Spool<S>,
+        queue_bytes: usize,
+        on_event: impl FnMut(SpoolEvent) + Send + 'static,
+    ) -> io::Result<Self>
+    where
+        S: Storage + 'static,
+        S::File: 'static,
+    {
+        fork::watch();
+        let queue = Arc::new(Queue::new(queue_bytes, spool.stats()));
+        let handle = SpoolHandle { queue: queue.clone(), generation: fork::generation() };
+        let (end, ended) = oneshot::channel();
+        std::thread::Builder::new().name("spanwise-spool".to_owned()).spawn(move || {
+            mask_sigpipe();
+            // A write beyond the limit of a file's size returns an error instead of ending the process.
+            spanwise_worker::__private::mask_sigxfsz();
+            run(spool, &queue, on_event);
+            end.send(());
+        })?;
+        Ok(Self { handle, ended })
+    }
+
+    /// A handle for another thread.
+    pub fn handle(&self) -> SpoolHandle {
+        self.handle.clone()
+    }
+
+    /// Stores what is queued, writes a checkpoint and ends the thread. Returns whether the thread ended
+    /// within `timeout`; otherwise it goes on, and its events still arrive.
+    pub fn shutdown(&self, timeout: Duration) -> bool {
+        if self.handle.is_inherited() {
+            return false;
+        }
+        self.handle.queue.close();
+        self.ended.recv_timeout(timeout).is_some() || self.ended.is_closed()
+    }
+}
+
+impl Drop for SpoolThread {
+    fn drop(&mut self) {
+        if !self.handle.is_inherited() {
+            self.handle.queue.close();
+        }
+    }
+}
+
+impl SpoolHandle {
+    /// Queues an encoded `ExportTraceServiceRequest` of `spans` spans; [`SpoolEvent::Stored`] with the same
+    /// `token` follows once it is synced or refused.
+    ///
+    /// # Errors
+    /// The request, if the queue has no space for it or the thread has ended.
+    ///
+    /// # Cost
+    /// A short lock and two allocations.
+    pub fn store<R>(&self, token: u64, request: R, spans: u64) -> Result<(), R>
+    where
+        R: AsRef<[u8]> + Send + 'static,
+    {
+        if self.is_inherited() {
+            return Err(request);
+        }
+        self.queue.store(token, request, spans)
+    }
+
+    /// Requests the next record; [`SpoolEvent::Read`] follows. Returns `false`, and no event follows, if the
+    /// thread has ended.
+    pub fn read_next(&self) -> bool {
+        self.push(Command::Read)
+    }
+
+    /// Reports that a record was delivered; see [`Spool::acknowledge`].
+    pub fn acknowledge(&self, id: RecordId) -> bool {
+        self.push(Command::Acknowledge(id))
+    }
+
+    /// Goes back to the first record that is not acknowledged; see [`Spool::rewind`].
+    pub fn rewind(&self) -> bool {
+        self.push(Command::Rewind)
+    }
+
+    /// The counts of the spool after its last command.
+    pub fn stats(&self) -> SpoolStats {
+        if self.is_inherited() { SpoolStats::default() } else { self.queue.stats() }
+    }
+
+    /// Bytes of requests that are queued or being stored.
+    pub fn queued_bytes(&self) -> usize {
+        if self.is_inherited() { 0 } else { self.queue.bytes() }
+    }
+
+    fn push(&self, command: Command) -> bool {
+        !self.is_inherited() && self.queue.push(command)
+    }
+
+    /// Whether this process is a forked child, which has no thread, and where a copy of the lock may be
+    /// locked for ever.
+    fn is_inherited(&self) -> bool {
+        fork::generation() != self.generation
+    }
+}
+
+impl SpoolError {
+    /// The thread has ended before it stored a request.
+    pub(super) fn ended(spans: u64) -> Self {
+        let source = io::Error::other("the thread of the spool has ended");
+        Self::NotStored { records: 1, spans, source }
+    }
+}

@@ -1,0 +1,150 @@
+//! The commands that wait for the thread of a spool.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::{Losses, RecordId, SpoolError, SpoolStats, StoredRequest};
+
+/// An answer or a report of a [`SpoolThread`](crate::SpoolThread), in the order of the commands.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SpoolEvent {
+    /// The request of [`SpoolHandle::store`](crate::SpoolHandle::store) is stored, or its spans are the
+    /// caller's to account for.
+    Stored {
+        /// The number that the caller chose.
+        token: u64,
+        /// The count of spans.
+        spans: u64,
+        /// The reason why it is not stored.
+        result: Result<(), SpoolError>,
+    },
+    /// The answer to [`SpoolHandle::read_next`](crate::SpoolHandle::read_next): `None` if no record is left
+    /// now.
+    Read(Result<Option<StoredRequest>, SpoolError>),
+    /// Spans that were on disk and are lost.
+    Lost(Losses),
+}
+
+/// A command.
+pub(super) enum Command {
+    Store { token: u64, spans: u64, request: Box<dyn AsRef<[u8]> + Send> },
+    Read,
+    Acknowledge(RecordId),
+    Rewind,
+}
+
+/// The queue between the handles and the thread. The thread never holds its lock while it waits for the
+/// disk.
+pub(super) struct Queue {
+    max_bytes: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    commands: VecDeque<Command>,
+    /// Bytes of the requests in `commands`, and of those that the thread took and has not stored yet.
+    bytes: usize,
+    is_closed: bool,
+    stats: SpoolStats,
+}
+
+/// The next command for the thread.
+pub(super) enum Next {
+    Command(Command),
+    /// No command arrived in time.
+    Idle,
+    /// No command will arrive.
+    Closed,
+}
+
+impl Queue {
+    pub(super) fn new(max_bytes: usize, stats: SpoolStats) -> Self {
+        let state = State { stats, ..State::default() };
+        Self { max_bytes, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Adds a request; returns it if the queue has no space or is closed. A request that is larger than the
+    /// queue enters an empty one.
+    pub(super) fn store<R>(&self, token: u64, request: R, spans: u64) -> Result<(), R>
+    where
+        R: AsRef<[u8]> + Send + 'static,
+    {
+        let bytes = request.as_ref().len();
+        let mut state = self.lock();
+        let has_space = state.bytes == 0 || state.bytes.saturating_add(bytes) <= self.max_bytes;
+        if state.is_closed || !has_space {
+            return Err(request);
+        }
+        state.bytes = state.bytes.saturating_add(bytes);
+        state.commands.push_back(Command::Store { token, spans, request: Box::new(request) });
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Adds a command without a request; `false` if the queue is closed.
+    pub(super) fn push(&self, command: Command) -> bool {
+        let mut state = self.lock();
+        if state.is_closed {
+            return false;
+        }
+        state.commands.push_back(command);
+        drop(state);
+        self.changed.notify_one();
+        true
+    }
+
+    /// Takes the next command, for which it waits at most `timeout`.
+    pub(super) fn next(&self, timeout: Duration) -> Next {
+        let is_idle = |state: &mut State| state.commands.is_empty() && !state.is_closed;
+        let waited = self.changed.wait_timeout_while(self.lock(), timeout, is_idle);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match state.commands.pop_front() {
+            Some(command) => Next::Command(command),
+            None if state.is_closed => Next::Closed,
+            None => Next::Idle,
+        }
+    }
+
+    /// Whether the next command is a request to store, which can share the sync of those before.
+    pub(super) fn is_store_next(&self) -> bool {
+        matches!(self.lock().commands.front(), Some(Command::Store { .. }))
+    }
+
+    /// Frees the bytes of requests that the thread stored, and publishes the counts.
+    pub(super) fn finished(&self, bytes: usize, stats: SpoolStats) {
+        let mut state = self.lock();
+        state.bytes = state.bytes.saturating_sub(bytes);
+        state.stats = stats;
+    }
+
+    /// Accepts no further commands; those in the queue are executed.
+    pub(super) fn close(&self) {
+        self.lock().is_closed = true;
+        self.changed.notify_one();
+    }
+
+    /// Closes the queue and takes what is left.
+    pub(super) fn close_and_clear(&self) -> VecDeque<Command> {
+        let mut state = self.lock();
+        state.is_closed = true;
+        state.bytes = 0;
+        std::mem::take(&mut state.commands)
+    }
+
+    pub(super) fn stats(&self) -> SpoolStats {
+        self.lock().stats
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
