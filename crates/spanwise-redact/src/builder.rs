@@ -10,8 +10,8 @@ use std::fmt;
 /// Builds a [`Redactor`]. Rules apply in the order in which they are added.
 #[derive(Clone, Default)]
 pub struct RedactorBuilder {
-    rules: Vec<Rule>,
-    hash_key: Option<Vec<u8>>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) hash_key: Option<Vec<u8>>,
 }
 
 impl RedactorBuilder {

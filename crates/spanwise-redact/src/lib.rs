@@ -4,6 +4,8 @@
 
 mod builder;
 mod compiled;
+#[cfg(feature = "config")]
+mod config;
 mod error;
 mod explanation;
 mod preset;

@@ -29,6 +29,15 @@ pub(super) fn compile(pattern: &str) -> Result<meta::Regex, String> {
     built.map_err(|error| message(&error))
 }
 
+/// Whether an expression compiles.
+///
+/// # Errors
+/// As [`compile`].
+#[cfg(feature = "config")]
+pub(crate) fn check(pattern: &str) -> Result<(), String> {
+    compile(pattern).map(drop)
+}
+
 /// The problem of an expression without the lines that show it.
 fn message(error: &meta::BuildError) -> String {
     let text = match error.syntax_error() {

@@ -132,7 +132,7 @@ impl CompiledRules {
 }
 
 /// Checks that the parts of a rule fit together.
-fn check(index: usize, rule: &Rule) -> Result<(), RedactError> {
+pub(crate) fn check(index: usize, rule: &Rule) -> Result<(), RedactError> {
     let error = |message: &str| {
         let (name, message) = (rule.name().to_owned(), message.to_owned());
         Err(RedactError::Rule { index, name, message })
