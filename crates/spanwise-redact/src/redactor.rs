@@ -7,6 +7,7 @@ use crate::rewrite::{
     Applied, REQUEST, RESOURCE, Rewriter, Rewritten, SCOPE, SPAN, Scratch, Shape,
 };
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -104,6 +105,18 @@ impl Redactor {
     /// The values that no rule could read, which were deleted.
     pub fn failures(&self) -> u64 {
         self.inner.failures.load(Relaxed)
+    }
+
+    /// A number that differs where rules or hash keys differ, within a process. No part of the API.
+    #[doc(hidden)]
+    pub fn __fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.inner.hash_key.hash(&mut hasher);
+        for rule in (0..self.inner.rules.len()).filter_map(|index| self.inner.rules.get(index)) {
+            // The text has every part of a rule.
+            format!("{:?}", rule.rule).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     fn redact<'s>(&self, shape: &Shape, message: &[u8], scratch: &'s mut Scratch) -> Redacted<'s> {

@@ -4,8 +4,10 @@ use crate::dynamic_limits::DynamicLimits;
 use crate::metrics::{CreationTimes, Usage};
 use crate::processor::{ReadableSpan, SpanObserver};
 use crate::recent::RecentSpans;
+use crate::redaction::SpanRedaction;
 use crate::span_metrics::SpanMetricsRecorder;
 use crate::start::Scopes;
+use opentelemetry::InstrumentationScope;
 use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
 use spanwise_export::{OnFull, ScopeTable, SpanQueue};
 use spanwise_ledger::Ledger;
@@ -44,6 +46,9 @@ pub(crate) struct Core {
     pub(crate) records_all: bool,
     /// The metrics of all spans. With them, the queue is never [accepting](SpanQueue::is_accepting) either.
     pub(crate) span_metrics: Option<Box<SpanMetricsRecorder>>,
+    /// The rules that change spans at their end. With them, the queue is never [accepting](SpanQueue::is_accepting) either, so that the
+    /// start of each span makes its end one that looks for them.
+    pub(crate) redaction: Option<Box<SpanRedaction>>,
 }
 
 /// The phase of a provider.
@@ -90,6 +95,7 @@ impl Core {
             exports: phase == Phase::Running,
             records_all: false,
             span_metrics: None,
+            redaction: None,
         }
     }
 
@@ -126,6 +132,17 @@ impl Core {
     pub(crate) fn with_span_metrics(mut self, metrics: Option<Box<SpanMetricsRecorder>>) -> Self {
         self.span_metrics = metrics;
         self
+    }
+
+    /// Adds the rules that change spans. The queue then checks each start, unless another SDK starts the spans.
+    pub(crate) fn with_redaction(mut self, redaction: Option<Box<SpanRedaction>>) -> Self {
+        self.redaction = redaction;
+        self
+    }
+
+    /// The index of `scope` after redaction; see [`Scopes::index`].
+    pub(crate) fn scope(&self, scope: &InstrumentationScope) -> u32 {
+        self.scopes.index(scope, &self.ledger, self.redaction.as_deref())
     }
 
     /// The metrics of spans, if a span that starts now is checked for them alone.

@@ -23,6 +23,8 @@ pub mod propagation;
 mod provider;
 mod recent;
 mod record;
+#[cfg_attr(not(feature = "redaction"), path = "no_redaction.rs")]
+mod redaction;
 #[cfg_attr(not(any(feature = "jaeger", feature = "xray")), path = "no_remote_sampling.rs")]
 mod remote_sampling;
 mod remote_slot;
@@ -47,7 +49,9 @@ pub use diagnostics::{Diagnostic, LiveDiagnostic, LogLevel};
 pub use doctor::{CheckStatus, DoctorCheck, DoctorReport, VisibleFrom, doctor};
 pub use end::{FinishError, Finished};
 pub use lifecycle::{DestinationReport, FlushError, Guard, Report};
-pub use live::{LiveBudget, LiveDestination, LiveSampler, LiveSnapshot, LiveView};
+pub use live::{
+    LiveBudget, LiveDestination, LiveRedaction, LiveRule, LiveSampler, LiveSnapshot, LiveView,
+};
 pub use metrics::MetricsExport;
 /// The API that spans are made through, in the version this crate implements.
 pub use opentelemetry;
@@ -86,4 +90,5 @@ pub mod __private {
     pub use crate::config::shown_address;
     pub use crate::lifecycle::attach;
     pub use crate::pipeline::{Front, Pipeline};
+    pub use crate::redaction::RedactionBuffers;
 }

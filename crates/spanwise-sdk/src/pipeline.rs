@@ -4,10 +4,12 @@ use crate::config::{BuildError, Exporter, SpanwiseBuilder};
 use crate::core::{Core, Phase};
 use crate::lifecycle::{FlushError, Report};
 use crate::provider::Spanwise;
+use crate::redaction::RedactionBuffers;
 use opentelemetry::{InstrumentationScope, Key, Value};
 use spanwise_export::SpanQueue;
 use spanwise_sampling::Sampler;
 use spanwise_wire::SpanLimits;
+use spanwise_wire::write::FinishedSpan;
 use spanwise_worker::deadline;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -84,12 +86,29 @@ impl Pipeline {
         &self.limits
     }
 
+    /// Passes a finished span to `then`, after redaction if there are rules.
+    #[inline]
+    pub fn redacted<T>(
+        &self,
+        span: FinishedSpan<'_>,
+        buffers: &mut RedactionBuffers,
+        then: impl FnOnce(&FinishedSpan<'_>) -> T,
+    ) -> T {
+        let Some(redaction) = &self.core.redaction else { return then(&span) };
+        redaction.redact(span, self.limits.span_bytes, buffers, |span, dropped| {
+            if !dropped.is_none() {
+                self.core.queue.count_dropped(dropped);
+            }
+            then(span)
+        })
+    }
+
     /// The index of `scope`, the same each time for equal scopes.
     ///
     /// # Cost
     /// Encodes the scope and looks it up under a lock.
     pub fn scope(&self, scope: &InstrumentationScope) -> u32 {
-        self.core.scopes.index(scope, &self.core.ledger)
+        self.core.scope(scope)
     }
 
     /// Replaces the resource of all requests from now on. Attributes that do not fit are left out and

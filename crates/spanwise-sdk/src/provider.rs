@@ -154,7 +154,7 @@ impl Spanwise {
         let core = self.handle.core_of(scope);
         // A forked child does not lock the table: another thread may have held its lock at the fork.
         let records = core.is_running() || core.observes_now();
-        let index = if records { core.scopes.index(scope, &core.ledger) } else { 0 };
+        let index = if records { core.scope(scope) } else { 0 };
         Tracer::new(core.clone(), index, scope.name(), self.handle.clone())
     }
 }

@@ -97,6 +97,8 @@ pub struct SpanwiseBuilder {
     pub(super) on_full: OnFull,
     pub(super) tail_sampling: Option<crate::tail::TailSampling>,
     pub(super) span_metrics: Option<crate::span_metrics::SpanMetrics>,
+    #[cfg(feature = "redaction")]
+    pub(super) redaction: Option<crate::redaction::Redactor>,
     pub(super) shutdown_timeout: Option<Duration>,
     pub(super) processors: Vec<Arc<dyn SpanProcessor>>,
     pub(super) tracer_configurator: Option<TracerConfigurator>,

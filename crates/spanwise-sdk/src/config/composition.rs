@@ -137,7 +137,11 @@ impl SpanwiseBuilder {
         let processors = Processors::new(processors, &resource, queue.ledger());
         // The stock SDK starts its spans itself.
         let checks_for_tail = records_all && self.recording_sdk == RecordingSdk::Native;
-        let queue = match processors.is_some() || checks_for_tail || span_metrics.is_some() {
+        let redaction = self.span_redaction();
+        let checks_for_redaction =
+            redaction.is_some() && self.recording_sdk == RecordingSdk::Native;
+        let checks = checks_for_tail || checks_for_redaction;
+        let queue = match processors.is_some() || checks || span_metrics.is_some() {
             true => queue.with_checked_starts(),
             false => queue,
         };
@@ -145,6 +149,7 @@ impl SpanwiseBuilder {
         let scopes = Scopes::new(prepared.scopes().clone());
         let core = Core::new(Phase::Running, limits, sampler, scopes, queue);
         let core = core.recording_all(records_all).with_span_metrics(span_metrics);
+        let core = core.with_redaction(redaction);
         let core = Arc::new(core.with_observer(as_observer(&processors)));
         let diagnostics = Diagnostics::new(reporter.clone(), health.clone());
         let losses = prepared.destinations().skip(1).zip(&others);

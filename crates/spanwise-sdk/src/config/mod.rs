@@ -41,6 +41,7 @@ mod span_counts;
 mod span_limits;
 mod span_metrics;
 mod span_processors;
+mod span_redaction;
 mod tail_sampling;
 mod tracers;
 mod unused;

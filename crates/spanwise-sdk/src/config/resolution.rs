@@ -138,6 +138,7 @@ impl SpanwiseBuilder {
         environment.effective(&settings::CONFIG_FILE_WATCH, || {
             self.config_file_watch.map_or_else(|| "none".to_owned(), settings::millis)
         });
+        self.record_redaction(environment);
         if exporter::resolve(self.exporter, environment) == Exporter::Otlp {
             return Ok(Plan::Exporting(Box::new(self.exporting(environment, reporter)?)));
         }

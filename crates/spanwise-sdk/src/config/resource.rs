@@ -116,7 +116,8 @@ impl Resource {
             _ => recorder.effective(&settings::SERVICE_NAME, || shown(&service_name)),
         }
         environment.effective(&settings::SCHEMA_URL, || shown(schema_url));
-        Ok(Self { encoded: encode_resource(pairs(&all), schema_url), service_name })
+        let encoded = encode_resource(pairs(&all), schema_url);
+        Ok(Self { encoded: builder.redacted_resource(encoded), service_name })
     }
 }
 

@@ -66,11 +66,12 @@ impl SpanwiseBuilder {
     ) -> Spanwise {
         let buffer = ShardedBuffer::new(ShardedBufferConfig::default(), Budget::new(BUDGET));
         let queue = SpanQueue::new(buffer, Ledger::new(), self.on_full);
+        let redaction = self.span_redaction();
         let processors = Processors::new(self.processors, &resource.encoded, queue.ledger());
         let scopes = Scopes::new(ScopeTable::new(MAX_SCOPES_BYTES));
         let sampler = DynamicSampler::new(sampler);
         let core = Core::new(Phase::NotExporting, limits, sampler, scopes, queue);
-        let core = core.with_span_metrics(span_metrics);
+        let core = core.with_span_metrics(span_metrics).with_redaction(redaction);
         let core = Arc::new(core.with_observer(as_observer(&processors)));
         let timeout = self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT);
         let health = EndpointHealth::new(reporter.clone());

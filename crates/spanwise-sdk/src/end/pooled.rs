@@ -2,9 +2,11 @@
 
 use super::span_end::SpanEnd;
 use crate::core::{Core, Phase};
+use crate::redaction::{RedactionBuffers, SpanRedaction};
+use crate::span_metrics::SpanMetricsRecorder;
 use crate::start::is_suppressed;
 use spanwise_ledger::{Counter, ParentOrigin};
-use spanwise_metrics::ObservedSpan;
+use spanwise_metrics::{ObservedSpan, SeriesRecorder};
 use spanwise_pool::{Pool, PooledSpan, Reset};
 use spanwise_wire::write::{DroppedCounts, SpanHeader, SpanWriter};
 use spanwise_wire::{Attribute, OwnedValue, SpanFlags, SpanLimits, StatusCode};
@@ -59,7 +61,10 @@ pub(crate) fn finish_pooled(
     let end_unix_nanos = end_time(span);
     let finished = finish(core, scope, span, || end_unix_nanos)?;
     if span.trace_id.is_valid() && span.span_id.is_valid() {
-        let series = metrics.series_of_pooled(span);
+        let series = match &core.redaction {
+            None => metrics.series_of_pooled(span),
+            Some(redaction) => series_of_redacted(core, (redaction, metrics), span),
+        };
         let nanos = end_unix_nanos.saturating_sub(span.start_unix_nanos);
         let is_exported = finished == Finished::Recorded && span.trace_flags.is_sampled();
         if is_exported && !core.records_all && !core.queue.is_refusing() {
@@ -120,10 +125,25 @@ fn finish(
         core.ledger.count(Counter::EndBeforeStart, 1);
     }
     let mut acquired = WRITERS.acquire(Writer::default);
-    let writer = &mut acquired.0;
+    let Writer { span: writer, redaction } = &mut *acquired;
     write(writer, &core.limits.load(), span);
-    end.finish(core, writer, core.observes_now());
+    end.finish(core, (writer, redaction), core.observes_now());
     Ok(Finished::Recorded)
+}
+
+/// The series of a span after redaction. The rules count its values a second time if it is recorded too.
+fn series_of_redacted<'m>(
+    core: &Core,
+    (redaction, metrics): (&SpanRedaction, &'m SpanMetricsRecorder),
+    span: &PooledSpan,
+) -> SeriesRecorder<'m> {
+    let mut acquired = WRITERS.acquire(Writer::default);
+    let Writer { span: writer, redaction: buffers } = &mut *acquired;
+    write(writer, &core.limits.load(), span);
+    let header = SpanHeader::default();
+    redaction.redact(writer.finish(&header), usize::MAX, buffers, |redacted, _| {
+        metrics.series_of_view(span.kind, span.status, redacted)
+    })
 }
 
 /// The end time of the span; the span clock's time if it has none.
@@ -167,12 +187,15 @@ fn pairs(attributes: &[Attribute]) -> impl Iterator<Item = (&str, &OwnedValue)> 
 
 /// A pooled span writer.
 #[derive(Default)]
-struct Writer(SpanWriter);
+struct Writer {
+    span: SpanWriter,
+    redaction: RedactionBuffers,
+}
 
 impl Reset for Writer {
     /// `begin` clears the writer, so this only checks its capacity.
     fn reset(&mut self) -> bool {
-        self.0.capacity() <= RETAINED_BYTES
+        self.span.capacity() <= RETAINED_BYTES
     }
 }
 

@@ -1,9 +1,10 @@
 //! [`SpanEnd`]: the last fields of a span. Records and pooled spans both end through it.
 
 use crate::core::Core;
+use crate::redaction::{RedactionBuffers, SpanRedaction};
 use spanwise_ledger::Counter;
 use spanwise_wire::SpanMeta;
-use spanwise_wire::write::{SpanHeader, SpanWriter};
+use spanwise_wire::write::{FinishedSpan, SpanHeader, SpanWriter};
 
 /// The fields of an ended span that its writer does not have.
 pub(crate) struct SpanEnd {
@@ -27,24 +28,20 @@ impl SpanEnd {
     /// Counts the data that the limits dropped, passes the span to the processors if they have seen its
     /// start, and pushes it to the export queue. Without tail sampling, a span that is recorded and not
     /// sampled goes to the processors alone, as all spans of a provider that exports nothing.
-    pub(crate) fn finish(mut self, core: &Core, writer: &mut SpanWriter, is_observed: bool) {
-        self.header.end_unix_nanos = self.header.end_unix_nanos.max(self.header.start_unix_nanos);
-        if !writer.is_plain() {
-            core.queue.count_dropped(&writer.dropped_counts());
+    pub(crate) fn finish(
+        self,
+        core: &Core,
+        (writer, buffers): (&mut SpanWriter, &mut RedactionBuffers),
+        is_observed: bool,
+    ) {
+        if let Some(redaction) = &core.redaction {
+            self.finish_redacted((core, redaction), (writer, buffers), |end, span, meta| {
+                end.pass(core, span, meta, is_observed);
+            });
+            return;
         }
-        let meta = self.meta(writer);
-        let span = writer.finish(&self.header);
-        if is_observed {
-            core.on_end(&self.header, &meta, &span);
-            let is_sampled = self.header.flags.trace_flags().is_sampled();
-            if !(core.exports && (is_sampled || core.records_all)) {
-                if core.exports {
-                    core.ledger.record_only_ended(1);
-                }
-                return;
-            }
-        }
-        core.queue.push(&span, meta);
+        let (end, meta) = self.counted(core, writer);
+        end.pass(core, &writer.finish(&end.header), meta, is_observed);
     }
 
     /// As [`finish`](Self::finish), for a span that metrics count too. The writer is never plain, and the fast way is tried here. Returns
@@ -57,9 +54,9 @@ impl SpanEnd {
         is_observed: bool,
     ) -> bool {
         if is_observed {
-            let is_sampled = self.header.flags.trace_flags().is_sampled();
-            self.finish(core, writer, true);
-            return is_sampled && core.exports && !core.queue.is_refusing();
+            let (end, meta) = self.counted(core, writer);
+            end.pass(core, &writer.finish(&end.header), meta, true);
+            return end.is_exported(core);
         }
         self.header.end_unix_nanos = self.header.end_unix_nanos.max(self.header.start_unix_nanos);
         if !writer.has_no_rare_fields() {
@@ -72,6 +69,63 @@ impl SpanEnd {
             core.queue.push(&span, meta);
         }
         is_stored
+    }
+
+    /// Passes the redacted span to `then`, and counts the data that limits dropped.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn finish_redacted<T>(
+        self,
+        (core, redaction): (&Core, &SpanRedaction),
+        (writer, buffers): (&mut SpanWriter, &mut RedactionBuffers),
+        then: impl FnOnce(&Self, &FinishedSpan<'_>, SpanMeta) -> T,
+    ) -> T {
+        let (end, meta) = self.counted(core, writer);
+        let span_bytes = core.limits.load().span_bytes;
+        let span = writer.finish(&end.header);
+        redaction.redact(span, span_bytes, buffers, |span, dropped| {
+            if !dropped.is_none() {
+                core.queue.count_dropped(dropped);
+            }
+            then(&end, span, meta)
+        })
+    }
+
+    /// The end, not before the start. Counts the data that the limits dropped.
+    fn counted(mut self, core: &Core, writer: &SpanWriter) -> (Self, SpanMeta) {
+        self.header.end_unix_nanos = self.header.end_unix_nanos.max(self.header.start_unix_nanos);
+        if !writer.is_plain() {
+            core.queue.count_dropped(&writer.dropped_counts());
+        }
+        let meta = self.meta(writer);
+        (self, meta)
+    }
+
+    /// Passes a span to the processors, if they have seen its start, and to the export queue.
+    pub(crate) fn pass(
+        &self,
+        core: &Core,
+        span: &FinishedSpan<'_>,
+        meta: SpanMeta,
+        is_observed: bool,
+    ) {
+        if is_observed {
+            core.on_end(&self.header, &meta, span);
+            let is_sampled = self.header.flags.trace_flags().is_sampled();
+            if !(core.exports && (is_sampled || core.records_all)) {
+                if core.exports {
+                    core.ledger.record_only_ended(1);
+                }
+                return;
+            }
+        }
+        core.queue.push(span, meta);
+    }
+
+    /// Whether the queue takes the span after its processors, as far as the call can know.
+    pub(crate) fn is_exported(&self, core: &Core) -> bool {
+        let is_sampled = self.header.flags.trace_flags().is_sampled();
+        is_sampled && core.exports && !core.queue.is_refusing()
     }
 
     /// Counts a span whose end is before its start.

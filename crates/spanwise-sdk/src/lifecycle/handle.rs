@@ -206,7 +206,14 @@ impl Handle {
         let Some(exporter) = self.exporter.as_ref().filter(|_| !self.core.is_forked()) else {
             return;
         };
-        if exporter.set_resource(encode_resource(attributes.iter().copied(), schema_url)).is_ok() {
+        let encoded = |attributes: &[(&str, &Value)], schema_url: &str| {
+            let encoded = encode_resource(attributes.iter().copied(), schema_url);
+            match &self.core.redaction {
+                Some(redaction) => redaction.resource(&encoded),
+                None => encoded,
+            }
+        };
+        if exporter.set_resource(encoded(&attributes, schema_url)).is_ok() {
             return;
         }
         let mut fitting: Vec<(&str, &Value)> = Vec::new();
@@ -215,8 +222,7 @@ impl Handle {
         attributes.sort_by_key(|(key, _)| *key != "service.name");
         for attribute in attributes {
             fitting.push(attribute);
-            let encoded = encode_resource(fitting.iter().copied(), schema_url);
-            if let Err(error) = exporter.set_resource(encoded) {
+            if let Err(error) = exporter.set_resource(encoded(&fitting, schema_url)) {
                 fitting.pop();
                 let (attribute, problem) = (attribute.0.to_owned(), sanitize(&error.to_string()));
                 let diagnostic = Diagnostic::AttributeNotDetected { attribute, problem };

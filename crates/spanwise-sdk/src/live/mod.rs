@@ -2,7 +2,9 @@
 
 mod snapshot;
 
-pub use snapshot::{LiveBudget, LiveDestination, LiveSampler, LiveSnapshot};
+pub use snapshot::{
+    LiveBudget, LiveDestination, LiveRedaction, LiveRule, LiveSampler, LiveSnapshot,
+};
 
 use crate::lifecycle::Handle;
 use crate::provider::Spanwise;

@@ -30,6 +30,8 @@ pub struct LiveSnapshot {
     pub sampler: LiveSampler,
     /// The destinations, the builder's first; empty if the provider exports nothing.
     pub destinations: Vec<LiveDestination>,
+    /// The counts of redaction; `None` if the provider redacts nothing.
+    pub redaction: Option<LiveRedaction>,
     /// The latest reports of the provider about itself, at most 32, the newest last.
     pub diagnostics: Vec<LiveDiagnostic>,
     /// Ended spans of some traces, at most 300, the newest last; empty unless [`watch_spans`](crate::LiveView::watch_spans) was called.
@@ -57,6 +59,26 @@ pub struct LiveSampler {
     pub description: String,
     /// The probability of each key, the busiest first; empty unless the sampler adapts by key.
     pub rates: Vec<SamplingRate>,
+}
+
+/// The counts of redaction since the provider was built, without keys and values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LiveRedaction {
+    /// The rules in their order; those with equal names are one.
+    pub rules: Vec<LiveRule>,
+    /// Number of values that no rule could read, which were deleted.
+    pub failures: u64,
+}
+
+/// The count of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LiveRule {
+    /// Its name.
+    pub name: String,
+    /// Number of values, names and messages that it changed or deleted.
+    pub values: u64,
 }
 
 /// A destination of spans.
@@ -89,6 +111,7 @@ impl LiveSnapshot {
             },
             sampler: LiveSampler::of(&core.sampler),
             destinations: destinations(handle),
+            redaction: core.redaction.as_ref().map(|it| it.counts()),
             diagnostics: handle.reporter().recent(),
             recent_spans: core.recent.list(),
         }

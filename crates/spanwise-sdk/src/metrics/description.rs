@@ -8,6 +8,11 @@ pub(super) fn description(name: &str) -> &'static str {
 
 const DESCRIPTIONS: &[(&str, &str)] = &[
     (
+        "spanwise_redaction_values",
+        "Values, names and messages that redaction changed or deleted, by rule.",
+    ),
+    ("spanwise_redaction_failures", "Values that redaction could not read, and deleted."),
+    (
         "otel_sdk_cpu_usage_percent",
         "Processor time that tracing used in the last second, an estimate.",
     ),

@@ -7,6 +7,7 @@ mod key_values;
 mod meter;
 mod metrics_export;
 mod otlp;
+mod redaction;
 mod spans;
 mod usage;
 
@@ -99,6 +100,10 @@ fn collect(handle: &Handle) -> MetricsSnapshot {
     let all = sdk(core).into_iter().chain(spans).chain(export);
     for metric in all {
         // The names are constants, each once: a test collects them all.
+        let description = description(&metric.name);
+        let _added = snapshot.push(metric.with_description(description));
+    }
+    for metric in core.redaction.iter().flat_map(|it| redaction::metrics(it.counts())) {
         let description = description(&metric.name);
         let _added = snapshot.push(metric.with_description(description));
     }

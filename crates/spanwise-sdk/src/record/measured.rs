@@ -3,7 +3,11 @@
 use super::record::{Measured, Record, State};
 use super::span::{Span, change_core};
 use crate::core::Core;
+use crate::end::SpanEnd;
+use crate::redaction::{RedactionBuffers, SpanRedaction};
 use crate::span_metrics::{SpanMetricsRecorder, observed};
+use spanwise_metrics::SeriesId;
+use spanwise_wire::write::SpanWriter;
 use spanwise_wire::{SpanFlags, SpanId, SpanKind};
 use spanwise_worker::clock;
 use std::sync::Arc;
@@ -42,7 +46,7 @@ impl Span {
             record.record_alone(core, &start);
         } else {
             record.state = State::Measured;
-            record.series = metrics.series_by_name(start.name, start.kind, record.series);
+            record.series = record.series_by_name(core, metrics, start.name, start.kind);
             record.kind = start.kind;
         }
         // The clock is read last, so that the work above does not count as the user's.
@@ -81,6 +85,12 @@ impl Record {
         // A recording span has a core.
         let Some(core) = &self.core else { return };
         let Some(metrics) = &core.span_metrics else { return };
+        if let Some(redaction) = &core.redaction {
+            let observed = (measured, is_observed);
+            let parts = (&mut self.writer, &mut self.redaction);
+            self.series = end_redacted(end, (core, redaction, metrics), parts, observed);
+            return;
+        }
         let series = metrics.series_of(self.kind, &self.writer, self.series);
         self.series = series.id();
         let (nanos, span) = (end.nanos(), observed(&end.header));
@@ -112,9 +122,55 @@ impl Record {
     /// Counts a non-recording span by another name.
     pub(super) fn rename_measured(&mut self, name: &str) {
         if self.state == State::Measured
-            && let Some(metrics) = self.core.as_ref().and_then(|core| core.span_metrics.as_ref())
+            && let Some(core) = self.core.take()
         {
-            self.series = metrics.series_by_name(name, self.kind, self.series);
+            if let Some(metrics) = &core.span_metrics {
+                self.series = self.series_by_name(&core, metrics, name, self.kind);
+            }
+            self.core = Some(core);
         }
     }
+
+    /// The series of a span by its redacted name and its kind alone.
+    fn series_by_name(
+        &mut self,
+        core: &Core,
+        metrics: &SpanMetricsRecorder,
+        name: &str,
+        kind: SpanKind,
+    ) -> SeriesId {
+        match &core.redaction {
+            None => metrics.series_by_name(name, kind, self.series),
+            Some(redaction) => redaction.name(name, &mut self.redaction, |name| {
+                metrics.series_by_name(name, kind, self.series)
+            }),
+        }
+    }
+}
+
+/// Ends a span that metrics count after rules have changed it. Returns its series.
+#[cold]
+#[inline(never)]
+fn end_redacted(
+    end: SpanEnd,
+    (core, redaction, metrics): (&Core, &SpanRedaction, &SpanMetricsRecorder),
+    parts: (&mut SpanWriter, &mut RedactionBuffers),
+    (measured, is_observed): (Measured, bool),
+) -> SeriesId {
+    if measured == Measured::Yes {
+        end.check_order(core);
+    }
+    end.finish_redacted((core, redaction), parts, |end, span, meta| {
+        let series = metrics.series_of_view(end.header.kind, meta.status, span);
+        let is_exported = measured == Measured::Yes && {
+            end.pass(core, span, meta, is_observed);
+            end.is_exported(core)
+        };
+        // The outcome of a trace of tail sampling is not known.
+        match is_exported && !core.records_all {
+            true => series.record_with_span(end.nanos(), observed(&end.header)),
+            false => series.record(end.nanos()),
+        }
+        series.id()
+    })
 }

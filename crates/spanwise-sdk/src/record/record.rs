@@ -3,6 +3,7 @@
 use super::record_context::RecordContext;
 use crate::core::Core;
 use crate::end::SpanEnd;
+use crate::redaction::RedactionBuffers;
 use opentelemetry::trace::TraceState;
 use spanwise_ledger::Counter;
 use spanwise_metrics::SeriesId;
@@ -37,6 +38,8 @@ pub(crate) struct Record {
     pub(super) measured: Measured,
     /// The series of a span in the state `Measured`; otherwise that of the record's last span that metrics counted.
     pub(super) series: SeriesId,
+    /// For a provider with redaction.
+    pub(super) redaction: RedactionBuffers,
     /// The provider of the span. A cached record retains it: the next span is nearly
     /// always of the same provider, and an `Arc` that is not cloned costs nothing.
     pub(super) core: Option<Arc<Core>>,
@@ -96,6 +99,7 @@ impl Default for Record {
             is_observed: false,
             measured: Measured::No,
             series: SeriesId::default(),
+            redaction: RedactionBuffers::default(),
             core: None,
         }
     }
@@ -138,6 +142,14 @@ impl Record {
     pub(super) fn observe(&mut self) {
         self.is_observed = true;
         self.writer.mark_not_plain();
+    }
+
+    /// Makes the end of a recording span [slow](Self::end_slow), where rules change it.
+    #[cold]
+    pub(super) fn redact(&mut self) {
+        if self.state == State::Recording {
+            self.writer.mark_not_plain();
+        }
     }
 
     /// Gives the span the trace state of a threshold.
@@ -215,7 +227,7 @@ impl Record {
         // A recording span has a core.
         if let Some(core) = &self.core {
             end.check_order(core);
-            end.finish(core, &mut self.writer, is_observed);
+            end.finish(core, (&mut self.writer, &mut self.redaction), is_observed);
         }
     }
 

@@ -147,6 +147,11 @@ impl Span {
         span
     }
 
+    /// Makes the rules of the provider change the span, which has just started, at its end.
+    pub(crate) fn redact(&mut self) {
+        self.record.redact();
+    }
+
     /// Whether processors see the span, which has not ended.
     pub(crate) fn is_observed(&self) -> bool {
         self.record.is_observed

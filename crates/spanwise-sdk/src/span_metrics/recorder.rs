@@ -9,7 +9,8 @@ use spanwise_metrics::{
     MetricData, NumberPoint, ObservedSpan, RecorderError, SeriesId, SeriesRecorder,
 };
 use spanwise_pool::PooledSpan;
-use spanwise_wire::write::{SpanHeader, SpanWriter};
+use spanwise_wire::read::SpanView;
+use spanwise_wire::write::{FinishedSpan, SpanHeader, SpanWriter};
 use spanwise_wire::{SpanKind, StatusCode};
 use std::hash::{BuildHasher as _, RandomState};
 use std::thread;
@@ -103,6 +104,24 @@ impl SpanMetricsRecorder {
             *value = writer.attribute_value(key).and_then(DimensionValue::of_view);
         }
         self.series(&SpanKey { name: cut_name(writer.name()), kind, status, dimensions })
+    }
+
+    /// The series of a finished span.
+    pub(crate) fn series_of_view(
+        &self,
+        kind: SpanKind,
+        status: StatusCode,
+        span: &FinishedSpan<'_>,
+    ) -> SeriesRecorder<'_> {
+        let view = SpanView::parse(span.body()).ok();
+        let mut dimensions = [None; MAX_DIMENSIONS];
+        for (value, key) in dimensions.iter_mut().zip(&self.settings.inner.dimensions) {
+            let found = view.as_ref().and_then(|view| view.attribute(key));
+            *value = found.and_then(DimensionValue::of_view);
+        }
+        let name = view.as_ref().and_then(|view| view.name().ok()).unwrap_or_default();
+        let (name, status) = (cut_name(name.as_bytes()), self.status(status));
+        self.series(&SpanKey { name, kind, status, dimensions })
     }
 
     /// The series of a pooled span.

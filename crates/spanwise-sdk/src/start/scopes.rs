@@ -1,5 +1,6 @@
 //! Instrumentation scopes: the table encodes each once, and spans have its index.
 
+use crate::redaction::SpanRedaction;
 use crate::value::pairs;
 use opentelemetry::InstrumentationScope;
 use spanwise_export::ScopeTable;
@@ -32,8 +33,18 @@ impl Scopes {
     /// The table is bounded: scopes beyond its bounds share the index of the first one, and the ledger
     /// counts them. Of a scope above `MAX_SCOPE_BYTES` the table truncates the texts, and drops and
     /// counts the attributes.
-    pub(crate) fn index(&self, scope: &InstrumentationScope, ledger: &Ledger) -> u32 {
-        self.table.index(&encoded(scope, ledger)).unwrap_or_else(|| {
+    pub(crate) fn index(
+        &self,
+        scope: &InstrumentationScope,
+        ledger: &Ledger,
+        redaction: Option<&SpanRedaction>,
+    ) -> u32 {
+        let encoded = encoded(scope, ledger);
+        let encoded = match redaction {
+            Some(redaction) => redaction.scope(&encoded).into(),
+            None => encoded,
+        };
+        self.table.index(&encoded).unwrap_or_else(|| {
             ledger.count(Counter::ScopesOverLimit, 1);
             0
         })
@@ -82,7 +93,7 @@ mod tests {
         let versioned = InstrumentationScope::builder("a").with_version("1").build();
         let indices: Vec<_> = [named("a"), named("b"), named("a"), versioned]
             .iter()
-            .map(|scope| scopes.index(scope, &Ledger::new()))
+            .map(|scope| scopes.index(scope, &Ledger::new(), None))
             .collect();
         assert_eq!(indices, [0, 1, 0, 2]);
         assert_eq!(scopes.table.len(), 3);
@@ -93,7 +104,7 @@ mod tests {
         let scopes = Scopes::new(ScopeTable::new(1 << 30));
         for i in 0..4096 + 10 {
             let scope = InstrumentationScope::builder(format!("scope {i}")).build();
-            scopes.index(&scope, &Ledger::new());
+            scopes.index(&scope, &Ledger::new(), None);
         }
         assert_eq!(scopes.table.len(), 4096);
     }

@@ -165,10 +165,13 @@ impl Tracer {
     fn start_timed(&self, Moved(span): Moved<'_>) -> Span {
         let core = &self.core;
         let timed = core.creation.begin(&core.queue);
-        let span = match timed.is_some() && core.queue.is_accepting() {
+        let mut span = match timed.is_some() && core.queue.is_accepting() {
             true => decide(core, span, Recorder(core)),
             false => self.start_unmeasured(Moved(span)),
         };
+        if core.redaction.is_some() {
+            span.redact();
+        }
         if let Some(timed) = timed {
             timed.end(&core.queue);
         }
@@ -202,8 +205,9 @@ impl Tracer {
             return self.start_unrecorded(Moved(span));
         }
         let checks = processors.is_some() || self.core.span_metrics.is_some();
+        let checks = checks || self.core.redaction.is_some();
         if (checks && !self.core.queue.is_refusing()) || self.core.queue.accepts_starts() {
-            // A processor starts this span, or each is measured, or the start of another thread was to be timed.
+            // A processor starts this span, or each is measured or redacted, or the start of another thread was to be timed.
             return decide(&self.core, span, Recorder(&self.core));
         }
         decide(&self.core, span, RefusedSpans(&self.core))

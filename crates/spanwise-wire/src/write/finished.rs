@@ -49,6 +49,11 @@ impl<'a> FinishedSpan<'a> {
         self.body
     }
 
+    /// The same span with other encoded fields: those of [`body`](Self::body), changed.
+    pub fn with_body(self, body: &'a [u8]) -> Self {
+        Self { body, ..self }
+    }
+
     /// Exact length of the message in bytes.
     #[inline(always)]
     pub fn encoded_len(&self) -> usize {

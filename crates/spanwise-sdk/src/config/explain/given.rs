@@ -67,6 +67,8 @@ impl SpanwiseBuilder {
         let tail = self.tail_sampling.is_some();
         given.add(tail, &[&of::TAIL_SAMPLING], "with_tail_sampling");
         given.add(self.span_metrics.is_some(), &[&of::SPAN_METRICS], "with_span_metrics");
+        #[cfg(feature = "redaction")]
+        given.add(self.redaction.is_some(), &[&of::REDACTION], "with_redaction");
         let timeout = self.shutdown_timeout.is_some();
         given.add(timeout, &[&of::SHUTDOWN_TIMEOUT], "with_shutdown_timeout");
     }

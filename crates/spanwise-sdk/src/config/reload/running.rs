@@ -125,6 +125,7 @@ impl SpanwiseBuilder {
             text("with_budget_bytes", self.budget(environment)?.to_string()),
             text("with_on_full", format!("{:?}", self.on_full)),
             self.fixed_tail_sampling(),
+            self.fixed_redaction(),
             text("with_shutdown_timeout", format!("{:?}", self.shutdown_timeout())),
             FixedSetting::new(
                 "with_span_processor",

@@ -164,6 +164,14 @@ rows! {
     )
     .in_code(&["with_span_metrics"])
     .remark("their memory, at most a quarter of it, is taken from the budget");
+    REDACTION = Setting::new(
+        &[],
+        Type::Code,
+        "none",
+        "Changes attributes, names and status messages by rules before anything else sees a span.",
+    )
+    .in_code(&["with_redaction"])
+    .remark("with the feature `redaction`");
     SHUTDOWN_TIMEOUT = Setting::new(
         &[],
         Type::Milliseconds { min: 0, max: u64::MAX },

@@ -1,0 +1,45 @@
+//! With rules, application threads allocate nothing after warm-up for spans that no rule changes.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
+mod support;
+
+use spanwise_redact::{Redactor, Rule};
+use spanwise_sdk::{SpanKind, SpanMetrics, Value};
+use spanwise_testkit::CountingAllocator;
+use spanwise_testkit::allocator::allocations_on_this_thread;
+use support::{LONG, bench};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+/// One test, because the process has one allocator.
+#[test]
+fn spans_that_no_rule_changes_allocate_nothing_after_warm_up() {
+    let rules = Redactor::builder().with_all_presets();
+    let rules = rules.with_rule(Rule::delete(["http.request.header.*"])).build().unwrap();
+    let metrics = SpanMetrics::builder().with_dimension("http.route").build().unwrap();
+    for (ratio, metrics) in [(1.0, None), (1.0, Some(metrics.clone())), (0.0, Some(metrics))] {
+        let bench = bench(|builder| {
+            let builder = builder.with_redaction(rules.clone()).with_sampling_ratio(ratio);
+            metrics.iter().fold(builder, |builder, it| builder.with_span_metrics(it.clone()))
+        });
+        let tracer = bench.spanwise.tracer("allocation");
+        let spans = || {
+            let mut root = tracer.root("GET /users/{id}", SpanKind::Server);
+            root.attribute("http.request.method", "GET")
+                .attribute("http.response.status_code", 200)
+                .attribute("http.route", "/users/{id}");
+            let mut child = tracer.child("SELECT", SpanKind::Client, root.context());
+            child.attribute("db.system.name", "postgresql").event("hit", &[("n", Value::I64(1))]);
+            child.error("no rows");
+            child.finish();
+            root.finish();
+        };
+        (0..10_000).for_each(|_| spans());
+        bench.spanwise.force_flush_timeout(LONG).unwrap();
+        let counts = allocations_on_this_thread(|| (0..1_000).for_each(|_| spans()));
+        assert_eq!(counts.allocations, 0, "ratio {ratio}: {counts:?}");
+        assert_eq!(bench.spanwise.live_view().snapshot().unwrap().redaction.unwrap().failures, 0);
+        bench.finish();
+    }
+}
