@@ -7,6 +7,7 @@ mod checkpoint;
 mod compress;
 mod error;
 pub mod format;
+pub mod index;
 mod recovery;
 mod segment;
 mod settings;
@@ -17,6 +18,7 @@ mod thread;
 
 pub use builder::SpoolBuilder;
 pub use error::SpoolError;
+pub use index::RecordQuery;
 pub use recovery::Recovery;
 pub use segment::RecordId;
 pub use settings::SpoolSettings;

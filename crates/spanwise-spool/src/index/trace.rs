@@ -1,0 +1,81 @@
+//! The spans of one trace out of a request.
+
+use spanwise_wire::read::{FieldValue, Fields, SpanView, WireError};
+use spanwise_wire::write::put_bytes;
+
+/// Appends to `out` the spans of `trace_id` in `request`, with their resources and scopes, and returns their
+/// number. What it appends is an `ExportTraceServiceRequest`, and so is all that several calls append.
+///
+/// Fields of groups that OTLP does not define are left out.
+///
+/// # Errors
+/// [`WireError`] if the framing of groups is malformed: the spans before that are appended. A malformed span is
+/// none of the trace.
+pub fn extract_trace(
+    request: &[u8],
+    trace_id: [u8; 16],
+    out: &mut Vec<u8>,
+) -> Result<u64, WireError> {
+    let mut found = 0;
+    let (mut group, mut scope_group) = (Vec::new(), Vec::new());
+    for resource in messages(request, REPEATED_RESOURCE_SPANS) {
+        let resource = resource?;
+        group.clear();
+        let before = found;
+        for scope in messages(resource, REPEATED_SCOPE_SPANS) {
+            let scope = scope?;
+            scope_group.clear();
+            let before = found;
+            for span in messages(scope, REPEATED_SPANS) {
+                let span = span?;
+                let is_of_trace =
+                    SpanView::parse(span).is_ok_and(|view| view.trace_id() == Some(trace_id));
+                if is_of_trace {
+                    put_bytes(&mut scope_group, SECOND, span);
+                    found += 1;
+                }
+            }
+            if found > before {
+                put_group(&mut group, SECOND, scope, &scope_group)?;
+            }
+        }
+        if found > before {
+            put_group(out, FIRST, resource, &group)?;
+        }
+    }
+    Ok(found)
+}
+
+/// Appends `group` with its own fields 1 and 3, and `contents` in place of its field 2.
+fn put_group(out: &mut Vec<u8>, tag: u8, group: &[u8], contents: &[u8]) -> Result<(), WireError> {
+    let mut own = Vec::new();
+    for (number, tag) in [(1, FIRST), (3, THIRD)] {
+        if let Some(bytes) = messages(group, number).last().transpose()? {
+            put_bytes(&mut own, tag, bytes);
+        }
+    }
+    own.extend_from_slice(contents);
+    put_bytes(out, tag, &own);
+    Ok(())
+}
+
+/// The values of field `number`, which has wire type 2.
+fn messages(message: &[u8], number: u32) -> impl Iterator<Item = Result<&[u8], WireError>> {
+    Fields::new(message).filter_map(move |field| match field {
+        Ok(field) if field.number == number => Some(match field.value {
+            FieldValue::Bytes(bytes) => Ok(bytes),
+            _ => Err(WireError::Mismatch(number)),
+        }),
+        Ok(_) => None,
+        Err(error) => Some(Err(error)),
+    })
+}
+
+// opentelemetry/proto/collector/trace/v1/trace_service.proto and trace/v1/trace.proto
+const REPEATED_RESOURCE_SPANS: u32 = 1;
+const REPEATED_SCOPE_SPANS: u32 = 2;
+const REPEATED_SPANS: u32 = 2;
+/// Keys of the fields 1, 2 and 3 with wire type 2.
+const FIRST: u8 = 0x0a;
+const SECOND: u8 = 0x12;
+const THIRD: u8 = 0x1a;
