@@ -2,6 +2,7 @@
 #![doc(test(attr(deny(warnings))))]
 #![forbid(unsafe_code)]
 
+pub mod boot_ledger;
 mod builder;
 mod checkpoint;
 mod compress;

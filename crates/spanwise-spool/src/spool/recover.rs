@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::{Spool, read::Cursor};
+use crate::boot_ledger;
 use crate::checkpoint::{CheckpointEntry, Checkpoints, FILE_NAMES};
 use crate::compress::Compressor;
 use crate::format::segment_of_file_name;
@@ -26,7 +27,8 @@ impl<S: Storage> Spool<S> {
         let mut next_segment = 0;
         for entry in entries {
             let Some(number) = segment_of_file_name(&entry.name) else {
-                let is_ours = FILE_NAMES.contains(&entry.name.as_str());
+                let is_ours = FILE_NAMES.contains(&entry.name.as_str())
+                    || boot_ledger::is_file_name(&entry.name);
                 recovery.unknown_files += u64::from(!is_ours);
                 continue;
             };

@@ -6,6 +6,8 @@ use std::io;
 mod directory_other;
 #[cfg(unix)]
 mod directory_unix;
+#[cfg(any(test, feature = "model"))]
+pub mod model;
 
 #[cfg(not(unix))]
 pub use directory_other::{DirectoryFile, DirectoryStorage};
