@@ -2,11 +2,13 @@
 #![doc(test(attr(deny(warnings))))]
 #![forbid(unsafe_code)]
 
+mod attributes;
 mod model;
 mod otlp;
 mod recorder;
 mod text;
 
+pub use attributes::{AttributeKey, AttributePlace, AttributeReport, AttributeSketch};
 pub use model::{
     Exemplar, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, Metric, MetricData,
     MetricError, MetricsSnapshot, Number, NumberPoint,

@@ -155,11 +155,12 @@ pub mod config {
 pub mod metrics {
     #[doc(no_inline)]
     pub use spanwise_metrics::{
-        Attribute, CounterRecorder, Exemplar, ExponentialBuckets, ExponentialHistogramPoint,
-        ExponentialHistogramRecorder, ExponentialHistogramRecorderBuilder, HistogramFamilyRecorder,
-        HistogramPoint, HistogramRecorder, HistogramRecorderBuilder, Metric, MetricData,
-        MetricError, MetricsSnapshot, Number, NumberPoint, ObservedSpan, OwnedValue, RecorderError,
-        SeriesId, SeriesRecorder, SpanId, StringValue, TextEncoder, TextFormat, TraceId,
+        Attribute, AttributeKey, AttributePlace, AttributeReport, AttributeSketch, CounterRecorder,
+        Exemplar, ExponentialBuckets, ExponentialHistogramPoint, ExponentialHistogramRecorder,
+        ExponentialHistogramRecorderBuilder, HistogramFamilyRecorder, HistogramPoint,
+        HistogramRecorder, HistogramRecorderBuilder, Metric, MetricData, MetricError,
+        MetricsSnapshot, Number, NumberPoint, ObservedSpan, OwnedValue, RecorderError, SeriesId,
+        SeriesRecorder, SpanId, StringValue, TextEncoder, TextFormat, TraceId,
         UpDownCounterRecorder, encode_request,
     };
 }

@@ -93,7 +93,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     tail::StringAttributePolicy tail::DecisionSums tail::TailCounts tail::TailDropReason tail::TailSampler \
     tail::TailSamplingConfig tail::TailSamplingError tail::TraceStatePolicy tail::OnFullQueue \
     tail::TailAppendError tail::TailSamplerThreads tail::TailSamplerThreadsBuilder tail::TailShutdown \
-    tail::TailThreadCounts tail::TailThreadsError tail::TailBug metrics::Exemplar metrics::ExponentialBuckets \
+    tail::TailThreadCounts tail::TailThreadsError tail::TailBug metrics::AttributeKey metrics::AttributePlace metrics::AttributeReport metrics::AttributeSketch metrics::Exemplar metrics::ExponentialBuckets \
     metrics::ExponentialHistogramPoint metrics::HistogramPoint metrics::Metric metrics::MetricData \
     metrics::MetricError metrics::MetricsSnapshot metrics::Number metrics::NumberPoint \
     metrics::TextEncoder metrics::TextFormat metrics::CounterRecorder metrics::UpDownCounterRecorder \
