@@ -7,11 +7,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::checkpoint::Checkpoints;
 use crate::compress::Compressor;
 use crate::format::{SegmentHeader, segment_file_name};
+use crate::index::IndexBuilder;
+use crate::lookup::Lookup;
 use crate::segment::{Acknowledged, Pending, Segment, SegmentWriter};
 use crate::storage::Storage;
 use crate::{Losses, RecordId, SpoolBuilder, SpoolSettings, SpoolStats};
 
 mod append;
+mod find;
 mod read;
 mod recover;
 mod retention;
@@ -39,6 +42,7 @@ pub struct Spool<S: Storage> {
     acknowledged_since: u32,
     losses: Losses,
     stats: SpoolStats,
+    lookup: Lookup<S::File>,
 }
 
 /// The segment that records are appended to.
@@ -49,6 +53,8 @@ struct Active<F> {
     unsynced: Vec<Pending>,
     unsynced_bytes: u64,
     unsynced_raw_bytes: u64,
+    /// Of all its records, unsynced ones included.
+    index: IndexBuilder,
     /// Whether the directory was synced after the file was created.
     has_entry: bool,
 }
@@ -84,10 +90,11 @@ impl<S: Storage> Spool<S> {
         &self.settings
     }
 
-    /// Bytes of all segments, unsynced records included.
+    /// Bytes of all segments and their indexes, unsynced records included.
     fn disk_bytes(&self) -> u64 {
         let unsynced = self.active.as_ref().map_or(0, |active| active.unsynced_bytes);
-        self.segments.values().map(|segment| segment.totals.end).sum::<u64>() + unsynced
+        let on_disk = |segment: &Segment| segment.totals.end + segment.index_bytes;
+        self.segments.values().map(on_disk).sum::<u64>() + unsynced
     }
 
     /// Creates the next segment if none is open.
@@ -131,6 +138,8 @@ impl<S: Storage> Spool<S> {
             acknowledged: Acknowledged::default(),
             appended_unix_seconds: unix_seconds(now),
             is_complete: false,
+            has_end: false,
+            index_bytes: 0,
         };
         self.segments.insert(number, segment);
         Ok(Active {
@@ -139,6 +148,7 @@ impl<S: Storage> Spool<S> {
             unsynced: Vec::new(),
             unsynced_bytes: 0,
             unsynced_raw_bytes: 0,
+            index: IndexBuilder::new(self.lookup.seed()),
             has_entry: false,
         })
     }

@@ -132,6 +132,11 @@ impl IndexBuilder {
         self.spans
     }
 
+    /// All records, in the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = &IndexedRecord> {
+        self.contents.table.iter()
+    }
+
     /// What the index states about a record.
     pub fn record(&self, number: u32) -> Option<&IndexedRecord> {
         self.contents.table.get(number)

@@ -56,11 +56,13 @@ pub(crate) fn open_segment<F: StorageFile>(file: F, file_name: &str) -> io::Resu
         acknowledged: Acknowledged::default(),
         appended_unix_seconds: found.appended_unix_seconds,
         is_complete: true,
+        has_end: found.is_complete,
+        index_bytes: 0,
     };
     if !found.is_complete {
         // Otherwise the next start reads all of its records again. It works without, too.
         if let Ok(totals) = seal(file, stored_number, &found) {
-            segment.totals = totals;
+            (segment.totals, segment.has_end) = (totals, true);
         }
     }
     let torn_bytes = if found.is_complete { 0 } else { len - found.totals.end.min(len) };

@@ -1,6 +1,8 @@
 //! A segment as the spool remembers it: sums, not records.
 
 use super::Acknowledged;
+use crate::format::RECORD_HEADER_BYTES;
+use crate::index::SegmentIdentity;
 
 /// A segment on disk.
 #[derive(Debug, Clone)]
@@ -18,6 +20,10 @@ pub(crate) struct Segment {
     pub(crate) appended_unix_seconds: u32,
     /// No record is appended any more.
     pub(crate) is_complete: bool,
+    /// The last record is the end record.
+    pub(crate) has_end: bool,
+    /// Bytes of its index on disk; 0 if there is none.
+    pub(crate) index_bytes: u64,
 }
 
 /// Sums over the stored records of a segment, those without spans included.
@@ -31,6 +37,16 @@ pub(crate) struct Totals {
 }
 
 impl Segment {
+    /// The segment as its index states it: up to the records of spans, as the end record may follow later.
+    pub(crate) fn identity(&self) -> SegmentIdentity {
+        let end = if self.has_end { 2 * RECORD_HEADER_BYTES as u64 } else { 0 };
+        SegmentIdentity {
+            id: self.stored_number,
+            created_unix_nanos: self.created_unix_nanos,
+            len: self.totals.end.saturating_sub(end),
+        }
+    }
+
     /// Spans that are neither acknowledged nor lost.
     pub(crate) fn live_spans(&self) -> u64 {
         self.totals.spans.saturating_sub(self.acknowledged.spans())

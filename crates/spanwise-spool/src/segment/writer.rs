@@ -6,6 +6,7 @@ use crate::format::{
     RECORD_HEADER_BYTES, RecordHeader, RecordKind, RecordPart, SEGMENT_HEADER_BYTES, SegmentHeader,
     crc32c,
 };
+use crate::index::RecordFacts;
 use crate::storage::StorageFile;
 
 use super::Totals;
@@ -23,6 +24,8 @@ pub(crate) struct SegmentWriter<F> {
 /// A record before it has a place.
 #[derive(Debug, Clone)]
 pub(crate) struct Pending {
+    /// For the index of the segment that the record is written to.
+    pub(crate) facts: RecordFacts,
     /// `segment`, `record`, `offset` and `spans_before` are set by the writer.
     pub(crate) header: RecordHeader,
     pub(crate) payload: Vec<u8>,
@@ -85,6 +88,10 @@ impl<F: StorageFile> SegmentWriter<F> {
         self.file.sync()
     }
 
+    pub(crate) fn file(&self) -> &F {
+        &self.file
+    }
+
     pub(crate) fn written(&self) -> Totals {
         self.written
     }
@@ -92,18 +99,19 @@ impl<F: StorageFile> SegmentWriter<F> {
 
 impl Pending {
     /// A record of spans, whose times and count are in `header`.
-    pub(crate) fn new(header: RecordHeader, payload: Vec<u8>) -> Self {
+    pub(crate) fn new(header: RecordHeader, payload: Vec<u8>, facts: RecordFacts) -> Self {
         let header = RecordHeader {
             payload_bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX),
             payload_crc32c: crc32c(&payload),
             ..header
         };
-        Self { header, payload }
+        Self { facts, header, payload }
     }
 
     /// The record that completes a segment.
     pub(crate) fn end(appended_unix_seconds: u32) -> Self {
-        Self::new(RecordHeader::empty(RecordKind::End, appended_unix_seconds), Vec::new())
+        let header = RecordHeader::empty(RecordKind::End, appended_unix_seconds);
+        Self::new(header, Vec::new(), RecordFacts::default())
     }
 
     /// Bytes on disk.

@@ -3,10 +3,10 @@
 use std::io;
 use std::time::SystemTime;
 
-use spanwise_wire::read::TraceRequest;
-
 use super::{Active, Spool, unix_seconds};
 use crate::format::{MAX_RAW_BYTES, RecordHeader, RecordKind};
+use crate::index::RecordFacts;
+use crate::lookup::{place_of, write_index};
 use crate::segment::{Pending, Totals};
 use crate::storage::{Storage, StorageFile};
 use crate::{RecordId, SpoolError};
@@ -55,6 +55,7 @@ impl<S: Storage> Spool<S> {
                 let id = RecordId { segment: active.number, record: header.record };
                 active.unsynced_bytes += pending.disk_bytes();
                 active.unsynced_raw_bytes += u64::from(header.raw_bytes);
+                active.index.add(place_of(&header), &pending.facts);
                 active.unsynced.push(pending);
                 Ok(id)
             }
@@ -89,14 +90,20 @@ impl<S: Storage> Spool<S> {
         if active.unsynced.is_empty() {
             return Ok(Synced::default());
         }
-        let is_complete = active.writer.written().end >= self.settings.segment_bytes
-            && active.writer.append(&Pending::end(unix_seconds(now))).is_ok();
+        let is_full =
+            active.writer.written().end >= self.settings.segment_bytes || active.index.is_full();
+        let is_complete = is_full && active.writer.append(&Pending::end(unix_seconds(now))).is_ok();
         self.stats.syncs += 1;
         if let Err(error) = active.sync(&mut self.storage) {
             return self.rewrite(now, error);
         }
         let synced = self.commit(now);
         if is_complete {
+            if let Some(active) = &self.active
+                && let Some(segment) = self.segments.get_mut(&active.number)
+            {
+                segment.has_end = true;
+            }
             self.close_active();
         }
         self.retain(now, 0);
@@ -121,15 +128,15 @@ impl<S: Storage> Spool<S> {
             .compressor
             .compress(request)
             .map_err(|reason| SpoolError::Compression { reason })?;
-        let (earliest_unix_nanos, latest_unix_nanos) = times(request);
+        let facts = RecordFacts::read(request, self.lookup.seed());
         let header = RecordHeader {
             raw_bytes,
             spans,
-            earliest_unix_nanos,
-            latest_unix_nanos,
+            earliest_unix_nanos: facts.earliest_unix_nanos(),
+            latest_unix_nanos: facts.latest_unix_nanos(),
             ..RecordHeader::empty(RecordKind::Spans, unix_seconds(now))
         };
-        Ok(Pending::new(header, payload))
+        Ok(Pending::new(header, payload, facts))
     }
 
     /// Moves the unsynced records of the active segment to the stored ones.
@@ -151,12 +158,16 @@ impl<S: Storage> Spool<S> {
         Synced { records, spans, is_rewritten: false }
     }
 
-    /// Nothing is appended to the active segment any more.
+    /// Nothing is appended to the active segment any more: its index is written.
     pub(super) fn close_active(&mut self) {
         if let Some(active) = self.active.take()
             && let Some(segment) = self.segments.get_mut(&active.number)
         {
             segment.is_complete = true;
+            let sealed = active.index.seal(segment.identity());
+            // Without it, the first search builds it again.
+            let written = write_index(&mut self.storage, active.number, &sealed);
+            segment.index_bytes = written.unwrap_or_default();
         }
     }
 
@@ -207,7 +218,8 @@ impl<S: Storage> Spool<S> {
 impl<F: StorageFile> Active<F> {
     fn store_all<S: Storage>(&mut self, storage: &mut S, records: &[Pending]) -> io::Result<()> {
         for pending in records {
-            self.writer.append(pending)?;
+            let header = self.writer.append(pending)?;
+            self.index.add(place_of(&header), &pending.facts);
             self.unsynced_bytes += pending.disk_bytes();
             self.unsynced_raw_bytes += u64::from(pending.header.raw_bytes);
         }
@@ -223,16 +235,6 @@ impl<F: StorageFile> Active<F> {
         }
         Ok(())
     }
-}
-
-/// The earliest start and the latest end of the spans; zeros if there are none.
-fn times(request: &[u8]) -> (u64, u64) {
-    let (mut earliest, mut latest) = (u64::MAX, 0);
-    for span in TraceRequest::new(request).spans().flatten() {
-        earliest = earliest.min(span.start_unix_nanos());
-        latest = latest.max(span.end_unix_nanos());
-    }
-    (if earliest == u64::MAX { 0 } else { earliest }, latest)
 }
 
 fn write_error(source: io::Error) -> SpoolError {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::{Spool, read::Cursor};
+use super::{Spool, read::Cursor, unix_nanos};
 use crate::boot_ledger;
 use crate::checkpoint::{CheckpointEntry, Checkpoints, FILE_NAMES};
 use crate::compress::Compressor;
 use crate::format::segment_of_file_name;
+use crate::lookup::{Lookup, index_file_name, segment_of_index_name};
 use crate::segment::{Acknowledged, Opened, Segment, open_segment};
 use crate::storage::{DirectoryEntry, Storage};
 use crate::{Losses, Recovery, SpoolError, SpoolSettings, SpoolStats};
@@ -25,11 +26,15 @@ impl<S: Storage> Spool<S> {
         let mut recovery = Recovery::default();
         let mut segments = BTreeMap::new();
         let mut next_segment = 0;
+        let mut indexes = Vec::new();
         for entry in entries {
             let Some(number) = segment_of_file_name(&entry.name) else {
                 let is_ours = FILE_NAMES.contains(&entry.name.as_str())
                     || boot_ledger::is_file_name(&entry.name);
-                recovery.unknown_files += u64::from(!is_ours);
+                match segment_of_index_name(&entry.name).filter(|_| entry.is_regular_file) {
+                    Some(number) => indexes.push((number, entry)),
+                    None => recovery.unknown_files += u64::from(!is_ours),
+                }
                 continue;
             };
             next_segment = next_segment.max(number + 1);
@@ -39,6 +44,15 @@ impl<S: Storage> Spool<S> {
             }
         }
         set_copies_aside(&mut storage, &mut segments, &mut recovery);
+        for (number, entry) in indexes {
+            match segments.get_mut(&number) {
+                Some(segment) if entry.name == index_file_name(number) => {
+                    segment.index_bytes = entry.len;
+                }
+                // Of a segment that was removed, or not finished.
+                _ => _ = storage.remove(&entry.name),
+            }
+        }
         let (checkpoints, entries) = Checkpoints::open(&storage);
         recovery.has_checkpoint = entries.is_some();
         for entry in entries.into_iter().flatten() {
@@ -62,6 +76,7 @@ impl<S: Storage> Spool<S> {
             acknowledged_since: 0,
             losses: Losses::default(),
             stats: SpoolStats::default(),
+            lookup: Lookup::new(unix_nanos(now), true),
         };
         let numbers: Vec<u64> = spool.segments.keys().copied().collect();
         for number in numbers {

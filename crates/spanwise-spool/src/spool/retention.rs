@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::{Spool, unix_seconds};
 use crate::RecordId;
+use crate::lookup::index_file_name;
 use crate::storage::Storage;
 
 /// The reason why spans on disk are lost.
@@ -95,6 +96,8 @@ impl<S: Storage> Spool<S> {
         }
         // A file that stays is found again at the next start: duplicates, no loss.
         let _best_effort = self.storage.remove(&segment.file_name);
+        self.lookup.forget(number);
+        let _best_effort = self.storage.remove(&index_file_name(number));
         let _best_effort = self.storage.sync_directory();
     }
 

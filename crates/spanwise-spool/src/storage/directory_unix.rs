@@ -147,6 +147,13 @@ impl StorageFile for DirectoryFile {
         Ok(read)
     }
 
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    fn will_need(&self, offset: u64, len: u64) {
+        let len = std::num::NonZeroU64::new(len);
+        let advice = rustix::fs::Advice::WillNeed;
+        let _only_a_hint = rustix::fs::fadvise(&self.file, offset, len, advice);
+    }
+
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.file.write_all_at(bytes, offset)
     }

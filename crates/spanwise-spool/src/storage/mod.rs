@@ -85,6 +85,11 @@ pub trait StorageFile: Send {
     /// The error of the system.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
+    /// Has the system begin to read these bytes, if it can: it reads several files at the same time then.
+    fn will_need(&self, offset: u64, len: u64) {
+        let _only_a_hint = (offset, len);
+    }
+
     /// Writes all bytes at an offset, and fills a gap before it with zeros.
     ///
     /// # Errors
