@@ -5,6 +5,7 @@
 mod config;
 mod engine;
 mod explain;
+mod filter;
 mod keys;
 mod metrics;
 mod ottl;
@@ -30,6 +31,7 @@ pub use engine::{
 pub use explain::{
     Evidence, EvidenceSpan, ExplainError, ExplainFilter, Explanation, PolicyExplanation,
 };
+pub use filter::{FilterError, FilteredRequest, SpanFilter};
 pub use ottl::{ErrorMode, OttlConditionPolicy};
 pub use policy::{
     BooleanAttributePolicy, BytesLimitingPolicy, Compat, CompatError, CompositePolicy, Decision,

@@ -1,6 +1,7 @@
 //! Settings from the Collector's configuration files.
 
 mod fields;
+mod filter;
 mod go_duration;
 mod policies;
 mod probabilistic_sampler;

@@ -310,7 +310,7 @@ fn ottl_condition(field: &Field<'_>) -> Option<OttlConditionPolicy> {
 }
 
 /// In upper case or lower case, as the Collector.
-fn error_mode(field: &Field<'_>) -> Option<ErrorMode> {
+pub(super) fn error_mode(field: &Field<'_>) -> Option<ErrorMode> {
     let text = field.string()?;
     let found = ERROR_MODES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
     found.map(|(_, mode)| *mode).or_else(|| field.choice(ERROR_MODES))

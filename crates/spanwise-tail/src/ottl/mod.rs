@@ -13,5 +13,8 @@ mod lexer;
 mod parser;
 mod value;
 
+pub(crate) use compiled::{Compiled, Scope};
 pub use condition::{ErrorMode, OttlConditionPolicy};
 pub(crate) use condition::{OttlCondition, SpanCondition, check_condition};
+pub(crate) use error::OttlError;
+pub(crate) use field::{Context, Subject};
