@@ -11,7 +11,7 @@ use crate::compress::Compressor;
 use crate::format::segment_of_file_name;
 use crate::lookup::{Lookup, index_file_name, segment_of_index_name};
 use crate::segment::{Acknowledged, Opened, Segment, open_segment};
-use crate::storage::{DirectoryEntry, Storage};
+use crate::storage::{DirectoryEntry, Storage, StorageFile as _};
 use crate::{Losses, Recovery, SpoolError, SpoolSettings, SpoolStats};
 
 impl<S: Storage> Spool<S> {
@@ -53,6 +53,7 @@ impl<S: Storage> Spool<S> {
                 _ => _ = storage.remove(&entry.name),
             }
         }
+        make_durable(&mut storage, &segments);
         let (checkpoints, entries) = Checkpoints::open(&storage);
         recovery.has_checkpoint = entries.is_some();
         for entry in entries.into_iter().flatten() {
@@ -112,6 +113,15 @@ fn open<S: Storage>(
         Err(_) => recovery.unreadable_files += 1,
     }
     None
+}
+
+/// A killed process leaves records and names in the page cache that it did not sync. They were found, and count as stored from here
+/// on: a power failure must not lose them. Only the last segment and incomplete ones can have such records, and the latter were
+/// synced when they were completed.
+fn make_durable<S: Storage>(storage: &mut S, segments: &BTreeMap<u64, Segment>) {
+    let Some(last) = segments.values().next_back() else { return };
+    let _best_effort = storage.open(&last.file_name).and_then(|mut file| file.sync());
+    let _best_effort = storage.sync_directory();
 }
 
 /// Sets copies of a segment aside: its records would be delivered twice.
