@@ -19,13 +19,13 @@ pub use spanwise_sdk::{
     Destination, DestinationReport, Detector, Diagnostic, DoctorCheck, DoctorReport, DropReason,
     DurationUnit, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink, FileSinkBuilder,
     FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext, LiveBudget,
-    LiveDestination, LiveDiagnostic, LiveSampler, LiveSnapshot, LiveSpan, LiveView, LocalSpan,
-    LocalSpans, LocalTrace, LogLevel, MetricsExport, OnFull, Outcome, OwnedValue, ProcessorError,
-    Protocol, ReadableSpan, ReloadError, Reloaded, Report, ResponseStatus, SettingChange, Sink,
-    SinkFuture, SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanMetrics,
-    SpanMetricsBuilder, SpanMetricsError, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
-    TailDecision, TailSampling, TraceFlags, TraceId, Tracer, TracerConfig, Value, VisibleFrom,
-    doctor,
+    LiveDestination, LiveDiagnostic, LiveRedaction, LiveRule, LiveSampler, LiveSnapshot, LiveSpan,
+    LiveView, LocalSpan, LocalSpans, LocalTrace, LogLevel, MetricsExport, OnFull, Outcome,
+    OwnedValue, ProcessorError, Protocol, ReadableSpan, ReloadError, Reloaded, Report,
+    ResponseStatus, SettingChange, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId,
+    SpanKind, SpanLimits, SpanMetrics, SpanMetricsBuilder, SpanMetricsError, SpanProcessor,
+    Spanwise, SpanwiseBuilder, StatusCode, TailDecision, TailSampling, TraceFlags, TraceId, Tracer,
+    TracerConfig, Value, VisibleFrom, doctor,
 };
 
 /// Views of encoded spans, which a [`SpanProcessor`] reads.
@@ -213,6 +213,29 @@ pub mod profiling {
     };
 }
 
+/// Rules that filter and redact spans: the crate `spanwise-redact`. [`SpanwiseBuilder::with_redaction`] applies them.
+///
+/// ```
+/// use spanwise::redaction::{Preset, Redactor, Rule};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let redactor = Redactor::builder()
+///         .with_preset(Preset::Email)
+///         .with_rule(Rule::delete(["http.request.header.*"]))
+///         .build()?;
+///     let _builder = spanwise::Spanwise::builder().with_redaction(redactor);
+///     Ok(())
+/// }
+/// ```
+#[cfg(feature = "redaction")]
+pub mod redaction {
+    #[doc(no_inline)]
+    pub use spanwise_redact::{
+        Action, Explanation, Preset, RedactError, Redacted, Redactor, RedactorBuilder, Rule,
+        RuleCount, Scratch, Target, Targets,
+    };
+}
+
 /// Samplers and their parts: the crate `spanwise-sampling`.
 ///
 /// ```
@@ -265,14 +288,14 @@ pub mod sdk {
         CryptoProvider, Destination, DestinationReport, Detector, Diagnostic, DoctorCheck,
         DoctorReport, DropReason, DurationUnit, DynamicBatchConfig, EncodeValue, Exporter, Failure,
         FileSink, FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard,
-        LinkedContext, LiveBudget, LiveDestination, LiveDiagnostic, LiveSampler, LiveSnapshot,
-        LiveSpan, LiveView, LocalSpan, LocalSpans, LocalTrace, LogLevel, MetricsExport, OnFull,
-        Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan, ReloadError, Reloaded, Report,
-        ResponseStatus, SettingChange, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId,
-        SpanKind, SpanLimits, SpanMetrics, SpanMetricsBuilder, SpanMetricsError, SpanProcessor,
-        Spanwise, SpanwiseBuilder, StatusCode, TailDecision, TailSampling, TraceFlags, TraceId,
-        Tracer, TracerConfig, Value, VisibleFrom, doctor, opentelemetry, propagation, read,
-        sampling, settings,
+        LinkedContext, LiveBudget, LiveDestination, LiveDiagnostic, LiveRedaction, LiveRule,
+        LiveSampler, LiveSnapshot, LiveSpan, LiveView, LocalSpan, LocalSpans, LocalTrace, LogLevel,
+        MetricsExport, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan,
+        ReloadError, Reloaded, Report, ResponseStatus, SettingChange, Sink, SinkFuture,
+        SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanMetrics,
+        SpanMetricsBuilder, SpanMetricsError, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
+        TailDecision, TailSampling, TraceFlags, TraceId, Tracer, TracerConfig, Value, VisibleFrom,
+        doctor, opentelemetry, propagation, read, sampling, settings,
     };
 }
 
@@ -396,8 +419,9 @@ pub mod zero_copy {
     };
 }
 
-/// The examples of the workspace's README are compiled with those of this crate. One of them reads a configuration file.
-#[cfg(all(doctest, feature = "config-file"))]
+/// The examples of the workspace's README are compiled with those of this crate. One of them reads a configuration file, and
+/// one has rules of redaction.
+#[cfg(all(doctest, feature = "config-file", feature = "redaction"))]
 #[doc = include_str!("../../../README.md")]
 struct WorkspaceReadme;
 

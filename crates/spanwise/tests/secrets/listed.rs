@@ -16,7 +16,7 @@ pub const PRINTED: &str = "\
     sampling::XrayRequest sampling::XraySettings sdk::BuildError sdk::SpanwiseBuilder \
     sdk::EffectiveSetting sdk::Explanation sdk::Origin sdk::Diagnostic sdk::DoctorCheck sdk::DoctorReport sdk::DestinationReport sdk::FlushError sdk::HeaderExtractor sdk::HeaderInjector sdk::Report \
     sdk::LiveDestination sdk::LiveDiagnostic sdk::LiveSnapshot sdk::LiveView admin::AdminEndpoint admin::AdminEndpointBuilder admin::AdminError \
-    sdk::ReloadError sdk::Reloaded sdk::SettingChange \
+    redact::RedactorBuilder redact::Redactor redact::Scratch sdk::ReloadError sdk::Reloaded sdk::SettingChange \
     sdk::MetricsExport sdk::Span sdk::Spanwise sdk::Tracer transport::BuildError transport::Delivery \
     transport::Endpoint transport::EndpointError transport::FailedAttempt transport::FetchError transport::Observed \
     transport::Fetcher transport::FramedRequest transport::Headers transport::HeadersError \
@@ -51,6 +51,8 @@ pub const WITHOUT_SETTINGS: &str = "\
     sampling::SamplingRate sampling::SamplingResult sampling::SpanPredicate sampling::Threshold sampling::ThresholdText \
     sampling::Tick sampling::TraceIdRatioBased sampling::TraceStateUpdate sdk::BaggagePropagator \
     sdk::Detector sdk::Exporter sdk::Setting sdk::SettingType sdk::Support sdk::FinishError sdk::Finished sdk::Guard sdk::LogLevel sdk::Propagator \
+    redact::Action redact::Explanation redact::Preset redact::RedactError redact::Redacted redact::Rule redact::RuleCount \
+    redact::Target redact::Targets sdk::RedactionBuffers sdk::LiveRedaction sdk::LiveRule \
     sdk::LiveBudget sdk::LiveSampler sdk::LiveSpan sdk::TailSampling export::LocalSpan export::LocalSpans export::LocalTrace export::TailDecision \
     export::TailSampling sdk::CheckStatus sdk::VisibleFrom sdk::Front sdk::Pipeline sdk::ReadableSpan sdk::TraceContextPropagator transport::AttemptEnd \
     transport::Attempted transport::BodyEnd transport::Compression transport::EndpointProblem \

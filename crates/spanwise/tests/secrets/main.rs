@@ -13,6 +13,7 @@ mod listed;
 mod plug_ins;
 mod printed;
 mod provider;
+mod redaction;
 mod samplers;
 mod transport;
 
@@ -33,6 +34,7 @@ async fn no_printable_type_shows_a_secret() {
     export::an_exporter_does_not_show_its_secrets(&printed);
     export::propagators_and_buffers_do_not_show_their_contents(&printed);
     plug_ins::plug_ins_do_not_show_their_secrets(&printed);
+    redaction::redaction_does_not_show_its_secrets(&printed);
     samplers::samplers_do_not_show_their_secrets(&printed);
     provider::a_receiver_does_not_show_what_it_was_sent(&printed);
     printed.check();
