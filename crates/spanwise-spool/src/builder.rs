@@ -37,7 +37,7 @@ impl SpoolBuilder {
     /// Sets [`SpoolSettings::segment_bytes`].
     #[must_use]
     pub fn with_segment_bytes(mut self, bytes: u64) -> Self {
-        self.settings.segment_bytes = bytes;
+        self.settings.segment_bytes = Some(bytes);
         self
     }
 

@@ -31,13 +31,13 @@ pub enum SpoolError {
         /// The accepted values.
         accepted: &'static str,
     },
-    /// The request has more bytes than a record may have.
-    #[error("a request of {bytes} bytes is not stored: a record has at most {limit} bytes")]
+    /// The request has more bytes than a record, or than half of the spool, may have.
+    #[error("a request of {bytes} bytes is not stored: at most {limit} are")]
     RequestTooLarge {
-        /// The encoded request's length.
-        bytes: usize,
+        /// Its bytes.
+        bytes: u64,
         /// The bound.
-        limit: usize,
+        limit: u64,
     },
     /// The disk has no space, or the quota is used up. The record was not stored, and the next one is
     /// tried as usual.

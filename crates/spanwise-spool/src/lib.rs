@@ -17,8 +17,10 @@ mod spool;
 mod stats;
 pub mod storage;
 mod thread;
+mod time;
 
 pub use builder::SpoolBuilder;
+pub use compress::{CompressedRequest, RequestCompressor};
 pub use error::SpoolError;
 pub use index::RecordQuery;
 pub use lookup::{Found, FoundRecord, FoundRecords};

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use crate::checkpoint::Checkpoints;
-use crate::compress::Compressor;
+use crate::compress::{Decompressor, RequestCompressor, SharedDictionary, Trainer};
 use crate::format::{SegmentHeader, segment_file_name};
 use crate::index::IndexBuilder;
 use crate::lookup::Lookup;
 use crate::segment::{Acknowledged, Pending, Segment, SegmentWriter};
 use crate::storage::Storage;
+use crate::time::{unix_nanos, unix_seconds};
 use crate::{Losses, RecordId, SpoolBuilder, SpoolSettings, SpoolStats};
 
 mod append;
+mod dictionary;
 mod find;
 mod read;
 mod recover;
@@ -33,7 +35,11 @@ pub struct Spool<S: Storage> {
     active: Option<Active<S::File>>,
     /// The number of the next segment.
     next_segment: u64,
-    compressor: Compressor,
+    compressor: RequestCompressor,
+    decompressor: Decompressor,
+    dictionary: SharedDictionary,
+    /// A dictionary that no segment has any more.
+    missing_dictionary: Option<u32>,
     cursor: read::Cursor<S::File>,
     /// Records that were read and are not acknowledged.
     outstanding: BTreeMap<RecordId, u64>,
@@ -51,10 +57,11 @@ struct Active<F> {
     writer: SegmentWriter<F>,
     /// The records behind the last sync: a sync that fails leaves their copies on disk in an unknown state.
     unsynced: Vec<Pending>,
-    unsynced_bytes: u64,
     unsynced_raw_bytes: u64,
     /// Of all its records, unsynced ones included.
     index: IndexBuilder,
+    /// The identifiers of the dictionaries in the segment.
+    dictionaries: Vec<u32>,
     /// Whether the directory was synced after the file was created.
     has_entry: bool,
 }
@@ -85,6 +92,11 @@ impl<S: Storage> Spool<S> {
         stats
     }
 
+    /// A compressor for another thread, for [`append_compressed`](Self::append_compressed).
+    pub fn compressor(&self) -> RequestCompressor {
+        new_compressor(&self.settings, &self.dictionary, self.lookup.seed())
+    }
+
     /// The settings.
     pub fn settings(&self) -> &SpoolSettings {
         &self.settings
@@ -92,9 +104,13 @@ impl<S: Storage> Spool<S> {
 
     /// Bytes of all segments and their indexes, unsynced records included.
     fn disk_bytes(&self) -> u64 {
-        let unsynced = self.active.as_ref().map_or(0, |active| active.unsynced_bytes);
+        let unsynced = |active: &Active<S::File>| {
+            let stored = self.segments.get(&active.number).map_or(0, |segment| segment.totals.end);
+            active.writer.written().end.saturating_sub(stored)
+        };
         let on_disk = |segment: &Segment| segment.totals.end + segment.index_bytes;
-        self.segments.values().map(on_disk).sum::<u64>() + unsynced
+        let stored: u64 = self.segments.values().map(on_disk).sum();
+        stored + self.active.as_ref().map_or(0, unsynced)
     }
 
     /// Creates the next segment if none is open.
@@ -146,9 +162,9 @@ impl<S: Storage> Spool<S> {
             number,
             writer,
             unsynced: Vec::new(),
-            unsynced_bytes: 0,
             unsynced_raw_bytes: 0,
             index: IndexBuilder::new(self.lookup.seed()),
+            dictionaries: Vec::new(),
             has_entry: false,
         })
     }
@@ -160,15 +176,20 @@ impl<F> Active<F> {
     }
 }
 
-fn unix_nanos(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+fn new_compressor(
+    settings: &SpoolSettings,
+    dictionary: &SharedDictionary,
+    seed: u64,
+) -> RequestCompressor {
+    // Each segment has two copies.
+    let share = settings.effective_segment_bytes() / DICTIONARY_SHARE;
+    let bytes = usize::try_from(share).unwrap_or(usize::MAX).min(MAX_DICTIONARY_BYTES);
+    let trainer = Trainer::new(bytes);
+    RequestCompressor::new(settings.compression_level, dictionary.clone(), trainer, seed)
 }
 
-fn unix_seconds(time: SystemTime) -> u32 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
-}
-
+/// The part of a segment that a dictionary may take.
+const DICTIONARY_SHARE: u64 = 512;
+const MAX_DICTIONARY_BYTES: usize = 32 << 10;
 /// Names that are tried for a new segment.
 const MAX_ATTEMPTS: u32 = 16;

@@ -4,7 +4,7 @@
 mod support;
 
 use spanwise_spool::{Spool, Synced};
-use support::{TempDirectory, at, request};
+use support::{TempDirectory, at, open, request};
 
 #[test]
 fn records_are_read_in_order_once_they_are_synced() {
@@ -68,8 +68,4 @@ fn a_rewind_reads_records_again_that_are_not_acknowledged() {
     spool.rewind();
     assert_eq!(spool.read_next(at(0)).unwrap(), Some(first));
     assert_eq!(spool.read_next(at(0)).unwrap().unwrap().request, request(2, 1));
-}
-
-fn open(directory: &TempDirectory) -> spanwise_spool::storage::DirectoryStorage {
-    spanwise_spool::storage::DirectoryStorage::open(directory.path()).unwrap()
 }

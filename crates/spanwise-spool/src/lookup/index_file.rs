@@ -3,7 +3,7 @@
 use std::io;
 
 use super::record::{RecordError, read_at_place};
-use crate::compress::Compressor;
+use crate::compress::Decompressor;
 use crate::format::{RecordHeader, RecordKind};
 use crate::index::{
     HEAD_LEN, Head, IndexBuilder, IndexError, RecordFacts, RecordPlace, SealedIndex,
@@ -143,7 +143,7 @@ pub(crate) fn rebuild<F: StorageFile>(
     file: &F,
     identity: SegmentIdentity,
     seed: u64,
-    compressor: &mut Compressor,
+    decompressor: &mut Decompressor,
 ) -> io::Result<IndexBuilder> {
     let mut builder = IndexBuilder::new(seed);
     let mut scan = Scan::new(Some(identity.id));
@@ -153,7 +153,7 @@ pub(crate) fn rebuild<F: StorageFile>(
             continue;
         }
         let place = place_of(&header);
-        match read_at_place(file, place, &mut block, compressor) {
+        match read_at_place(file, place, &mut block, decompressor) {
             Ok((_, request)) => _ = builder.add(place, &RecordFacts::read(&request, seed)),
             Err(RecordError::Io(error)) => return Err(error),
             Err(_) => {}

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::io;
 
-use crate::compress::Compressor;
+use crate::compress::{Decompressor, find_dictionary};
 use crate::format::{RECORD_HEADER_BYTES, RecordHeader, RecordKind, RecordPart, crc32c};
 use crate::index::RecordPlace;
+use crate::segment::Scan;
 use crate::storage::StorageFile;
 
 /// The reason why a record has no request.
@@ -45,7 +46,7 @@ pub(crate) fn read_at_place<F: StorageFile>(
     file: &F,
     place: RecordPlace,
     block: &mut Vec<u8>,
-    compressor: &mut Compressor,
+    decompressor: &mut Decompressor,
 ) -> Result<(RecordHeader, Vec<u8>), RecordError> {
     block.clear();
     block.resize(place.len as usize, 0);
@@ -57,7 +58,14 @@ pub(crate) fn read_at_place<F: StorageFile>(
     if crc32c(payload) != header.payload_crc32c {
         return Err(RecordError::Checksum);
     }
-    let request = compressor.decompress(payload, header.raw_bytes as usize);
+    if !decompressor.has(header.dictionary) {
+        let (scan, limit) = (Scan::new(Some(header.segment)), u64::from(header.offset));
+        let is_wanted = |found| found == header.dictionary;
+        if let Some(found) = find_dictionary(file, scan, (limit, u32::MAX), is_wanted) {
+            decompressor.add(found);
+        }
+    }
+    let request = decompressor.decompress(header.dictionary, payload, header.raw_bytes as usize);
     Ok((header, request.map_err(RecordError::Compression)?))
 }
 

@@ -7,7 +7,7 @@ use super::found::{Found, FoundRecord, FoundRecords};
 use super::index_file::{IndexFile, IndexFileError, rebuild, write_index};
 use super::record::{RecordError, read_at_place};
 use crate::RecordId;
-use crate::compress::Compressor;
+use crate::compress::Decompressor;
 use crate::format::RecordHeader;
 use crate::index::{
     IndexBuilder, IndexedRecord, RecordPlace, RecordQuery, SegmentIdentity, extract_trace,
@@ -36,7 +36,7 @@ pub(crate) struct Candidates<'a, F> {
 /// An open file and the tables for each segment, 256 at most.
 pub(crate) struct Lookup<F> {
     indexes: BTreeMap<u64, IndexFile<F>>,
-    compressor: Compressor,
+    decompressor: Decompressor,
     block: Vec<u8>,
     seed: u64,
     is_writing: bool,
@@ -49,7 +49,7 @@ impl<F: StorageFile> Lookup<F> {
     pub(crate) fn new(seed: u64, is_writing: bool) -> Self {
         Self {
             indexes: BTreeMap::new(),
-            compressor: Compressor::new(1),
+            decompressor: Decompressor::new(),
             block: Vec::new(),
             seed,
             is_writing,
@@ -102,7 +102,7 @@ impl<F: StorageFile> Lookup<F> {
     ) -> io::Result<()> {
         self.forget(segment.number);
         let file = storage.open(&segment.file_name)?;
-        let builder = rebuild(&file, segment.identity, self.seed, &mut self.compressor)?;
+        let builder = rebuild(&file, segment.identity, self.seed, &mut self.decompressor)?;
         let sealed = builder.seal(segment.identity);
         let written = match self.is_writing {
             true => write_index(storage, segment.number, &sealed).ok(),
@@ -212,7 +212,7 @@ impl<F: StorageFile> Lookup<F> {
         segment: u64,
         place: RecordPlace,
     ) -> Result<(RecordHeader, Vec<u8>), RecordError> {
-        let read = read_at_place(file, place, &mut self.block, &mut self.compressor)?;
+        let read = read_at_place(file, place, &mut self.block, &mut self.decompressor)?;
         if self.block.capacity() > RETAINED_BYTES {
             self.block = Vec::new();
         }

@@ -3,12 +3,16 @@
 use std::io;
 use std::time::SystemTime;
 
-use super::{Active, Spool, unix_seconds};
+use spanwise_wire::{RequestLimits, RequestPart};
+
+use super::{Active, Spool};
+use crate::compress::{CompressedRequest, Dictionary};
 use crate::format::{MAX_RAW_BYTES, RecordHeader, RecordKind};
 use crate::index::RecordFacts;
 use crate::lookup::{place_of, write_index};
 use crate::segment::{Pending, Totals};
 use crate::storage::{Storage, StorageFile};
+use crate::time::unix_seconds;
 use crate::{RecordId, SpoolError};
 
 /// The records that a [`Spool::sync`] stored.
@@ -24,16 +28,16 @@ pub struct Synced {
 }
 
 impl<S: Storage> Spool<S> {
-    /// Compresses an `ExportTraceServiceRequest` of `spans` spans and writes it as one record. The record
-    /// counts as stored after the next [`sync`](Self::sync) that returns `Ok`. Evicts the oldest segments
-    /// if the record needs their bytes.
+    /// Compresses an `ExportTraceServiceRequest` of `spans` spans and writes it as one record; as several
+    /// above 64 MiB, which then are stored all or none. They count as stored after the next
+    /// [`sync`](Self::sync) that returns `Ok`. Evicts the oldest segments if the record needs their bytes.
     ///
-    /// A failed sync gives its records new places: the returned id is valid until then.
+    /// A failed sync gives its records new places: the returned id, of the last record, is valid until then.
     ///
     /// # Errors
-    /// [`SpoolError::RequestTooLarge`], [`SpoolError::DiskFull`] and [`SpoolError::Compression`] concern
-    /// this request only, which is not stored; the spool goes on. [`SpoolError::NotStored`] counts this
-    /// request and all that were not synced.
+    /// [`SpoolError::RequestTooLarge`], [`SpoolError::DiskFull`], [`SpoolError::Io`] and
+    /// [`SpoolError::Compression`] concern this request only, which is not stored; the spool goes on.
+    /// [`SpoolError::NotStored`] counts this request and all that were not synced.
     ///
     /// # Cost
     /// Compression and a write. A sync, once 16 MiB of requests are not synced.
@@ -43,37 +47,24 @@ impl<S: Storage> Spool<S> {
         request: &[u8],
         spans: u64,
     ) -> Result<RecordId, SpoolError> {
-        let pending = self.compress(now, request, spans)?;
-        let is_due = |active: &Active<_>| active.unsynced_raw_bytes >= MAX_UNSYNCED_RAW_BYTES;
-        if self.active.as_ref().is_some_and(is_due) {
-            self.sync(now)?;
+        if request.len() > MAX_RAW_BYTES {
+            return self.append_parts(now, request, spans);
         }
-        self.retain(now, pending.disk_bytes());
-        let active = self.open_active(now).map_err(write_error)?;
-        match active.writer.append(&pending) {
-            Ok(header) => {
-                let id = RecordId { segment: active.number, record: header.record };
-                active.unsynced_bytes += pending.disk_bytes();
-                active.unsynced_raw_bytes += u64::from(header.raw_bytes);
-                active.index.add(place_of(&header), &pending.facts);
-                active.unsynced.push(pending);
-                Ok(id)
-            }
-            Err(error) if is_full(&error) => Err(SpoolError::DiskFull { source: error }),
-            Err(error) => {
-                active.unsynced.push(pending);
-                self.rewrite(now, error)?;
-                let last = self.segments.last_key_value();
-                last.map(|(&segment, state)| RecordId {
-                    segment,
-                    record: state.totals.records.saturating_sub(1),
-                })
-                .ok_or(SpoolError::Io {
-                    operation: "append a record",
-                    source: io::ErrorKind::Other.into(),
-                })
-            }
-        }
+        let compressed = self.compressor.compress(now, request, spans)?;
+        self.append_compressed(now, compressed)
+    }
+
+    /// As [`append`](Self::append), for a request that a [compressor](Self::compressor) of this spool
+    /// compressed.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append). [`SpoolError::Compression`] if it is of another spool.
+    pub fn append_compressed(
+        &mut self,
+        now: SystemTime,
+        request: CompressedRequest,
+    ) -> Result<RecordId, SpoolError> {
+        self.append_all(now, vec![request.pending])
     }
 
     /// Makes the appended records survive a crash of the process and of the system. If the disk refuses
@@ -90,8 +81,8 @@ impl<S: Storage> Spool<S> {
         if active.unsynced.is_empty() {
             return Ok(Synced::default());
         }
-        let is_full =
-            active.writer.written().end >= self.settings.segment_bytes || active.index.is_full();
+        let is_full = active.writer.written().end >= self.settings.effective_segment_bytes()
+            || active.index.is_full();
         let is_complete = is_full && active.writer.append(&Pending::end(unix_seconds(now))).is_ok();
         self.stats.syncs += 1;
         if let Err(error) = active.sync(&mut self.storage) {
@@ -110,33 +101,85 @@ impl<S: Storage> Spool<S> {
         Ok(synced)
     }
 
-    fn compress(
+    fn append_parts(
         &mut self,
         now: SystemTime,
         request: &[u8],
         spans: u64,
-    ) -> Result<Pending, SpoolError> {
-        let too_large = SpoolError::RequestTooLarge { bytes: request.len(), limit: MAX_RAW_BYTES };
-        if request.len() > MAX_RAW_BYTES {
-            return Err(too_large);
+    ) -> Result<RecordId, SpoolError> {
+        let too_large = || SpoolError::RequestTooLarge {
+            bytes: request.len() as u64,
+            limit: MAX_RAW_BYTES as u64,
+        };
+        let limits = RequestLimits::default().with_max_bytes(PART_BYTES).with_max_spans(usize::MAX);
+        let (mut records, mut planned) = (Vec::new(), 0);
+        while let Some(part) =
+            RequestPart::plan(request, planned, limits).map_err(|_malformed| too_large())?
+        {
+            let part_spans = part.spans();
+            let part = part.write(Vec::new());
+            records.push(self.compressor.compress(now, part.message(), part_spans)?.pending);
+            planned += part_spans;
         }
-        let (Ok(raw_bytes), Ok(spans)) = (u32::try_from(request.len()), u32::try_from(spans))
-        else {
-            return Err(too_large);
-        };
-        let payload = self
-            .compressor
-            .compress(request)
-            .map_err(|reason| SpoolError::Compression { reason })?;
-        let facts = RecordFacts::read(request, self.lookup.seed());
-        let header = RecordHeader {
-            raw_bytes,
-            spans,
-            earliest_unix_nanos: facts.earliest_unix_nanos(),
-            latest_unix_nanos: facts.latest_unix_nanos(),
-            ..RecordHeader::empty(RecordKind::Spans, unix_seconds(now))
-        };
-        Ok(Pending::new(header, payload, facts))
+        // The caller's account has `spans`.
+        if planned != spans || records.is_empty() {
+            return Err(too_large());
+        }
+        self.append_all(now, records)
+    }
+
+    /// Writes all records or none.
+    fn append_all(
+        &mut self,
+        now: SystemTime,
+        records: Vec<Pending>,
+    ) -> Result<RecordId, SpoolError> {
+        let bytes = records.iter().map(Pending::disk_bytes).sum();
+        if bytes > self.settings.max_bytes / 2 {
+            let limit = self.settings.max_bytes / 2;
+            return Err(SpoolError::RequestTooLarge { bytes, limit });
+        }
+        let is_due = |active: &Active<_>| active.unsynced_raw_bytes >= MAX_UNSYNCED_RAW_BYTES;
+        if self.active.as_ref().is_some_and(is_due) {
+            self.sync(now).map_err(|error| with_records(error, &records))?;
+        }
+        self.retain(now, bytes);
+        let dictionary = self.dictionary.get().cloned();
+        let active = self.open_active(now).map_err(create_error)?;
+        let before = active.place();
+        let mut headers = Vec::with_capacity(records.len());
+        for pending in &records {
+            match active.write(pending, dictionary.as_ref()) {
+                Ok(header) => headers.push(header),
+                Err(error) if is_own(&error) => {
+                    active.go_back(before);
+                    return Err(append_error(error));
+                }
+                Err(error) => {
+                    active.unsynced.extend(records);
+                    self.rewrite(now, error)?;
+                    return Ok(self.last_record());
+                }
+            }
+        }
+        active.unsynced_raw_bytes +=
+            records.iter().map(|record| u64::from(record.header.raw_bytes)).sum::<u64>();
+        let mut id = RecordId { segment: active.number, record: 0 };
+        for (header, record) in headers.iter().zip(&records) {
+            active.index.add(place_of(header), &record.facts);
+            id.record = header.record;
+        }
+        active.unsynced.extend(records);
+        Ok(id)
+    }
+
+    /// The last record after a rewrite.
+    fn last_record(&self) -> RecordId {
+        let last = self.segments.last_key_value();
+        last.map_or(RecordId { segment: 0, record: 0 }, |(&segment, state)| RecordId {
+            segment,
+            record: state.totals.records.saturating_sub(1),
+        })
     }
 
     /// Moves the unsynced records of the active segment to the stored ones.
@@ -147,12 +190,12 @@ impl<S: Storage> Spool<S> {
         self.stats.stored_records += records;
         self.stats.stored_spans += spans;
         self.stats.stored_raw_bytes += active.unsynced_raw_bytes;
-        self.stats.stored_bytes += active.unsynced_bytes;
         active.unsynced.clear();
-        active.unsynced_bytes = 0;
         active.unsynced_raw_bytes = 0;
+        let written = active.writer.written();
         if let Some(segment) = self.segments.get_mut(&active.number) {
-            segment.totals = active.writer.written();
+            self.stats.stored_bytes += written.end.saturating_sub(segment.totals.end);
+            segment.totals = written;
             segment.appended_unix_seconds = unix_seconds(now);
         }
         Synced { records, spans, is_rewritten: false }
@@ -199,7 +242,8 @@ impl<S: Storage> Spool<S> {
         self.stats.syncs += 1;
         self.open_active(now)?;
         let Some(mut active) = self.active.take() else { return Ok(()) };
-        match active.store_all(&mut self.storage, records) {
+        let dictionary = self.dictionary.get().cloned();
+        match active.store_all(&mut self.storage, records, dictionary.as_ref()) {
             Ok(()) => {
                 self.active = Some(active);
                 Ok(())
@@ -216,15 +260,39 @@ impl<S: Storage> Spool<S> {
 }
 
 impl<F: StorageFile> Active<F> {
-    fn store_all<S: Storage>(&mut self, storage: &mut S, records: &[Pending]) -> io::Result<()> {
-        for pending in records {
-            let header = self.writer.append(pending)?;
-            self.index.add(place_of(&header), &pending.facts);
-            self.unsynced_bytes += pending.disk_bytes();
-            self.unsynced_raw_bytes += u64::from(pending.header.raw_bytes);
+    /// Writes a record, and before it the dictionary that it is the first to need.
+    fn write(
+        &mut self,
+        record: &Pending,
+        dictionary: Option<&Dictionary>,
+    ) -> io::Result<RecordHeader> {
+        let id = record.header.dictionary;
+        if id != 0 && !self.dictionaries.contains(&id) {
+            let known = dictionary.filter(|dictionary| dictionary.id() == id);
+            let known = known.ok_or_else(|| io::Error::other(OtherDictionary))?;
+            let header = RecordHeader {
+                dictionary: id,
+                raw_bytes: u32::try_from(known.bytes().len()).unwrap_or(u32::MAX),
+                ..RecordHeader::empty(RecordKind::Dictionary, record.header.appended_unix_seconds)
+            };
+            let copy = Pending::new(header, known.bytes().to_vec(), RecordFacts::default());
+            for _ in 0..DICTIONARY_COPIES {
+                self.writer.append(&copy)?;
+            }
+            self.dictionaries.push(id);
         }
-        self.unsynced = records.to_vec();
-        self.sync(storage)
+        self.writer.append(record)
+    }
+
+    fn place(&self) -> (Totals, usize) {
+        (self.writer.written(), self.dictionaries.len())
+    }
+
+    /// Takes back all writes since a place.
+    fn go_back(&mut self, (totals, dictionaries): (Totals, usize)) {
+        self.dictionaries.truncate(dictionaries);
+        // Bytes that stay are overwritten by the next record, and cut at the next start.
+        let _best_effort = self.writer.truncate(totals);
     }
 
     fn sync<S: Storage>(&mut self, storage: &mut S) -> io::Result<()> {
@@ -235,14 +303,35 @@ impl<F: StorageFile> Active<F> {
         }
         Ok(())
     }
+
+    fn store_all<S: Storage>(
+        &mut self,
+        storage: &mut S,
+        records: &[Pending],
+        dictionary: Option<&Dictionary>,
+    ) -> io::Result<()> {
+        for pending in records {
+            let header = self.write(pending, dictionary)?;
+            self.index.add(place_of(&header), &pending.facts);
+            self.unsynced_raw_bytes += u64::from(pending.header.raw_bytes);
+        }
+        self.unsynced = records.to_vec();
+        self.sync(storage)
+    }
 }
 
-fn write_error(source: io::Error) -> SpoolError {
-    if is_full(&source) {
-        SpoolError::DiskFull { source }
-    } else {
-        SpoolError::Io { operation: "create a segment", source }
-    }
+/// A request was compressed with a dictionary that the spool does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("compressed for another spool")]
+struct OtherDictionary;
+
+/// Whether an error of a write concerns the request alone, and not the file.
+fn is_own(error: &io::Error) -> bool {
+    is_full(error) || is_other_dictionary(error)
+}
+
+fn is_other_dictionary(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<OtherDictionary>())
 }
 
 fn is_full(error: &io::Error) -> bool {
@@ -250,7 +339,39 @@ fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
+fn append_error(source: io::Error) -> SpoolError {
+    if is_other_dictionary(&source) {
+        SpoolError::Compression { reason: "the request was compressed for another spool" }
+    } else {
+        SpoolError::DiskFull { source }
+    }
+}
+
+fn create_error(source: io::Error) -> SpoolError {
+    if is_full(&source) {
+        SpoolError::DiskFull { source }
+    } else {
+        SpoolError::Io { operation: "create a segment", source }
+    }
+}
+
+/// Adds records that were not appended to those that a failed sync counted.
+fn with_records(error: SpoolError, added: &[Pending]) -> SpoolError {
+    match error {
+        SpoolError::NotStored { records, spans, source } => SpoolError::NotStored {
+            records: records + added.len() as u64,
+            spans: spans + added.iter().map(|record| u64::from(record.header.spans)).sum::<u64>(),
+            source,
+        },
+        error => error,
+    }
+}
+
 /// Requests in bytes after which an append syncs: their records stay in memory until then.
 const MAX_UNSYNCED_RAW_BYTES: u64 = 16 << 20;
 /// New segments that are tried after an error of the disk.
 const REWRITES: u32 = 2;
+/// One damaged copy of a dictionary must not make a segment unreadable.
+const DICTIONARY_COPIES: u32 = 2;
+/// Bytes of the parts of a request that is larger than a record may be.
+const PART_BYTES: usize = 8 << 20;

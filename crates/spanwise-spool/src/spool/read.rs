@@ -3,10 +3,11 @@
 use std::io;
 use std::time::SystemTime;
 
-use super::{Spool, retention::Loss, unix_seconds};
+use super::{Spool, retention::Loss};
 use crate::format::{RecordHeader, RecordKind};
-use crate::segment::{Scan, Step, read_payload};
+use crate::segment::{Scan, Step};
 use crate::storage::Storage;
+use crate::time::unix_seconds;
 use crate::{RecordId, SpoolError};
 
 /// A record that was read.
@@ -28,8 +29,8 @@ pub(super) struct Cursor<F> {
     pub(super) segment: u64,
     /// In that segment; `None` at its start.
     scan: Option<Scan>,
-    file: Option<F>,
-    payload: Vec<u8>,
+    pub(super) file: Option<F>,
+    pub(super) payload: Vec<u8>,
 }
 
 impl<F> Cursor<F> {
@@ -152,6 +153,7 @@ impl<S: Storage> Spool<S> {
         let spans = u64::from(header.spans);
         if header.kind != RecordKind::Spans {
             segment.acknowledged.add(header.record, 0);
+            self.note_dictionary(header);
             return None;
         }
         if segment.acknowledged.contains(header.record) {
@@ -164,9 +166,7 @@ impl<S: Storage> Spool<S> {
             }
             return None;
         }
-        let file = self.cursor.file.as_ref()?;
-        let request = read_payload(file, header, &mut self.cursor.payload)
-            .and_then(|frame| self.compressor.decompress(frame, header.raw_bytes as usize).ok());
+        let request = self.read_request(number, header);
         let Some(request) = request else {
             self.lose_records(number, header.record..header.record + 1, spans);
             return None;

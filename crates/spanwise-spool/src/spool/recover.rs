@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::{Spool, read::Cursor, unix_nanos};
+use super::{Spool, dictionary::newest_dictionary, new_compressor, read::Cursor};
 use crate::boot_ledger;
 use crate::checkpoint::{CheckpointEntry, Checkpoints, FILE_NAMES};
-use crate::compress::Compressor;
+use crate::compress::{Decompressor, SharedDictionary};
 use crate::format::segment_of_file_name;
 use crate::lookup::{Lookup, index_file_name, segment_of_index_name};
 use crate::segment::{Acknowledged, Opened, Segment, open_segment};
 use crate::storage::{DirectoryEntry, Storage, StorageFile as _};
+use crate::time::unix_nanos;
 use crate::{Losses, Recovery, SpoolError, SpoolSettings, SpoolStats};
 
 impl<S: Storage> Spool<S> {
@@ -63,7 +64,14 @@ impl<S: Storage> Spool<S> {
         recovery.segments = segments.len() as u64;
         recovery.bytes = segments.values().map(|segment| segment.totals.end).sum();
         recovery.spans = segments.values().map(Segment::live_spans).sum();
-        let compressor = Compressor::new(settings.compression_level);
+        let mut decompressor = Decompressor::new();
+        let dictionary = SharedDictionary::default();
+        if let Some(found) = newest_dictionary(&storage, &segments) {
+            decompressor.add(found.clone());
+            let _is_empty = dictionary.set(found);
+        }
+        let lookup = Lookup::new(unix_nanos(now), true);
+        let compressor = new_compressor(&settings, &dictionary, lookup.seed());
         let mut spool = Self {
             storage,
             settings,
@@ -71,13 +79,16 @@ impl<S: Storage> Spool<S> {
             active: None,
             next_segment,
             compressor,
+            decompressor,
+            dictionary,
+            missing_dictionary: None,
             cursor: Cursor::start(),
             outstanding: BTreeMap::new(),
             checkpoints,
             acknowledged_since: 0,
             losses: Losses::default(),
             stats: SpoolStats::default(),
-            lookup: Lookup::new(unix_nanos(now), true),
+            lookup,
         };
         let numbers: Vec<u64> = spool.segments.keys().copied().collect();
         for number in numbers {

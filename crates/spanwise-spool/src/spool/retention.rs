@@ -2,10 +2,11 @@
 
 use std::time::SystemTime;
 
-use super::{Spool, unix_seconds};
+use super::Spool;
 use crate::RecordId;
 use crate::lookup::index_file_name;
 use crate::storage::Storage;
+use crate::time::unix_seconds;
 
 /// The reason why spans on disk are lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

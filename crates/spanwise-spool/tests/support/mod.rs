@@ -55,10 +55,17 @@ pub fn request(number: u64, spans: u64) -> Vec<u8> {
             message(5, name.as_bytes()),
             [vec![7 << 3 | 1], start.to_vec()].concat(),
             [vec![8 << 3 | 1], end.to_vec()].concat(),
+            attribute("user_agent.original", AGENTS[(number % 4) as usize]),
+            attribute("url.full", &format!("https://shop.example.com/api/v1/items/{number}")),
         ];
         message(2, &fields.concat())
     });
     message(1, &message(2, &spans.collect::<Vec<u8>>()))
+}
+
+fn attribute(key: &str, value: &str) -> Vec<u8> {
+    let value = message(2, &message(1, value.as_bytes()));
+    message(9, &[message(1, key.as_bytes()), value].concat())
 }
 
 fn message(field: u8, bytes: &[u8]) -> Vec<u8> {
@@ -72,3 +79,15 @@ fn message(field: u8, bytes: &[u8]) -> Vec<u8> {
     message.extend_from_slice(bytes);
     message
 }
+
+/// Opens the directory as a storage, for a start at a time of the test.
+pub fn open(directory: &TempDirectory) -> spanwise_spool::storage::DirectoryStorage {
+    spanwise_spool::storage::DirectoryStorage::open(directory.path()).unwrap()
+}
+
+const AGENTS: [&str; 4] = [
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:131.0) Gecko/20100101 Firefox/131.0",
+    "curl/8.10.1",
+];
