@@ -10,6 +10,7 @@ mod error;
 pub mod format;
 pub mod index;
 mod lookup;
+mod reader;
 mod recovery;
 mod segment;
 mod settings;
@@ -24,6 +25,9 @@ pub use compress::{CompressedRequest, RequestCompressor};
 pub use error::SpoolError;
 pub use index::RecordQuery;
 pub use lookup::{Found, FoundRecord, FoundRecords};
+pub use reader::{
+    Damage, IndexState, Problem, SegmentState, SegmentSummary, SpoolReader, Verified,
+};
 pub use recovery::Recovery;
 pub use segment::RecordId;
 pub use settings::SpoolSettings;

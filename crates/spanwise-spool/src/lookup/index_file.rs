@@ -1,5 +1,6 @@
 //! The file of an index: read, built again from its segment, written.
 
+use std::fmt;
 use std::io;
 
 use super::record::{RecordError, read_at_place};
@@ -34,6 +35,8 @@ pub(crate) fn segment_of_index_name(name: &str) -> Option<u64> {
 #[derive(Debug)]
 pub(crate) struct IndexFile<F> {
     pub(crate) index: SegmentIndex,
+    /// Bytes on disk; 0 if there is no file.
+    pub(crate) file_len: u64,
     pages: Pages<F>,
 }
 
@@ -49,6 +52,15 @@ enum Pages<F> {
 pub(crate) enum IndexFileError {
     Index(IndexError),
     Io(io::Error),
+}
+
+impl fmt::Display for IndexFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(error) => write!(f, "{error}"),
+            Self::Io(error) => write!(f, "it cannot be read: {error}"),
+        }
+    }
 }
 
 impl IndexFileError {
@@ -80,7 +92,7 @@ impl<F: StorageFile> IndexFile<F> {
             return Err(IndexFileError::Index(IndexError::Truncated));
         }
         let index = SegmentIndex::parse(&front, head, identity).map_err(IndexFileError::Index)?;
-        Ok(Self { index, pages: Pages::File(file) })
+        Ok(Self { index, file_len, pages: Pages::File(file) })
     }
 
     /// An index that is in memory as a whole.
@@ -90,7 +102,7 @@ impl<F: StorageFile> IndexFile<F> {
     ) -> Result<Self, IndexError> {
         let bytes = sealed.into_bytes();
         let index = SegmentIndex::parse_file(&bytes, identity)?;
-        Ok(Self { index, pages: Pages::Memory(bytes) })
+        Ok(Self { index, file_len: 0, pages: Pages::Memory(bytes) })
     }
 
     /// Has the system read the pages that may have the trace, while the caller does something else.
@@ -115,6 +127,16 @@ impl<F: StorageFile> IndexFile<F> {
             pages += 1;
         }
         Ok(pages)
+    }
+
+    /// Compares the checksums of all pages.
+    pub(crate) fn verify(&self) -> Result<(), IndexFileError> {
+        for page in 0..self.index.head().pages() {
+            self.with_page(page, |bytes| {
+                self.index.find_in_page(page, bytes, [0; 16], &mut Vec::new())
+            })?;
+        }
+        Ok(())
     }
 
     fn with_page(

@@ -6,6 +6,8 @@ mod record;
 mod search;
 
 pub use found::{Found, FoundRecord, FoundRecords};
-pub(crate) use index_file::{index_file_name, place_of, segment_of_index_name, write_index};
+pub(crate) use index_file::{
+    IndexFile, IndexFileError, index_file_name, place_of, segment_of_index_name, write_index,
+};
 pub(crate) use record::RecordError;
 pub(crate) use search::{Candidates, Lookup, SegmentPlace, find_records_in};

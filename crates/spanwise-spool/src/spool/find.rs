@@ -76,9 +76,7 @@ impl<S: Storage> Spool<S> {
             },
         };
         let (header, request) = read.map_err(SpoolError::io("read a record"))?;
-        let spans = u64::from(header.spans);
-        let appended_unix_seconds = header.appended_unix_seconds;
-        Ok(StoredRequest { id, request, spans, appended_unix_seconds })
+        Ok(StoredRequest::new(id, &header, request))
     }
 
     fn complete_segments(&self) -> Vec<SegmentPlace> {

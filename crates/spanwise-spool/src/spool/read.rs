@@ -24,6 +24,13 @@ pub struct StoredRequest {
     pub appended_unix_seconds: u32,
 }
 
+impl StoredRequest {
+    pub(crate) fn new(id: RecordId, header: &RecordHeader, request: Vec<u8>) -> Self {
+        let spans = u64::from(header.spans);
+        Self { id, request, spans, appended_unix_seconds: header.appended_unix_seconds }
+    }
+}
+
 /// The place of the next record to read.
 pub(super) struct Cursor<F> {
     pub(super) segment: u64,

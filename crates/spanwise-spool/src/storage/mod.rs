@@ -8,11 +8,13 @@ mod directory_other;
 mod directory_unix;
 #[cfg(any(test, feature = "model"))]
 pub mod model;
+mod read_only;
 
 #[cfg(not(unix))]
 pub use directory_other::{DirectoryFile, DirectoryStorage};
 #[cfg(unix)]
 pub use directory_unix::{DirectoryFile, DirectoryStorage};
+pub use read_only::{ReadOnlyDirectory, ReadOnlyFile};
 
 /// The files of one directory. Names are plain file names without a separator.
 ///
