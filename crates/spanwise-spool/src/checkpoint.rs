@@ -3,6 +3,8 @@
 use std::io;
 
 use crate::format::{FORMAT_VERSION, crc32c, get_u16, get_u32, get_u64, put};
+#[cfg(feature = "planted-bugs")]
+use crate::planted::{SpoolBug, planted};
 use crate::segment::Segment;
 use crate::storage::{Storage, StorageFile};
 
@@ -46,6 +48,11 @@ impl<F: StorageFile> Checkpoints<F> {
             None => create(storage, FILE_NAMES[slot])?,
         };
         file.write_at(&bytes, 0)?;
+        #[cfg(feature = "planted-bugs")]
+        if planted(SpoolBug::CheckpointNotSynced) {
+            self.files[slot] = Some(file);
+            return Ok(());
+        }
         file.sync()?;
         self.files[slot] = Some(file);
         Ok(())

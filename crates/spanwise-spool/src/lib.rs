@@ -10,6 +10,8 @@ mod error;
 pub mod format;
 pub mod index;
 mod lookup;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod reader;
 mod recovery;
 mod segment;

@@ -10,6 +10,8 @@ use crate::compress::{CompressedRequest, Dictionary};
 use crate::format::{MAX_RAW_BYTES, RecordHeader, RecordKind};
 use crate::index::RecordFacts;
 use crate::lookup::{place_of, write_index};
+#[cfg(feature = "planted-bugs")]
+use crate::planted::{SpoolBug, planted};
 use crate::segment::{Pending, Totals};
 use crate::storage::{Storage, StorageFile};
 use crate::time::unix_seconds;
@@ -86,6 +88,13 @@ impl<S: Storage> Spool<S> {
         let is_complete = is_full && active.writer.append(&Pending::end(unix_seconds(now))).is_ok();
         self.stats.syncs += 1;
         if let Err(error) = active.sync(&mut self.storage) {
+            #[cfg(feature = "planted-bugs")]
+            if planted(SpoolBug::SyncRetried)
+                && let Some(active) = &mut self.active
+                && active.sync(&mut self.storage).is_ok()
+            {
+                return Ok(self.commit(now));
+            }
             return self.rewrite(now, error);
         }
         let synced = self.commit(now);
@@ -296,7 +305,15 @@ impl<F: StorageFile> Active<F> {
     }
 
     fn sync<S: Storage>(&mut self, storage: &mut S) -> io::Result<()> {
+        #[cfg(feature = "planted-bugs")]
+        if planted(SpoolBug::SegmentNotSynced) {
+            return Ok(());
+        }
         self.writer.sync()?;
+        #[cfg(feature = "planted-bugs")]
+        if planted(SpoolBug::DirectoryNotSynced) {
+            return Ok(());
+        }
         if !self.has_entry {
             storage.sync_directory()?;
             self.has_entry = true;

@@ -10,6 +10,8 @@ use crate::checkpoint::{CheckpointEntry, Checkpoints, FILE_NAMES};
 use crate::compress::{Decompressor, SharedDictionary};
 use crate::format::segment_of_file_name;
 use crate::lookup::{Lookup, index_file_name, segment_of_index_name};
+#[cfg(feature = "planted-bugs")]
+use crate::planted::{SpoolBug, planted};
 use crate::segment::{Acknowledged, Opened, Segment, open_segment};
 use crate::storage::{DirectoryEntry, Storage, StorageFile as _};
 use crate::time::unix_nanos;
@@ -130,6 +132,10 @@ fn open<S: Storage>(
 /// on: a power failure must not lose them. Only the last segment and incomplete ones can have such records, and the latter were
 /// synced when they were completed.
 fn make_durable<S: Storage>(storage: &mut S, segments: &BTreeMap<u64, Segment>) {
+    #[cfg(feature = "planted-bugs")]
+    if planted(SpoolBug::RecoveryNotSynced) {
+        return;
+    }
     let Some(last) = segments.values().next_back() else { return };
     let _best_effort = storage.open(&last.file_name).and_then(|mut file| file.sync());
     let _best_effort = storage.sync_directory();

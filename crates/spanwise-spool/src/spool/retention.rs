@@ -5,6 +5,8 @@ use std::time::SystemTime;
 use super::Spool;
 use crate::RecordId;
 use crate::lookup::index_file_name;
+#[cfg(feature = "planted-bugs")]
+use crate::planted::{SpoolBug, planted};
 use crate::storage::Storage;
 use crate::time::unix_seconds;
 
@@ -54,6 +56,11 @@ impl<S: Storage> Spool<S> {
     /// Removes a segment if all of its spans are acknowledged or accounted as lost.
     pub(super) fn remove_if_delivered(&mut self, number: u64) -> bool {
         let Some(segment) = self.segments.get(&number) else { return false };
+        #[cfg(feature = "planted-bugs")]
+        if planted(SpoolBug::SegmentRemovedEarly) && segment.is_complete {
+            self.remove_segment(number);
+            return true;
+        }
         if segment.live_spans() > 0 || !segment.is_complete || self.outstanding_spans(number) > 0 {
             return false;
         }
@@ -62,6 +69,10 @@ impl<S: Storage> Spool<S> {
     }
 
     pub(super) fn count_loss(&mut self, loss: Loss, spans: u64) {
+        #[cfg(feature = "planted-bugs")]
+        if planted(SpoolBug::EvictionUncounted) && loss == Loss::Evicted {
+            return;
+        }
         let add = |count: &mut u64| *count = count.saturating_add(spans);
         for losses in [&mut self.losses, &mut self.stats.losses] {
             add(match loss {

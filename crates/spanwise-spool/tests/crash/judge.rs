@@ -116,14 +116,13 @@ pub fn judge<S: Storage>(
             "request {number} is delivered again, although its acknowledgement is on disk"
         ));
     }
-    // Damaged records were not stored: a crash damages nothing that was synced.
-    let unstored = |number: &u64| !must(number) && !numbers.contains(number);
-    let uncertain: u64 = after
-        .records
-        .keys()
-        .filter(|number| unstored(number))
-        .map(|number| spans_of(*number))
-        .sum();
+    // A crash damages nothing that was synced: damaged records were not stored, or are the other copies of those that were.
+    let is_uncertain = |number: &u64| {
+        !must(number) && !numbers.contains(number)
+            || is_rewritten(number) && !copies.contains(number)
+    };
+    let uncertain = after.records.keys().filter(|number| is_uncertain(number));
+    let uncertain: u64 = uncertain.map(|number| spans_of(*number)).sum();
     if losses.io > uncertain {
         return Err(format!(
             "{} spans counted as damaged, of {uncertain} that were not stored",

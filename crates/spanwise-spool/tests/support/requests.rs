@@ -124,7 +124,7 @@ pub fn number_of(bytes: &[u8]) -> Option<u64> {
     let scope = find(resource_spans, 2)?;
     let span = find(scope, 2)?;
     let id = find(span, 1)?;
-    Some(u64::from_be_bytes(id.get(..8)?.try_into().ok()?).checked_sub(1)?)
+    u64::from_be_bytes(id.get(..8)?.try_into().ok()?).checked_sub(1)
 }
 
 /// The content of the first field of this number, which has a length.
