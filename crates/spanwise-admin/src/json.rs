@@ -62,6 +62,12 @@ impl Json {
         self.has_previous = true;
     }
 
+    pub(crate) fn boolean(&mut self, value: bool) {
+        self.separate();
+        self.text.push_str(if value { "true" } else { "false" });
+        self.has_previous = true;
+    }
+
     pub(crate) fn null(&mut self) {
         self.number(None);
     }

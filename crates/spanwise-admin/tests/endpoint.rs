@@ -181,3 +181,42 @@ fn the_readme_lists_each_field_of_the_json() {
         }
     }
 }
+
+#[test]
+fn the_attributes_of_sampled_spans_have_no_values_and_the_fields_of_their_page() {
+    let spanwise = provider();
+    let admin = endpoint(&spanwise);
+    let data = || -> Value {
+        let (head, body) = get(admin.local_addr(), "/debug/attributes.json", "");
+        assert!(head.contains("\r\nContent-Type: application/json\r\n"), "{head}");
+        assert!(!body.contains("hunter2canary"), "{body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    // Spans are sampled from the first request on.
+    assert_eq!((&data()["spans"], &data()["keys"]), (&0.into(), &Value::Array(Vec::new())));
+    for _ in 0..200 {
+        let mut span = spanwise.tracer("t").root("checkout", SpanKind::Server);
+        span.attribute("password", "hunter2canary");
+        span.finish();
+    }
+    spanwise.force_flush().unwrap();
+    let data = data();
+    assert_eq!((&data["spans"], &data["malformed"]), (&200.into(), &0.into()));
+    let key = &data["keys"][0];
+    assert_eq!((&key["place"], &key["key"]), (&"span".into(), &"password".into()));
+    assert_eq!((&key["occurrences"], &key["values"]), (&200.into(), &1.into()));
+    assert_eq!((&key["one_value"], &key["near_unique"]), (&true.into(), &false.into()));
+    let advice = data["advice"].to_string();
+    assert!(advice.contains("`password` has one value in 200 spans"), "{advice}");
+    let page = include_str!("../../../docs/attributes.md");
+    let (_, table) = page.split_once("| field | type and unit |").unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let mut listed: Vec<_> = rows.flat_map(|row| names(row.split('|').nth(1).unwrap())).collect();
+    let mut present = Vec::new();
+    keys(&data, &mut present);
+    for list in [&mut listed, &mut present] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    assert_eq!(listed, present);
+}

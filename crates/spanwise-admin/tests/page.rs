@@ -55,7 +55,13 @@ fn the_root_leads_to_the_page() {
 fn no_answer_is_stored_guessed_or_read_by_another_site() {
     let spanwise = provider();
     let admin = endpoint(&spanwise);
-    for path in ["/metrics", "/debug/spanwise", "/debug/spanwise.json", "/nothing"] {
+    for path in [
+        "/metrics",
+        "/debug/spanwise",
+        "/debug/spanwise.json",
+        "/debug/attributes.json",
+        "/nothing",
+    ] {
         let (head, _) = get(admin.local_addr(), path, "Origin: https://attacker.example\r\n");
         assert_eq!(header(&head, "Cache-Control"), "no-store", "{path}");
         assert_eq!(header(&head, "X-Content-Type-Options"), "nosniff", "{path}");

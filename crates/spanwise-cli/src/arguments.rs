@@ -3,7 +3,7 @@
 use crate::command::{Arguments, Command, FileArgument, Output};
 #[cfg(feature = "top")]
 use crate::top;
-use crate::{config_check, config_explain, doctor, explain, slip};
+use crate::{attributes, config_check, config_explain, doctor, explain, slip};
 use lexopt::prelude::{Long, Short, Value};
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write as _};
@@ -14,6 +14,7 @@ const COMMANDS: &[Command] = &[
     config_explain::COMMAND,
     config_check::COMMAND,
     explain::COMMAND,
+    attributes::COMMAND,
     #[cfg(feature = "top")]
     top::COMMAND,
 ];
@@ -51,6 +52,10 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
             Long("processor") => {
                 let name = parser.value().map_err(|error| error.to_string())?;
                 given.processor = Some(name.to_string_lossy().into_owned());
+            }
+            Long("endpoint") => {
+                let url = parser.value().map_err(|error| error.to_string())?;
+                given.endpoint = Some(url.to_string_lossy().into_owned());
             }
             Long("help") | Short('h') => wants_help = true,
             Long("version") | Short('V') => wants_version = true,
@@ -103,6 +108,16 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
             if *file != FileArgument::WithTraces && given.processor.is_some() =>
         {
             Err(format!("`{name}` has no option `--processor`"))
+        }
+        Some(Command { file, name, .. })
+            if *file != FileArgument::OrEndpoint && given.endpoint.is_some() =>
+        {
+            Err(format!("`{name}` has no option `--endpoint`"))
+        }
+        Some(Command { file: FileArgument::OrEndpoint, name, .. })
+            if given.file.is_some() == given.endpoint.is_some() =>
+        {
+            Err(format!("`{name}` needs a file, or `--endpoint` with the URL of a process"))
         }
         Some(Command { file, name, .. }) if *file != FileArgument::Url && given.once => {
             Err(format!("`{name}` has no option `--once`"))
@@ -175,7 +190,7 @@ fn print(text: &str) -> bool {
 
 const EACH: &str = "\n`spanwise <command> --help` explains one of them. The exit status is 0 if all is well, 1 if not, and 2 for \
                     arguments that are not accepted.";
-const OPTIONS: [&str; 5] = ["--json", "--help", "--version", "--processor", "--once"];
+const OPTIONS: [&str; 6] = ["--json", "--help", "--version", "--processor", "--endpoint", "--once"];
 /// The exit status for arguments that are not accepted.
 const USAGE: u8 = 2;
 
@@ -215,6 +230,10 @@ mod tests {
         assert!(problem("explain a b --processor").contains("--processor"));
         assert_eq!(problem("doctor --processor x"), "`doctor` has no option `--processor`");
         assert!(problem("doctor a b").contains('a'), "{}", problem("doctor a b"));
+        assert_eq!(problem("doctor --endpoint x"), "`doctor` has no option `--endpoint`");
+        let either = "`attributes` needs a file, or `--endpoint` with the URL of a process";
+        assert_eq!(problem("attributes"), either);
+        assert_eq!(problem("attributes a --endpoint x"), either);
         assert_eq!(problem("doctor --once"), "`doctor` has no option `--once`");
     }
 

@@ -22,6 +22,8 @@ pub(crate) enum FileArgument {
     Required,
     /// The settings, and the traces that they are about.
     WithTraces,
+    /// A file, or the endpoint of a process by `--endpoint`.
+    OrEndpoint,
     /// No file: the URL of a process.
     #[cfg_attr(not(feature = "top"), allow(dead_code, reason = "only `top` has it"))]
     Url,
@@ -34,6 +36,7 @@ pub(crate) struct Arguments {
     pub file: Option<PathBuf>,
     pub traces: Option<PathBuf>,
     pub processor: Option<String>,
+    pub endpoint: Option<String>,
     #[cfg_attr(not(feature = "top"), allow(dead_code, reason = "only `top` reads it"))]
     pub url: Option<String>,
     #[cfg_attr(not(feature = "top"), allow(dead_code, reason = "only `top` reads it"))]

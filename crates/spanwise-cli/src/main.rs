@@ -1,6 +1,8 @@
 //! The command `spanwise`. Each subcommand has a file of its own; `arguments` lists them.
 
+mod address;
 mod arguments;
+mod attributes;
 mod cargo_lock;
 mod command;
 mod config_check;
@@ -9,6 +11,8 @@ mod doctor;
 mod explain;
 mod explanation_json;
 mod features;
+mod http;
+mod plain;
 mod problems;
 mod rust_log;
 mod slip;

@@ -30,12 +30,18 @@ impl TracesError {
     }
 }
 
-/// Reads JSON, as one object or as one on each line, or protobuf.
+/// Reads JSON, as one object or as one on each line, or protobuf. The path `-` is the standard input.
 pub fn read(path: &Path) -> Result<Traces, TracesError> {
     let unreadable = |error| TracesError::new(format!("the file cannot be read: {error}"));
-    let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    match path.as_os_str() == "-" {
+        true => std::io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes),
+        false => {
+            let file = File::open(path).map_err(unreadable)?;
+            file.take(MAX_BYTES + 1).read_to_end(&mut bytes)
+        }
+    }
+    .map_err(unreadable)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(TracesError::new(format!("the file has more than {MAX_BYTES} bytes")));
     }

@@ -1,5 +1,6 @@
 //! [`Core`]: the state that spans, tracers and the exporter share.
 
+use crate::attributes::SampledAttributes;
 use crate::dynamic_limits::DynamicLimits;
 use crate::metrics::{CreationTimes, Usage};
 use crate::processor::{ReadableSpan, SpanObserver};
@@ -33,6 +34,7 @@ pub(crate) struct Core {
     pub(crate) scopes: Scopes,
     /// For live views.
     pub(crate) recent: RecentSpans,
+    pub(crate) attributes: SampledAttributes,
     /// How long the creation of a span takes.
     pub(crate) creation: CreationTimes,
     /// The use of CPU, which the exporter's thread measures.
@@ -89,6 +91,7 @@ impl Core {
             queue,
             scopes,
             recent: RecentSpans::new(),
+            attributes: SampledAttributes::new(),
             creation: CreationTimes::new(),
             usage: Usage::default(),
             observer: None,

@@ -133,6 +133,7 @@ impl Observer for ExportObserver {
     fn drained(&mut self, chunks: &[DrainedChunk], now: Instant) {
         let core = &self.core;
         core.recent.drained(chunks, (&core.scopes, core.budget()), now);
+        core.attributes.drained(chunks, core.budget(), now);
     }
 
     fn event(&mut self, event: ExportEvent) {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![doc(test(attr(deny(warnings))))]
 
+mod attributes;
 mod cgroup;
 mod config;
 mod core;
@@ -33,6 +34,7 @@ mod span_route;
 mod start;
 mod tail;
 mod value;
+mod watched;
 
 /// The table of settings, and explanations of those that are in force.
 pub mod settings {

@@ -33,6 +33,7 @@ async function turn() {
       remember(await ask());
       failedSince = null;
       draw();
+      turnAttributes();
     } catch {
       failedSince = failedSince || new Date();
       drawFailure();

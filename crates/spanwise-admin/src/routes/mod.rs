@@ -1,5 +1,6 @@
 //! The routes: a file for each family, which has a table of its own.
 
+mod attributes;
 mod live;
 mod metrics;
 mod page;
@@ -15,5 +16,8 @@ pub(crate) fn all(with_profiling: bool) -> impl Iterator<Item = &'static Route> 
     #[cfg(not(feature = "profiling"))]
     let profiling: &[Route] = &[];
     let profiling = profiling.iter().filter(move |_| with_profiling);
-    [metrics::ROUTES, live::ROUTES, page::ROUTES].into_iter().flatten().chain(profiling)
+    [metrics::ROUTES, live::ROUTES, attributes::ROUTES, page::ROUTES]
+        .into_iter()
+        .flatten()
+        .chain(profiling)
 }

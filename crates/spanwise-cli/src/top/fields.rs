@@ -1,6 +1,6 @@
 //! Fields of the JSON, from a process that may be hostile.
 
-use super::plain::plain;
+use crate::plain::plain;
 use serde_json::Value;
 use std::time::Duration;
 

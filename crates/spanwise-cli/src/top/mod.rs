@@ -1,16 +1,13 @@
 //! `spanwise top`.
 
-mod address;
 mod fields;
 mod follow;
 #[cfg(test)]
 mod frames;
 mod history;
-mod http;
 mod model;
 mod once;
 mod palette;
-mod plain;
 mod screen;
 mod signals;
 mod source;
@@ -19,8 +16,8 @@ mod traces;
 mod units;
 mod waterfall;
 
+use crate::address::Address;
 use crate::command::{Arguments, Command, FileArgument, Output};
-use address::Address;
 use source::Source;
 
 pub const COMMAND: Command = Command {

@@ -1,8 +1,8 @@
 //! The state of a process, read from its JSON.
 
 use super::fields::{MAX_NAME, duration, number, text};
-use super::plain::plain;
 use super::traces::{self, Trace};
+use crate::plain::plain;
 use serde_json::Value;
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! The answers of one process.
 
-use super::address::Address;
-use super::http;
 use super::model::Model;
+use crate::address::Address;
+use crate::http;
 
 /// The endpoint of a process.
 #[derive(Debug, Clone)]

@@ -1,20 +1,22 @@
 //! Sentences about a report.
 
-use super::report::{AttributeKey, AttributePlace, AttributeReport};
+use super::report::{AttributeKey, AttributePlace, AttributeReport, ratio};
 
-/// The sentences, the most useful first.
-pub(super) fn of(report: &AttributeReport) -> Vec<String> {
-    let mut advice = Vec::new();
-    advice.extend(heaviest(report));
-    advice.extend(unbounded_keys(report));
-    let of_each = |sentence: fn(&AttributeReport, &AttributeKey) -> Option<String>| {
-        report.keys.iter().filter_map(move |key| sentence(report, key)).take(MAX_OF_A_KIND)
-    };
-    advice.extend(of_each(one_value));
-    advice.extend(of_each(near_unique));
-    advice.extend(of_each(twice));
-    advice.truncate(MAX);
-    advice
+impl AttributeReport {
+    /// Sentences about what to change, the most useful first; at most 12. They have keys and numbers.
+    pub fn advice(&self) -> Vec<String> {
+        let mut advice = Vec::new();
+        advice.extend(heaviest(self));
+        advice.extend(unbounded_keys(self));
+        let of_each = |sentence: fn(&Self, &AttributeKey) -> Option<String>| {
+            self.keys.iter().filter_map(move |key| sentence(self, key)).take(MAX_OF_A_KIND)
+        };
+        advice.extend(of_each(one_value));
+        advice.extend(of_each(near_unique));
+        advice.extend(of_each(twice));
+        advice.truncate(MAX);
+        advice
+    }
 }
 
 /// The keys that make most of the bytes.
@@ -92,11 +94,6 @@ fn twice(report: &AttributeReport, key: &AttributeKey) -> Option<String> {
             key.key
         )
     })
-}
-
-/// `part` of `whole`, from 0 to 1.
-pub(super) fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { (part as f64 / whole as f64).min(1.0) }
 }
 
 fn percent(share: f64) -> String {

@@ -1,7 +1,5 @@
 //! [`AttributeReport`]: the counts of a sketch.
 
-use super::advice;
-
 /// Counts of the attributes of spans: their keys, never their values.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -77,12 +75,7 @@ impl AttributePlace {
 impl AttributeReport {
     /// The share of all bytes that `key` has, from 0 to 1.
     pub fn share(&self, key: &AttributeKey) -> f64 {
-        advice::ratio(key.bytes, self.bytes)
-    }
-
-    /// Sentences about what to change, the most useful first; at most 12. They have keys and numbers.
-    pub fn advice(&self) -> Vec<String> {
-        advice::of(self)
+        ratio(key.bytes, self.bytes)
     }
 }
 
@@ -97,6 +90,11 @@ impl AttributeKey {
         self.occurrences >= MIN_OCCURRENCES
             && self.values.saturating_mul(10) >= self.occurrences.saturating_mul(9)
     }
+}
+
+/// `part` of `whole`, from 0 to 1.
+pub(super) fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { (part as f64 / whole as f64).min(1.0) }
 }
 
 /// Fewer attributes are no reason for advice.

@@ -8,7 +8,7 @@ pub use snapshot::{
 
 use crate::lifecycle::Handle;
 use crate::provider::Spanwise;
-use spanwise_metrics::MetricsSnapshot;
+use spanwise_metrics::{AttributeReport, MetricsSnapshot};
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -59,6 +59,25 @@ impl LiveView {
         if let Some(spanwise) = self.provider() {
             spanwise.handle.core.recent.watch(Instant::now());
         }
+    }
+
+    /// Samples ended spans for [`attributes`](Self::attributes) during the next 10 seconds: a view that shows the report calls it
+    /// before each. Without it, spans are not sampled and take no memory.
+    pub fn watch_attributes(&self) {
+        if let Some(spanwise) = self.provider() {
+            spanwise.handle.core.attributes.watch(Instant::now());
+        }
+    }
+
+    /// The attributes of the spans that were sampled since the [watch](Self::watch_attributes) began, without their values: all spans of a
+    /// quiet process, and of a busy one at most some thousand in a second, at random. It has no attributes of resources and scopes. `None`
+    /// if the provider was dropped, and in a forked child.
+    ///
+    /// # Cost
+    /// The exporter's thread reads the sampled spans, in less than a millisecond of each second. A sketch of 128 keys, 350 KiB, is charged
+    /// to the budget; of a small budget it has a sixteenth.
+    pub fn attributes(&self) -> Option<AttributeReport> {
+        self.provider().map(|spanwise| spanwise.handle.core.attributes.report())
     }
 
     /// The metrics of the provider, as [`Spanwise::metrics`]; `None` if it was dropped, and in a forked child.

@@ -1,6 +1,6 @@
 //! One GET request over HTTP/1.1, bounded in time and bytes.
 
-use super::address::Address;
+use crate::address::Address;
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// The reason why there is no answer.
 #[derive(Debug)]
-pub(super) enum FetchError {
+pub(crate) enum FetchError {
     /// The host name has no address.
     Resolve(io::Error),
     Connect(io::Error),
@@ -26,7 +26,7 @@ pub(super) enum FetchError {
 ///
 /// # Errors
 /// See [`FetchError`]. It returns within [`DEADLINE`], the resolution of the host name not counted.
-pub(super) fn get(address: &Address) -> Result<Vec<u8>, FetchError> {
+pub(crate) fn get(address: &Address) -> Result<Vec<u8>, FetchError> {
     let until = Instant::now() + DEADLINE;
     let mut connection = connect(address, until)?;
     let request = format!(
@@ -155,7 +155,7 @@ fn chunks(mut body: &[u8]) -> Option<Vec<u8>> {
 
 impl FetchError {
     /// The remedy.
-    pub(super) fn fix(&self) -> &'static str {
+    pub(crate) fn fix(&self) -> &'static str {
         match self {
             Self::Resolve(_) => "check the host of the URL",
             Self::Connect(_) => {
@@ -193,7 +193,7 @@ fn is_timeout(error: &io::Error) -> bool {
 }
 
 /// The time for a request, from the connection to the last byte.
-pub(super) const DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 /// The most bytes of an answer; that of a process has up to 80 KiB with recent traces.
 const MAX_RESPONSE: usize = 1 << 20;
 /// Letters of a status line in an error.

@@ -4,7 +4,7 @@
 ///
 /// A process reports names that its own callers chose: an escape sequence in one of them moves the cursor, sets the title or writes the
 /// clipboard, and a mark of the direction of text shows a name as another.
-pub(super) fn plain(text: &str, max: usize) -> String {
+pub(crate) fn plain(text: &str, max: usize) -> String {
     let mut shown: String = text.chars().filter(|&letter| is_shown(letter)).take(max + 1).collect();
     if shown.chars().count() > max {
         shown = shown.chars().take(max.saturating_sub(1)).collect();

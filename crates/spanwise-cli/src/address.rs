@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The address of a process's endpoint: host, port and path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Address {
+pub(crate) struct Address {
     host: String,
     port: u16,
     path: String,
@@ -15,7 +15,7 @@ impl Address {
     ///
     /// # Errors
     /// States the part that is not accepted, and shows no user info.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let rest = match text.split_once("://") {
             Some(("http", rest)) => rest,
             Some(("https", _)) => {
@@ -51,17 +51,25 @@ impl Address {
         Ok(Self { host, port, path })
     }
 
+    /// The document of this name instead of `spanwise.json`.
+    pub(crate) fn with_document(mut self, name: &str) -> Self {
+        if let Some(folder) = self.path.strip_suffix("spanwise.json") {
+            self.path = format!("{folder}{name}");
+        }
+        self
+    }
+
     /// Host and port to connect to.
-    pub(super) fn host_and_port(&self) -> (&str, u16) {
+    pub(crate) fn host_and_port(&self) -> (&str, u16) {
         (&self.host, self.port)
     }
 
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
     /// The value of the header `Host`.
-    pub(super) fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         match self.host.contains(':') {
             true => format!("[{}]:{}", self.host, self.port),
             false => format!("{}:{}", self.host, self.port),
@@ -116,6 +124,18 @@ mod tests {
             ("http://localhost/other.json?x=1", "http://localhost:80/other.json?x=1"),
         ] {
             assert_eq!(Address::parse(text).unwrap().to_string(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn another_document_is_beside_that_of_the_page() {
+        for (text, expected) in [
+            ("127.0.0.1:9464", "http://127.0.0.1:9464/debug/attributes.json"),
+            ("localhost/a/debug/spanwise", "http://localhost:80/a/debug/attributes.json"),
+            ("localhost/other.json", "http://localhost:80/other.json"),
+        ] {
+            let address = Address::parse(text).unwrap().with_document("attributes.json");
+            assert_eq!(address.to_string(), expected);
         }
     }
 
