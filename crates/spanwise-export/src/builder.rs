@@ -18,6 +18,7 @@ use crate::queue::SpanQueue;
 use crate::resource::SharedResource;
 use crate::scopes::ScopeTable;
 use crate::settings::{Division, Settings};
+use crate::spool::RequestSpool;
 use crate::tail_sampling::TailSampling;
 use spanwise_batch::{BatchPreset, BatchSize, Budget, ShardedBuffer};
 use spanwise_ledger::Ledger;
@@ -37,6 +38,7 @@ pub struct ExporterBuilder {
     batch: BatchOverrides,
     hold_policy: Option<Box<dyn HoldBack>>,
     tail: Option<TailSampling>,
+    spool: Option<Box<dyn RequestSpool>>,
     on_full: OnFull,
     shutdown_timeout: Duration,
     ledger: Ledger,
@@ -64,6 +66,7 @@ impl ExporterBuilder {
             batch: BatchOverrides::default(),
             hold_policy: None,
             tail: None,
+            spool: None,
             on_full: OnFull::default(),
             shutdown_timeout: Duration::from_secs(5),
             ledger,
@@ -184,6 +187,15 @@ impl ExporterBuilder {
     /// Decides about whole local traces which of them are exported; see [`TailSampling`]. Default: all.
     pub fn with_tail_sampling(mut self, tail: TailSampling) -> Self {
         self.tail = Some(tail);
+        self
+    }
+
+    /// Stores requests in `spool` while the receiver of the first destination does not accept them: those that end with a retryable
+    /// failure, and those that wait while memory runs short. They are sent again in order once it does; [`RequestSpool`] describes the
+    /// commands, and [`build`](Self::build) rejects it for a first destination that is routed by trace id. Requests to further
+    /// destinations are not stored. Default: none.
+    pub fn with_spool(mut self, spool: impl RequestSpool) -> Self {
+        self.spool = Some(Box::new(spool));
         self
     }
 
@@ -315,6 +327,13 @@ impl ExporterBuilder {
                 Self::too_small(self.budget_bytes, encoders, &routes, resource, batch)
             })
         };
+        if self.spool.is_some() && routes.is_first_routed() {
+            return Err(BuildError::OutOfRange {
+                setting: "with_spool",
+                value: "a spool for a destination that is routed by trace id".to_owned(),
+                accepted: "a first destination with one endpoint".to_owned(),
+            });
+        }
         if routes.copies() > MAX_COPIES {
             return Err(BuildError::OutOfRange {
                 setting: "with_destination",
@@ -356,6 +375,7 @@ impl ExporterBuilder {
                 batch,
                 hold_back: self.hold_policy,
                 tail: self.tail,
+                has_spool: self.spool.is_some(),
                 request_bytes,
                 routes,
                 lane_share,
@@ -371,6 +391,7 @@ impl ExporterBuilder {
             transport,
             shutdown_timeout: self.shutdown_timeout,
             observer: self.observer,
+            spool: self.spool,
             on_thread_start: self.on_thread_start,
         };
         let buffer = ShardedBuffer::new(buffer, budget);

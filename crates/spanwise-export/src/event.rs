@@ -1,10 +1,35 @@
 //! The events that the exporter reports to its observer.
 
 use crate::metrics::Operation;
+use crate::spool::{SpoolLosses, SpoolRecovery};
 use spanwise_transport::Delivery;
 use spanwise_worker::CaughtPanic;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// A report of the spool behind an exporter, after the ledger counts it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum SpoolReport {
+    /// The spool is open, with the spans that earlier processes left.
+    Opened(SpoolRecovery),
+    /// The spool cannot be opened, or its thread has ended: the export goes on without it.
+    Unavailable {
+        /// The reason.
+        error: Arc<str>,
+    },
+    /// The receiver accepts no requests, and their spans go to the disk.
+    Storing,
+    /// All spans on disk were sent.
+    Drained,
+    /// Spans on disk are lost.
+    Lost(SpoolLosses),
+    /// An operation failed. The spans that it cost, if any, are in the ledger.
+    Failed {
+        /// The reason.
+        error: Arc<str>,
+    },
+}
 
 /// An event of the export, after it was booked in the ledger.
 #[derive(Debug, Clone)]
@@ -32,6 +57,8 @@ pub enum ExportEvent {
         /// The refused request as an operation.
         operation: Option<Operation>,
     },
+    /// The [spool](crate::RequestSpool) reports.
+    Spool(SpoolReport),
     /// Requests are in flight, and none was accepted since this instant; `None`: no request is in
     /// flight.
     Awaiting(Option<Instant>),

@@ -27,6 +27,7 @@ mod resource;
 mod scopes;
 mod settings;
 mod shed;
+mod spool;
 mod tail_sampling;
 mod thread;
 mod ticket_guard;
@@ -37,7 +38,7 @@ pub use destination::Destination;
 pub use dynamic_batch_config::DynamicBatchConfig;
 pub use dynamic_transport::{DynamicTransport, PreparedTransport};
 pub use error::{BatchConfigError, BuildError, FlushError};
-pub use event::ExportEvent;
+pub use event::{ExportEvent, SpoolReport};
 pub use exporter::Exporter;
 pub use hold_back::{HoldBack, HoldCause, HoldContext, HoldDecision};
 pub use local_trace::{LocalSpan, LocalSpans, LocalTrace};
@@ -48,6 +49,7 @@ pub use prepared::PreparedExporter;
 pub use queue::SpanQueue;
 pub use scopes::ScopeTable;
 pub use shed::ShedThreshold;
+pub use spool::{CrashLoss, RequestSpool, SpoolCommand, SpoolEvent, SpoolLosses, SpoolRecovery};
 pub use tail_sampling::{TailDecision, TailSampler, TailSampling};
 
 /// The export without a thread, a socket or a clock: for simulators, event loops, and processors

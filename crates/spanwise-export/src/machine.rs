@@ -5,8 +5,10 @@ mod backlog;
 mod batch;
 mod bodies;
 mod book;
+mod closing;
 mod compose;
 mod counts;
+mod ended;
 mod flow;
 mod flushes;
 mod held;
@@ -21,6 +23,8 @@ mod replies;
 mod routes;
 mod size_limit;
 mod sizing;
+mod spool;
+mod spool_flow;
 mod stage;
 mod tail;
 mod tail_flow;
@@ -29,9 +33,8 @@ pub use action::{Action, FlushId, Reply, RequestId};
 pub(crate) use routes::{Copies, Routes};
 
 use crate::drained::Drained;
-use crate::event::ExportEvent;
 use crate::hold_back::HoldCause;
-use crate::metrics::{ExportMetrics, Operation};
+use crate::metrics::ExportMetrics;
 use crate::queue::{QueueAction, QueueLevel, SpanQueue};
 use crate::scopes::ScopeTable;
 use crate::settings::{Reserve, Settings};
@@ -43,11 +46,10 @@ use in_flight::InFlight;
 use memory::Memory;
 use refused::Refused;
 use sizing::Sizing;
-use spanwise_batch::{Charge, FlushSchedule, FlushScheduleConfig, RequestObservation};
-use spanwise_ledger::DropReason;
+use spanwise_batch::{Charge, FlushSchedule, FlushScheduleConfig};
 #[cfg(feature = "planted-bugs")]
 use spanwise_ledger::planted::{Bug, planted};
-use spanwise_transport::{Delivery, Failure, Outcome};
+use spool::Spool;
 use stage::{Drain, Stage};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -83,6 +85,12 @@ pub struct ExportMachine {
     in_flight: InFlight,
     /// Of each lane.
     refused: Vec<Refused>,
+    /// `None`: requests that the receiver does not accept are lost.
+    spool: Option<Spool>,
+    /// The deadline of the shutdown: until then, the spool stores what was not sent.
+    store_until: Instant,
+    /// Spans were lost at the end, although there is a spool.
+    has_lost_rest: bool,
     flushes: Flushes,
     stage: Stage,
     /// Actions that follow from an event.
@@ -132,6 +140,7 @@ impl ExportMachine {
             ..
         } = settings;
         let (budget, copies) = (queue.budget().clone(), routes.copies());
+        let limit = budget.limit();
         let memory = Memory::new(budget, request_bytes, batch.max_in_flight, copies)
             .with_metrics(metrics.clone());
         let chunk_bytes = queue.chunk_bytes();
@@ -152,6 +161,9 @@ impl ExportMachine {
             now,
             tail,
             held: Held::new(hold_back, batch.hold_back, chunk_bytes),
+            spool: settings.has_spool.then(|| Spool::new(limit / 4, now)),
+            store_until: now,
+            has_lost_rest: false,
             refused: (0..routes.lanes()).map(|_| Refused::default()).collect(),
             in_flight: InFlight::new(endpoints, lane_share, batch.max_in_flight),
             composer: Composer::new(backlog, memory, routes, settings.resource, scopes),
@@ -241,59 +253,6 @@ impl ExportMachine {
         }
     }
 
-    /// A request ended. `delivery` is `None` when the task that sent it panicked.
-    pub fn request_ended(&mut self, now: Instant, id: RequestId, delivery: Option<Delivery>) {
-        let Some(request) = self.in_flight.remove(id, now) else { return };
-        self.free_encoders();
-        self.now = now;
-        let spans = request.tickets.spans();
-        let latency = now.saturating_duration_since(request.sent);
-        let is_accepted = delivery.as_ref().is_some_and(Delivery::is_accepted);
-        let is_retried = delivery.as_ref().is_some_and(|delivery| delivery.attempts > 1);
-        let bytes = request.bytes;
-        let ended = RequestObservation { spans, bytes, latency, is_accepted, is_retried };
-        let Some((destination, route)) = self.composer.routes.of_lane(id.lane) else { return };
-        book::count(&route.ledger, delivery.as_ref());
-        let result = book::operation(delivery.as_ref(), request.is_ambiguous);
-        let endpoint = request.endpoint.as_ref();
-        let operation = endpoint.map(|endpoint| Operation::record(endpoint, result, latency));
-        let message = request.request.message().len();
-        self.metrics.request_ended((message, latency), delivery.as_ref());
-        let name = (destination > 0).then(|| route.name.clone());
-        if destination == 0 {
-            self.sizing.observe_request(now, self.waiting_in_backlog(), ended);
-        }
-        self.is_flowing = is_accepted;
-        if self.is_flowing {
-            self.progress = now;
-            if self.in_flight.is_present(id) {
-                self.refused.get_mut(id.lane).into_iter().for_each(Refused::accepted);
-                self.sizing.accepted(id.lane, bytes);
-                self.apply_sizing();
-            }
-        }
-        let request = match &delivery {
-            Some(delivery) if delivery.outcome == Outcome::Failed(Failure::TooLarge) => {
-                match self.split(id, request, (delivery, &operation)) {
-                    Some(request) => request,
-                    None => return,
-                }
-            }
-            _ => request,
-        };
-        book::book(request.tickets, delivery.as_ref(), request.is_ambiguous);
-        let event = ExportEvent::RequestEnded { destination: name, spans, delivery, operation };
-        self.outbox.push_back(Action::Report(event));
-    }
-
-    /// The transport is closed: requests in flight get no response, and no request can be sent any more.
-    /// Books the former as `ambiguous_timeout`, and all that is drained as `transport`.
-    pub fn transport_closed(&mut self) {
-        self.is_transport_closed = true;
-        self.in_flight.drop_waiting(DropReason::Transport);
-        self.in_flight.drop_all(DropReason::AmbiguousTimeout);
-    }
-
     /// Requests a reply once all spans that ended before now have their outcome, or at `deadline`.
     pub fn flush(&mut self, deadline: Instant) -> FlushId {
         self.flushes.insert(deadline, false)
@@ -302,7 +261,8 @@ impl ExportMachine {
     /// Requests the shutdown: a [`flush`](Self::flush), after which the machine books all remaining
     /// spans as lost. The caller closes the queue before.
     pub fn shutdown(&mut self, deadline: Instant) -> FlushId {
-        self.flushes.insert(deadline, true)
+        self.store_until = deadline;
+        self.flushes.insert(self.send_until(deadline), true)
     }
 
     /// A producer notified the exporter.
@@ -371,38 +331,7 @@ impl ExportMachine {
                 None => (Stage::Wait, None),
             },
             Stage::Wait => (Stage::Drain, Some(Action::WaitUntil(self.wait_until(now, level)))),
-            #[cfg(feature = "planted-bugs")]
-            Stage::Cancel if planted(Bug::LateShutdown) => {
-                (Stage::Cancelling(now + 10 * CANCELLED_WITHIN), Some(Action::CancelRequests))
-            }
-            Stage::Cancel => {
-                self.in_flight.drop_waiting(DropReason::ShutdownDeadline);
-                (Stage::Cancelling(now + CANCELLED_WITHIN), Some(Action::CancelRequests))
-            }
-            Stage::Cancelling(until) if !self.in_flight.is_empty() && now < until => {
-                return Some(self.reply(now).unwrap_or_else(|| {
-                    let deadline = self.flushes.next_deadline();
-                    Action::WaitUntil(deadline.map_or(until, |deadline| until.min(deadline)))
-                }));
-            }
-            Stage::Cancelling(_) => (Stage::DrainRest(0), None),
-            Stage::DrainRest(tries) => {
-                (Stage::BookRest, Some(self.request_drain(Drain::Rest(tries))))
-            }
-            Stage::BookRest => {
-                self.drop_tail(DropReason::ShutdownDeadline);
-                self.held.drop_all(DropReason::ShutdownDeadline);
-                self.composer.backlog.drop_all(DropReason::ShutdownDeadline);
-                let ambiguous = DropReason::AmbiguousShutdown;
-                let drop_all =
-                    |it: &mut Refused| it.drop_all(DropReason::ShutdownDeadline, ambiguous);
-                self.refused.iter_mut().for_each(drop_all);
-                self.in_flight.drop_all(DropReason::AmbiguousShutdown);
-                let replies = self.shutdowns.drain(..).chain(self.flushes.drain());
-                self.outbox.extend(replies.map(Action::Reply));
-                (Stage::Finish, None)
-            }
-            Stage::Finish => return Some(Action::Finish),
+            _ => return self.close(now, level),
         };
         self.stage = next;
         action

@@ -11,6 +11,7 @@ use crate::queue::SpanQueue;
 use crate::resource::SharedResource;
 use crate::scopes::ScopeTable;
 use crate::settings::Settings;
+use crate::spool::RequestSpool;
 use crate::thread::{ExportThread, SharedQueue};
 use spanwise_ledger::Ledger;
 use spanwise_transport::Transport;
@@ -34,6 +35,7 @@ pub struct PreparedExporter {
     pub(crate) transport: DynamicTransport,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) observer: Box<dyn Observer>,
+    pub(crate) spool: Option<Box<dyn RequestSpool>>,
     pub(crate) on_thread_start: ThreadStart,
 }
 
@@ -101,7 +103,8 @@ impl PreparedExporter {
         )
         .with_batching(self.batching.clone())
         .with_metrics(metrics)
-        .with_transport(self.transport.clone());
+        .with_transport(self.transport.clone())
+        .with_spool(self.spool);
         let worker = Worker::builder("spanwise")
             .with_on_thread_start(self.on_thread_start)
             .spawn(move |notified| thread.run(notified))

@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) hold_back: Option<Box<dyn HoldBack>>,
     /// Decides about whole local traces before that.
     pub(crate) tail: Option<TailSampling>,
+    /// Requests that the receiver does not accept are stored.
+    pub(crate) has_spool: bool,
     /// Bytes of a usual request.
     pub(crate) request_bytes: usize,
     pub(crate) routes: Routes,

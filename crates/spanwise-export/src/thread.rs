@@ -2,6 +2,7 @@
 
 mod fenced;
 mod sending;
+mod spooling;
 mod transports;
 
 use crate::batch_config::BatchConfig;
@@ -14,10 +15,12 @@ use crate::metrics::ExportMetrics;
 use crate::observer::Observer;
 use crate::queue::{QueueAction, SpanQueue};
 use crate::scopes::ScopeTable;
+use crate::spool::RequestSpool;
 use fenced::FencedObserver;
 use sending::Sending;
 use spanwise_transport::Transport;
-use spanwise_worker::{Notified, Wakeup, catch_panic, oneshot::Sender};
+use spanwise_worker::{CaughtPanic, Notified, Wakeup, catch_panic, oneshot::Sender};
+use spooling::Spooling;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -42,6 +45,7 @@ pub(crate) struct ExportThread {
     /// The settings that the machine has.
     applied: Arc<BatchConfig>,
     sending: Sending,
+    spooling: Spooling,
     waiting: HashMap<FlushId, Sender<bool>>,
     /// Sent at the end of a turn, after what was lost has been reported.
     replies: Vec<Reply>,
@@ -79,6 +83,7 @@ impl ExportThread {
             applied: batching.load(),
             batching,
             sending: Sending::new(),
+            spooling: Spooling::new(None),
             waiting: HashMap::new(),
             replies: Vec::new(),
             is_started: false,
@@ -107,9 +112,17 @@ impl ExportThread {
         self
     }
 
+    /// Stores requests in this spool, which the machine knows of.
+    pub(crate) fn with_spool(mut self, spool: Option<Box<dyn RequestSpool>>) -> Self {
+        self.spooling = Spooling::new(spool);
+        self
+    }
+
     /// Runs until a shutdown is complete. `Drop` frees memory, and books the spans that are left.
     pub(crate) async fn run(mut self, mut notified: Notified) {
         self.is_started = true;
+        let panic = self.spooling.set_notifier(notified.notifier());
+        self.report_panic(panic);
         let mut failed_in_a_row = 0;
         while failed_in_a_row < MAX_FAILED_TURNS {
             let until = match catch_panic(|| self.turn(Instant::now())) {
@@ -117,7 +130,7 @@ impl ExportThread {
                     failed_in_a_row = 0;
                     until
                 }
-                Ok(Turn::Finish) => return self.finish().await,
+                Ok(Turn::Finish) => return self.finish(&mut notified).await,
                 Err(panic) => {
                     failed_in_a_row += 1;
                     self.observer.panicked("the export loop", panic);
@@ -157,6 +170,9 @@ impl ExportThread {
         while let Some((id, delivery)) = self.sending.try_next() {
             machine.request_ended(now, id, delivery);
         }
+        if let Some(panic) = self.spooling.pass_events(machine, now) {
+            self.observer.panicked(SPOOL, panic);
+        }
         self.transports.take_next(machine, now);
         let mut events = Vec::new();
         // Between two requests, the turn drains and frames the second one.
@@ -184,6 +200,11 @@ impl ExportThread {
                     }
                     since = Instant::now();
                 }
+                Action::Spool(command) => {
+                    if let Some(panic) = self.spooling.submit(command) {
+                        self.observer.panicked(SPOOL, panic);
+                    }
+                }
                 Action::CancelRequests => self.sending.cancel(),
                 Action::Reply(reply) => self.replies.push(reply),
                 Action::Report(event) => events.push(event),
@@ -205,6 +226,12 @@ impl ExportThread {
         turn
     }
 
+    fn report_panic(&mut self, panic: Option<CaughtPanic>) {
+        if let Some(panic) = panic {
+            self.observer.panicked(SPOOL, panic);
+        }
+    }
+
     fn reply(&mut self) {
         for reply in self.replies.drain(..) {
             if let Some(done) = self.waiting.remove(&reply.id) {
@@ -214,9 +241,12 @@ impl ExportThread {
     }
 
     /// Every span has its outcome: ends the observer's work, and answers the shutdown.
-    async fn finish(mut self) {
+    async fn finish(mut self, notified: &mut Notified) {
         self.is_finished = true;
         self.sending.abort();
+        if let Some(machine) = &mut self.machine {
+            self.spooling.closed(machine, notified, self.shutdown_until).await;
+        }
         self.observer.last_work(self.shutdown_until).await;
         self.observer.report(ExportEvent::ShutDown);
         self.reply();
@@ -279,6 +309,8 @@ impl Drop for ExportThread {
         (*self.queue).as_ref().release();
         self.scopes.clear();
         self.observer.report(ExportEvent::Ending);
+        let panic = self.spooling.drop_spool();
+        self.report_panic(panic);
         for panic in self.transports.drop_all() {
             self.observer.panicked("the sink's drop", panic);
         }
@@ -294,6 +326,8 @@ fn wait_for_slots(tries: u32) {
     }
 }
 
+/// The name of a spool in reports of its panics.
+const SPOOL: &str = "the spool";
 /// Between two turns that only the observer asks for.
 const MIN_WAIT: Duration = Duration::from_millis(1);
 /// Turns in a row that may panic before the thread ends.

@@ -18,11 +18,23 @@ pub(crate) struct TicketGuard {
     on_drop: DropReason,
     /// The endpoint that the spans were passed to, which counts their outcome.
     passed_to: Option<Arc<EndpointMetrics>>,
+    /// The spans are on disk too: without an outcome, they stay there.
+    is_on_disk: bool,
 }
 
 impl TicketGuard {
     pub(crate) fn new(tickets: Tickets, on_drop: DropReason) -> Self {
-        Self { tickets, others: Vec::new(), on_drop, passed_to: None }
+        Self { tickets, others: Vec::new(), on_drop, passed_to: None, is_on_disk: false }
+    }
+
+    /// Tickets of spans that are on disk and sent again to `endpoint`. A drop without an outcome leaves them on disk.
+    pub(crate) fn replayed(tickets: Tickets, endpoint: Option<Arc<EndpointMetrics>>) -> Self {
+        let mut replayed = Self::new(tickets, DropReason::SpoolIo);
+        if let Some(endpoint) = &endpoint {
+            endpoint.replayed(replayed.spans());
+        }
+        (replayed.passed_to, replayed.is_on_disk) = (endpoint, true);
+        replayed
     }
 
     /// Counts the spans in the ledgers of further destinations too, which then need an outcome there.
@@ -63,8 +75,8 @@ impl TicketGuard {
     /// Takes `spans` tickets out, which from here on are booked for `on_drop` when dropped.
     pub(crate) fn split(&mut self, spans: u64, on_drop: DropReason) -> Self {
         let others = self.others.iter_mut().map(|tickets| tickets.split(spans)).collect();
-        let passed_to = self.passed_to.clone();
-        Self { tickets: self.tickets.split(spans), others, on_drop, passed_to }
+        let (passed_to, is_on_disk) = (self.passed_to.clone(), self.is_on_disk);
+        Self { tickets: self.tickets.split(spans), others, on_drop, passed_to, is_on_disk }
     }
 
     /// Adds the tickets of `other`, which are of the same ledger.
@@ -84,6 +96,29 @@ impl TicketGuard {
             endpoint.exported(self.spans());
         }
         self.take_all().for_each(Tickets::exported);
+    }
+
+    /// Books all spans as stored on disk, or as still there, after they were passed to `endpoint`.
+    pub(crate) fn spooled(mut self, endpoint: Option<&Arc<EndpointMetrics>>) {
+        if let Some(endpoint) = endpoint {
+            self.pass_to(endpoint);
+        }
+        self.stay_on_disk();
+    }
+
+    fn stay_on_disk(&mut self) {
+        if let Some(endpoint) = &self.passed_to {
+            endpoint.spooled(self.spans());
+        }
+        self.take_all().for_each(Tickets::spooled);
+    }
+
+    /// Books all spans as lost for `reason`, but for those that are on disk.
+    pub(crate) fn given_up(mut self, reason: DropReason) {
+        match self.is_on_disk {
+            true => self.stay_on_disk(),
+            false => self.drop_all(reason),
+        }
     }
 
     /// Books all spans as lost for `reason`.
@@ -120,7 +155,10 @@ impl TicketGuard {
 impl Drop for TicketGuard {
     fn drop(&mut self) {
         if !self.tickets.is_empty() {
-            self.drop_all(self.on_drop);
+            match self.is_on_disk {
+                true => self.stay_on_disk(),
+                false => self.drop_all(self.on_drop),
+            }
         }
     }
 }

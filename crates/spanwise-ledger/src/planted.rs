@@ -68,11 +68,15 @@ pub enum Bug {
     RoutedByFirstTrace,
     /// The requests to an endpoint may exceed its share of the budget.
     EndpointShareIgnored,
+    /// Spans count as on disk before the disk has stored them.
+    SpooledBeforeStored,
+    /// A record on disk is acknowledged before the receiver has accepted its spans.
+    AcknowledgedBeforeDelivery,
 }
 
 impl Bug {
     /// Every bug, in the order of declaration.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::LostTicket,
         Self::DoubleBooking,
         Self::MissedWakeup,
@@ -103,6 +107,8 @@ impl Bug {
         Self::SlowEndpointBlocksAll,
         Self::RoutedByFirstTrace,
         Self::EndpointShareIgnored,
+        Self::SpooledBeforeStored,
+        Self::AcknowledgedBeforeDelivery,
     ];
 }
 

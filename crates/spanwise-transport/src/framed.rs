@@ -55,7 +55,21 @@ impl FramedRequest {
         if request.prefix_len() != PREFIX {
             return Err(InMemoryError::Prefix { len: request.prefix_len() });
         }
-        let mut whole = request.into_bytes();
+        Self::in_prefixed_memory(request.into_bytes(), share)
+    }
+
+    /// As [`in_memory`](Self::in_memory), for a message that was encoded before, as one that was stored on disk: `whole` has
+    /// [`PREFIX`](crate::PREFIX) bytes, which are overwritten, and then the message.
+    ///
+    /// # Errors
+    /// When `whole` is shorter than the prefix (`share` is not called), or when `share` returns other memory than it received.
+    pub fn in_prefixed_memory(
+        mut whole: Vec<u8>,
+        share: impl FnOnce(Vec<u8>) -> Bytes,
+    ) -> Result<Self, InMemoryError> {
+        if whole.len() < PREFIX {
+            return Err(InMemoryError::Prefix { len: whole.len() });
+        }
         framing::write_prefix(&mut whole);
         let (memory, len) = (whole.as_ptr(), whole.len());
         let bytes = share(whole);

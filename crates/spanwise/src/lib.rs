@@ -92,11 +92,12 @@ pub mod batch {
 pub mod export {
     #[doc(no_inline)]
     pub use spanwise_export::{
-        BatchConfig, BatchConfigError, BuildError, Destination, DynamicBatchConfig,
+        BatchConfig, BatchConfigError, BuildError, CrashLoss, Destination, DynamicBatchConfig,
         DynamicTransport, ExportEvent, Exporter, ExporterBuilder, FlushError, HoldBack, HoldCause,
         HoldContext, HoldDecision, LastWork, LocalSpan, LocalSpans, LocalTrace, Observer, OnFull,
-        Operation, PreparedExporter, PreparedTransport, ScopeTable, ShedThreshold, SpanQueue,
-        TailDecision, TailSampler, TailSampling, sans_io,
+        Operation, PreparedExporter, PreparedTransport, RequestSpool, ScopeTable, ShedThreshold,
+        SpanQueue, SpoolCommand, SpoolEvent, SpoolLosses, SpoolRecovery, SpoolReport, TailDecision,
+        TailSampler, TailSampling, sans_io,
     };
 }
 

@@ -168,7 +168,10 @@ impl World {
                     self.is_finished = true;
                     return;
                 }
-                Action::CancelRequests | Action::Reply(_) | Action::Report(_) => {}
+                Action::CancelRequests
+                | Action::Reply(_)
+                | Action::Report(_)
+                | Action::Spool(_) => {}
             }
         }
     }

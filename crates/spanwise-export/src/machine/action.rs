@@ -2,6 +2,7 @@
 
 use crate::event::ExportEvent;
 use crate::queue::QueueAction;
+use crate::spool::SpoolCommand;
 use spanwise_transport::FramedRequest;
 use std::time::Instant;
 
@@ -15,6 +16,9 @@ pub enum Action {
     /// Send this request to its [endpoint](RequestId::endpoint), and call
     /// [`request_ended`](super::ExportMachine::request_ended) at its end.
     Send(RequestId, FramedRequest),
+    /// Submit this to the [spool](crate::RequestSpool), and pass its events to
+    /// [`spool_event`](super::ExportMachine::spool_event). Only an exporter with a spool has this action.
+    Spool(SpoolCommand),
     /// Cancel all requests in flight. Each should end soon; those that do not are booked as lost.
     CancelRequests,
     /// Reply to a flush or shutdown: exactly one reply for each.

@@ -66,7 +66,9 @@ impl<B> Bodies<B> {
         let charged = charge_of(plan.encoded_len(), copies, needs_json);
         let accepts = |lane: &usize| in_flight.accepts(*lane, charged);
         if routes.unrouted_lanes().any(|lane| accepts(&lane)) {
-            let lanes = routes.unrouted_lanes().filter(accepts);
+            // The disk makes its own, compressed copy.
+            let is_sent = |lane: &usize| accepts(lane) && !in_flight.is_diverted(*lane);
+            let lanes = routes.unrouted_lanes().filter(is_sent);
             let needs_json = routes.need_json(lanes.clone());
             this.bodies.push(Body { part: None, copies: routes.copies_of(lanes), needs_json });
         }

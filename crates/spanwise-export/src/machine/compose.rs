@@ -153,6 +153,7 @@ impl Composer {
         let (bytes, spans) = (part.encoded_len(), part.spans());
         let request = part.write(memory.take());
         let (first_chunk, is_ambiguous) = (front.first_chunk, front.is_ambiguous);
+        let is_replay = front.is_replay;
         let tickets = front.take(spans);
         if front.is_sent() {
             // Its memory is free for the next one.
@@ -170,6 +171,7 @@ impl Composer {
             sent: now,
             request: request.clone(),
             is_ambiguous,
+            is_replay,
             endpoint: None,
             charge: charge.map(Arc::new),
         };
@@ -363,6 +365,7 @@ impl Sharing {
                 sent,
                 request: request.own.clone(),
                 is_ambiguous: false,
+                is_replay: false,
                 endpoint: None,
                 charge,
             };

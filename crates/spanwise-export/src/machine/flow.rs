@@ -6,6 +6,7 @@ use super::held::HeldLimits;
 use super::in_flight::InFlightRequest;
 use super::patience::MayWait;
 use super::refused::Refused;
+use super::spool::Spool;
 use super::stage::Drain;
 use super::{RETRY_DRAIN, trim};
 use crate::batch_config::BatchConfig;
@@ -89,6 +90,7 @@ impl ExportMachine {
                 self.outbox.push_back(trim(0));
                 Drain::ForMemory
             }
+            FlushAction::WaitUntil(_) if self.spills(now, level) => Drain::Full,
             FlushAction::WaitUntil(_) if self.tail_needs_drain(now, false) => Drain::Roots,
             FlushAction::WaitUntil(_) => return None,
         };
@@ -146,6 +148,7 @@ impl ExportMachine {
         if let Some(action) = self.send_refused(now) {
             return Some(action);
         }
+        self.read_spool(now);
         loop {
             // A request counts as sent from here on, so no other action may come between.
             if let Some(action) = self.outbox.pop_front() {
@@ -156,8 +159,15 @@ impl ExportMachine {
                 return Some(Action::Send(id, request));
             }
             if !self.has_batch() {
+                if let Some(spool) = &mut self.spool
+                    && std::mem::take(&mut spool.yields)
+                {
+                    self.read_spool(now);
+                    continue;
+                }
                 return None;
             }
+            self.divert(now, level);
             // The memory of refused requests is not for others.
             if self.in_flight.is_full() || self.are_all_refused() {
                 self.is_blocked = true;
@@ -195,8 +205,18 @@ impl ExportMachine {
 
     /// Adds a request to its lane, or to those that are sent in parts, because its endpoint refuses its size.
     /// Returns whether it is one of the latter.
-    fn insert(&mut self, request: ComposedRequest) -> bool {
+    pub(super) fn insert(&mut self, request: ComposedRequest) -> bool {
         let ComposedRequest { lane, bytes, mut request } = request;
+        if !request.is_replay
+            && lane == 0
+            && let Some(spool) = &mut self.spool
+        {
+            spool.yields = false;
+            if self.in_flight.is_diverted(0) {
+                self.store(request);
+                return false;
+            }
+        }
         let max_bytes = self.sizing.max_bytes_of(lane);
         if request.bytes > max_bytes
             && let Some(refused) = self.refused.get_mut(lane)
@@ -226,9 +246,11 @@ impl ExportMachine {
             self.apply_sizing();
         }
         let Some(refused) = self.refused.get_mut(lane) else { return Some(request) };
+        let is_replay = request.is_replay;
         if let Some(request) = refused.push(request, delivery, floor) {
             return Some(request);
         }
+        self.spool.iter_mut().filter(|_| is_replay).for_each(Spool::split);
         let (_, route) = self.composer.routes.of_lane(lane)?;
         route.ledger.count(Counter::RequestsSplit, 1);
         let (max_bytes, delivery) = (self.sizing.max_bytes_of(lane), delivery.clone());

@@ -37,6 +37,11 @@ impl Flushes {
         self.waiting.iter().any(|flush| flush.is_shutdown && flush.until.is_none())
     }
 
+    /// Whether there is a shutdown.
+    pub(super) fn have_any_shutdown(&self) -> bool {
+        self.waiting.iter().any(|flush| flush.is_shutdown)
+    }
+
     /// A drain found every slot free: what the flushes wait for is in the chunks below `until`.
     pub(super) fn drained(&mut self, until: u64) {
         for flush in self.waiting.iter_mut().filter(|flush| flush.until.is_none()) {
@@ -45,9 +50,16 @@ impl Flushes {
     }
 
     /// Removes one flush whose chunks are all `settled` or whose deadline has passed, with its reply,
-    /// and whether it is a shutdown. Flushes come before shutdowns.
-    pub(super) fn pop_due(&mut self, now: Instant, settled: u64) -> Option<(Reply, bool)> {
-        let is_done = |flush: &Flush| flush.until.is_some_and(|until| settled >= until);
+    /// and whether it is a shutdown. Flushes come before shutdowns. `is_busy`: a shutdown waits for a request with spans of no chunk.
+    pub(super) fn pop_due(
+        &mut self,
+        now: Instant,
+        settled: u64,
+        is_busy: bool,
+    ) -> Option<(Reply, bool)> {
+        let is_done = |flush: &Flush| {
+            flush.until.is_some_and(|until| settled >= until) && !(flush.is_shutdown && is_busy)
+        };
         let due = |flush: &Flush| is_done(flush) || now >= flush.deadline;
         let flush = |shutdown| {
             self.waiting.iter().position(|flush| flush.is_shutdown == shutdown && due(flush))

@@ -29,10 +29,11 @@ pub(super) struct InFlightRequest {
     pub(super) request: FramedRequest,
     /// It is a part of a refused request that the receiver may have.
     pub(super) is_ambiguous: bool,
+    /// Its spans are on disk too.
+    pub(super) is_replay: bool,
     /// The endpoint that it is for.
     pub(super) endpoint: Option<Arc<EndpointMetrics>>,
     /// Memory besides the request itself: of its compressed copies.
-    #[expect(dead_code, reason = "held for its drop")]
     pub(super) charge: Option<Arc<Charge>>,
 }
 
@@ -53,6 +54,10 @@ pub(super) struct InFlight {
     share: usize,
     max: usize,
     next: u64,
+    /// The next request to the first endpoint goes to the disk instead.
+    is_diverted: bool,
+    /// No request is being stored, whose end would free memory.
+    is_disk_idle: bool,
     /// Of each lane.
     endpoints: Vec<Arc<EndpointMetrics>>,
 }
@@ -63,7 +68,18 @@ impl InFlight {
         let lanes = endpoints.iter().map(|_| Lane::default()).collect();
         let retired = Vec::new();
         let requests = HashMap::new();
-        Self { requests, lanes, retired, generation: 0, share, max, next: 0, endpoints }
+        Self {
+            requests,
+            lanes,
+            retired,
+            generation: 0,
+            share,
+            max,
+            next: 0,
+            is_diverted: false,
+            is_disk_idle: false,
+            endpoints,
+        }
     }
 
     /// The transport of the first endpoint is replaced: later requests neither wait for those that there are, nor
@@ -119,14 +135,29 @@ impl InFlight {
         self.requests.is_empty()
     }
 
-    /// Whether no lane could send another request at once.
-    pub(super) fn is_full(&self) -> bool {
-        !self.lanes.iter().any(|lane| lane.is_ready(self.max()))
+    /// Sets whether the next request to the first endpoint goes to the disk instead, for which its lane needs no space.
+    pub(super) fn set_diverted(&mut self, is_diverted: bool, is_disk_idle: bool) {
+        (self.is_diverted, self.is_disk_idle) = (is_diverted, is_disk_idle);
     }
 
-    /// Whether a lane has no request: the end of none would free memory for its next one.
+    /// Whether the next request to this lane goes to the disk.
+    pub(super) fn is_diverted(&self, lane: usize) -> bool {
+        lane == 0 && self.is_diverted
+    }
+
+    /// The counts of the endpoint of this lane.
+    pub(super) fn endpoint(&self, lane: usize) -> Option<&Arc<EndpointMetrics>> {
+        self.endpoints.get(lane)
+    }
+
+    /// Whether no lane could send another request at once, and none may go to the disk.
+    pub(super) fn is_full(&self) -> bool {
+        !self.is_diverted && !self.lanes.iter().any(|lane| lane.is_ready(self.max()))
+    }
+
+    /// Whether a lane, or the disk that its requests go to, has no request: the end of none would free memory for its next one.
     pub(super) fn has_idle_lane(&self) -> bool {
-        self.lanes.iter().any(Lane::is_idle)
+        (self.is_diverted && self.is_disk_idle) || self.lanes.iter().any(Lane::is_idle)
     }
 
     /// Whether this lane has no request.
@@ -136,7 +167,8 @@ impl InFlight {
 
     /// Whether this lane has space for a request that is charged for `bytes` bytes.
     pub(super) fn accepts(&self, lane: usize, bytes: usize) -> bool {
-        self.lanes.get(lane).is_some_and(|lane| lane.accepts(bytes, self.share))
+        self.is_diverted(lane)
+            || self.lanes.get(lane).is_some_and(|lane| lane.accepts(bytes, self.share))
     }
 
     /// Sets the bytes of the requests to each lane that are to be sent in parts.
@@ -152,9 +184,19 @@ impl InFlight {
         lanes.map(|(_, lane)| lane.wait_until(now)).max().filter(|until| now < *until)
     }
 
-    /// Whether this lane could send a request at once.
+    /// Whether this lane could send a request at once, or the disk store it.
     pub(super) fn is_ready(&self, lane: usize) -> bool {
+        self.is_diverted(lane) || self.has_slot(lane)
+    }
+
+    /// Whether this lane could send a request at once.
+    pub(super) fn has_slot(&self, lane: usize) -> bool {
         self.lanes.get(lane).is_some_and(|lane| lane.is_ready(self.max()))
+    }
+
+    /// Whether a request has spans that are on disk too.
+    pub(super) fn has_replay(&self) -> bool {
+        self.requests.values().any(|request| request.is_replay)
     }
 
     /// Requests that wait or are in flight.
@@ -227,7 +269,9 @@ impl InFlight {
         if planted(Bug::EarlyFlush) {
             return framed;
         }
-        self.requests.values().map(|request| request.first_chunk).min().unwrap_or(framed)
+        let first = self.requests.values().map(|request| request.first_chunk).min();
+        // Spans that are on disk too are in no chunk.
+        first.map_or(framed, |first| first.min(framed))
     }
 
     /// Books the spans of all requests that were not sent as lost for `reason`.
@@ -236,10 +280,34 @@ impl InFlight {
             let waiting: Vec<_> = lane.take_waiting().collect();
             for request in waiting.iter().filter_map(|id| self.requests.remove(id)) {
                 lane.removed(request.charged);
-                request.tickets.dropped(reason);
+                request.tickets.given_up(reason);
             }
         }
         self.retired.retain(|(_, lane)| !lane.is_idle());
+    }
+
+    /// Takes the requests to the first endpoint that were not sent.
+    pub(super) fn take_waiting_of_first(&mut self) -> Vec<InFlightRequest> {
+        let mut taken = Vec::new();
+        let retired = self.retired.iter_mut().map(|(_, lane)| lane);
+        for lane in retired.chain(self.lanes.first_mut()) {
+            let waiting: Vec<_> = lane.take_waiting().collect();
+            for request in waiting.iter().filter_map(|id| self.requests.remove(id)) {
+                lane.removed(request.charged);
+                taken.push(request);
+            }
+        }
+        self.retired.retain(|(_, lane)| !lane.is_idle());
+        taken
+    }
+
+    /// Takes all requests to the first endpoint. Those that were sent end without an outcome.
+    pub(super) fn take_all_of_first(&mut self) -> Vec<InFlightRequest> {
+        let mut taken: Vec<_> = self.requests.extract_if(|id, _| id.lane == 0).collect();
+        taken.sort_by_key(|(id, _)| *id);
+        self.lanes.iter_mut().take(1).for_each(|lane| *lane = Lane::default());
+        self.retired.clear();
+        taken.into_iter().map(|(_, request)| request).collect()
     }
 
     /// Books the spans of all requests as lost for `reason`.
@@ -247,7 +315,7 @@ impl InFlight {
         self.lanes.iter_mut().for_each(|lane| *lane = Lane::default());
         self.retired.clear();
         for (_, request) in self.requests.drain() {
-            request.tickets.dropped(reason);
+            request.tickets.given_up(reason);
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct RefusedRequest {
     delivery: Delivery,
     /// An attempt before the refusal got no response: the receiver may have the spans.
     pub(super) is_ambiguous: bool,
+    /// Its spans are on disk too.
+    pub(super) is_replay: bool,
 }
 
 impl Refused {
@@ -64,8 +66,15 @@ impl Refused {
         if request.tickets.spans() < 2 || is_hopeless {
             return Some(request);
         }
-        let InFlightRequest { request, mut tickets, first_chunk, bytes, is_ambiguous, .. } =
-            request;
+        let InFlightRequest {
+            request,
+            mut tickets,
+            first_chunk,
+            bytes,
+            is_ambiguous,
+            is_replay,
+            ..
+        } = request;
         let is_ambiguous = is_ambiguous || delivery.may_have_been_accepted();
         let on_drop = match is_ambiguous {
             true => DropReason::ExporterPanic,
@@ -79,6 +88,7 @@ impl Refused {
             first_chunk,
             delivery: delivery.clone(),
             is_ambiguous,
+            is_replay,
         };
         // Its spans are older than those of the request that it was itself a part of.
         self.requests.push_front(refused);
@@ -117,7 +127,8 @@ impl Refused {
         let Some(delivery) = self.last.clone().filter(|_| request.tickets.spans() > 1) else {
             return Some(request);
         };
-        let InFlightRequest { request, mut tickets, first_chunk, is_ambiguous, .. } = request;
+        let InFlightRequest { request, mut tickets, first_chunk, is_ambiguous, is_replay, .. } =
+            request;
         let tickets = tickets.split(u64::MAX, DropReason::WorkerUnavailable);
         let sent = 0;
         self.requests.push_back(RefusedRequest {
@@ -128,6 +139,7 @@ impl Refused {
             first_chunk,
             delivery,
             is_ambiguous,
+            is_replay,
         });
         None
     }
@@ -145,8 +157,13 @@ impl Refused {
     /// Books the spans of all requests as lost: for `ambiguous` those that the receiver may have.
     pub(super) fn drop_all(&mut self, reason: DropReason, ambiguous: DropReason) {
         for RefusedRequest { tickets, is_ambiguous, .. } in self.requests.drain(..) {
-            tickets.dropped(if is_ambiguous { ambiguous } else { reason });
+            tickets.given_up(if is_ambiguous { ambiguous } else { reason });
         }
+    }
+
+    /// Whether a request has spans that are on disk too.
+    pub(super) fn has_replay(&self) -> bool {
+        self.requests.iter().any(|request| request.is_replay)
     }
 }
 

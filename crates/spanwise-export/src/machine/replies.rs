@@ -2,6 +2,7 @@
 
 use super::ExportMachine;
 use super::refused::Refused;
+use super::spool::Spool;
 use crate::event::ExportEvent;
 use crate::machine::action::Action;
 use std::time::Instant;
@@ -18,8 +19,12 @@ impl ExportMachine {
         let settled = self.in_flight.settled_before(self.composer.backlog.framed());
         let refused = self.refused.iter().map(Refused::settled_before);
         let settled = refused.fold(settled, u64::min);
+        let storing = self.spool.as_ref().map_or(u64::MAX, Spool::settled_before);
+        let settled = settled.min(storing);
+        // The receiver may have the spans that it is being sent again: without its answer they would be sent a third time.
+        let is_busy = self.spool.as_ref().is_some_and(|it| it.is_up) && self.in_flight.has_replay();
         loop {
-            match self.flushes.pop_due(now, settled)? {
+            match self.flushes.pop_due(now, settled, is_busy)? {
                 (reply, false) => return Some(Action::Reply(reply)),
                 (reply, true) => self.shutdowns.push(reply),
             }

@@ -80,6 +80,11 @@ impl Routes {
         &self.destinations
     }
 
+    /// Whether the first destination is routed by trace id.
+    pub(crate) fn is_first_routed(&self) -> bool {
+        self.destinations.first().is_some_and(|route| route.ring.is_some())
+    }
+
     /// Name and ledger of each destination.
     pub(crate) fn names_and_ledgers(&self) -> Vec<(Arc<str>, Ledger)> {
         self.destinations.iter().map(|route| (route.name.clone(), route.ledger.clone())).collect()

@@ -20,6 +20,8 @@ pub(super) enum Stage {
     Cancel,
     Cancelling(Instant),
     DrainRest(u32),
+    /// What is left is stored.
+    StoreRest,
     BookRest,
     Finish,
 }
@@ -54,7 +56,12 @@ impl Stage {
     pub(super) fn is_closing(self) -> bool {
         matches!(
             self,
-            Self::Cancel | Self::Cancelling(_) | Self::DrainRest(_) | Self::BookRest | Self::Finish
+            Self::Cancel
+                | Self::Cancelling(_)
+                | Self::DrainRest(_)
+                | Self::StoreRest
+                | Self::BookRest
+                | Self::Finish
         )
     }
 }

@@ -72,7 +72,7 @@ impl ExportMetrics {
         let first = endpoints.all.iter().filter(|it| it.destination == 0);
         let first: Vec<_> = first.map(|it| it.spans()).chain([endpoints.removed]).collect();
         let in_flight: u64 = first.iter().map(|it| it.in_flight()).sum();
-        let passed: u64 = first.iter().map(|it| it.passed).sum();
+        let passed: u64 = first.iter().map(|it| it.processed()).sum();
         // Tail sampling has processed the spans that it did not sample.
         let processed = passed + account.tail_not_sampled + account.tail_dropped;
         let mut failed = BTreeMap::from([("queue_full", 0), ("already_shutdown", 0)]);

@@ -21,6 +21,10 @@ pub(crate) struct EndpointMetrics {
     /// Spans that were passed to the exporter.
     passed: AtomicU64,
     exported: AtomicU64,
+    /// Spans that went to the disk instead.
+    spooled: AtomicU64,
+    /// Of those that were passed, spans that came from the disk.
+    replayed: AtomicU64,
     failed: [AtomicU64; DropReason::ALL.len()],
     pub(crate) operations: Operations,
     /// Of the present transport.
@@ -32,6 +36,8 @@ pub(crate) struct EndpointMetrics {
 pub(crate) struct EndpointSpans {
     pub(crate) passed: u64,
     pub(crate) exported: u64,
+    spooled: u64,
+    replayed: u64,
     failed: [u64; DropReason::ALL.len()],
 }
 
@@ -43,6 +49,8 @@ impl EndpointMetrics {
             server: server(component, transport),
             passed: AtomicU64::new(0),
             exported: AtomicU64::new(0),
+            spooled: AtomicU64::new(0),
+            replayed: AtomicU64::new(0),
             failed: [const { AtomicU64::new(0) }; DropReason::ALL.len()],
             operations: Operations::new(),
             connections: ArcSwap::from_pointee(open_connections(transport)),
@@ -74,6 +82,19 @@ impl EndpointMetrics {
         self.passed.fetch_add(spans, Relaxed);
     }
 
+    /// Spans that were on disk are passed to the exporter again.
+    pub(crate) fn replayed(&self, spans: u64) {
+        // ORDER: after `passed`, of which these are a part; pairs with `spans`.
+        self.passed.fetch_add(spans, Relaxed);
+        self.replayed.fetch_add(spans, Release);
+    }
+
+    /// Spans that were passed to the exporter are on disk.
+    pub(crate) fn spooled(&self, spans: u64) {
+        // ORDER: as in `exported`.
+        self.spooled.fetch_add(spans, Release);
+    }
+
     pub(crate) fn exported(&self, spans: u64) {
         // ORDER: Release, after the spans' `passed`; pairs with `spans`.
         self.exported.fetch_add(spans, Release);
@@ -93,13 +114,15 @@ impl EndpointMetrics {
         for (spans, count) in failed.iter_mut().zip(&self.failed) {
             *spans = count.load(Acquire);
         }
-        EndpointSpans { passed: self.passed.load(Relaxed), exported, failed }
+        let [spooled, replayed] = [&self.spooled, &self.replayed].map(|count| count.load(Acquire));
+        let passed = self.passed.load(Relaxed);
+        EndpointSpans { passed, exported, spooled, replayed, failed }
     }
 }
 
 impl Default for EndpointSpans {
     fn default() -> Self {
-        Self { passed: 0, exported: 0, failed: [0; DropReason::ALL.len()] }
+        Self { passed: 0, exported: 0, spooled: 0, replayed: 0, failed: [0; DropReason::ALL.len()] }
     }
 }
 
@@ -108,13 +131,20 @@ impl EndpointSpans {
     pub(crate) fn add(&mut self, other: &Self) {
         self.passed += other.passed;
         self.exported += other.exported;
+        self.spooled += other.spooled;
+        self.replayed += other.replayed;
         self.failed.iter_mut().zip(other.failed).for_each(|(sum, spans)| *sum += spans);
     }
 
     /// Spans without an outcome.
     pub(crate) fn in_flight(&self) -> u64 {
         let failed: u64 = self.failed.iter().sum();
-        self.passed.saturating_sub(self.exported).saturating_sub(failed)
+        self.passed.saturating_sub(self.exported + self.spooled).saturating_sub(failed)
+    }
+
+    /// Spans that were passed to the exporter, each once.
+    pub(crate) fn processed(&self) -> u64 {
+        self.passed.saturating_sub(self.replayed)
     }
 
     pub(crate) fn failed(&self, reason: DropReason) -> u64 {

@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 pub mod destinations;
+pub mod disk;
 pub mod ended_span;
 pub mod line;
 pub mod model;
 pub mod policy;
 pub mod setup;
+pub mod spooled;
 
 pub use setup::Setup;
 
@@ -235,6 +237,7 @@ impl World {
                 Action::CancelRequests => self.model.cancel(self.now, &mut self.moods),
                 Action::Reply(reply) => self.reply(reply),
                 Action::Report(event) => self.report(event),
+                Action::Spool(command) => panic!("{command:?} without a spool"),
                 Action::WaitUntil(until) => {
                     self.wait_until = until;
                     break;

@@ -2,9 +2,12 @@
 
 use crate::printed::{LONG, Printed, SECRET, echo, with_query};
 use spanwise::propagation::http::{HeaderExtractor, HeaderInjector};
-use spanwise::transport::{Endpoint, Headers, Transport};
+use spanwise::transport::{Endpoint, FramedRequest, Headers, Transport};
 use spanwise_export::sans_io::{Action, QueueAction};
-use spanwise_export::{Destination, ExportEvent, Exporter, Observer};
+use spanwise_export::{
+    Destination, ExportEvent, Exporter, Observer, SpoolCommand, SpoolEvent, SpoolLosses,
+    SpoolReport,
+};
 use spanwise_wire::write::{SpanHeader, SpanWriter, encode_resource, encode_scope};
 use spanwise_wire::{SpanLimits, SpanMeta};
 use std::time::Instant;
@@ -65,6 +68,12 @@ pub fn an_exporter_does_not_show_its_secrets(printed: &Printed) {
     queue.push(&span, SpanMeta::default());
     printed.debug("SpanQueue", &queue);
     let now = Instant::now();
+    let request = FramedRequest::from_message(SECRET.as_bytes());
+    printed.debug("SpoolCommand", SpoolCommand::Store { id: 1, request, spans: 1 });
+    let buffer = SECRET.as_bytes().to_vec();
+    printed.debug("SpoolCommand", SpoolCommand::Read { buffer: buffer.clone() });
+    printed.debug("SpoolEvent", SpoolEvent::Record { buffer, spans: 1 });
+    printed.debug("SpoolReport", SpoolReport::Lost(SpoolLosses::new(1, 2, 3)));
     let mut machine = prepared.into_machine(&queue, now);
     machine.flush(now + LONG);
     loop {

@@ -4,7 +4,7 @@
 pub const PRINTED: &str = "\
     config::Document config::Field config::Mapping config::Position config::Problem config::Problems config::Read \
     transport::RequestBody bytes::BytesChain bytes::FromUtf8Error export::Action export::BuildError export::Destination export::DynamicTransport export::PreparedTransport \
-    export::Drained export::DrainedChunk export::ExportEvent export::ExportMachine \
+    export::SpoolCommand export::SpoolEvent export::SpoolReport export::Drained export::DrainedChunk export::ExportEvent export::ExportMachine \
     export::Exporter export::ExporterBuilder export::FlushError export::PreparedExporter \
     export::QueueAction export::ScopeTable export::SpanQueue ledger::Snapshot \
     receiver::ReceiverBuilder receiver::Collected receiver::Export receiver::Headers \
@@ -28,7 +28,7 @@ pub const PRINTED: &str = "\
 pub const WITHOUT_SETTINGS: &str = "\
     bytes::ByteStr config::Scalar batch::BatchPreset export::BatchConfig export::BatchConfigError \
     export::DynamicBatchConfig export::HoldCause export::HoldDecision export::FlushId \
-    export::OnFull export::Operation export::QueueLevel export::Reply export::RequestId export::ShedController \
+    export::OnFull export::CrashLoss export::SpoolLosses export::SpoolRecovery export::Operation export::QueueLevel export::Reply export::RequestId export::ShedController \
     export::ShedThreshold spanwise::Allocations spanwise::CountingAllocator spanwise::CollectError spanwise::Collected spanwise::CollectedSpan \
     batch::AdaptiveBatchSize batch::BatchLimits batch::BatchObservation batch::BatchSize \
     batch::BatchSizer batch::Budget batch::Charge batch::ChargedChunk batch::ChunkCounts ledger::ParentOrigin ledger::SamplingResult transport::OpenConnections batch::FlushAction \
