@@ -110,6 +110,55 @@ fn a_slow_disk_fills_the_queue_and_delays_no_caller() {
     assert_eq!(handle.queued_bytes(), 0);
 }
 
+#[test]
+fn a_panic_of_the_storage_reports_every_request() {
+    let (spool, _) = Spool::builder().open_in(Panicking, std::time::SystemTime::now()).unwrap();
+    let (events, received) = mpsc::channel();
+    let send = move |event| events.send(event).unwrap();
+    let thread = SpoolThread::start(spool, 1 << 20, send).unwrap();
+    let mut queued = 0;
+    while queued < 20 && thread.handle().store(queued, request(queued, 3), 3).is_ok() {
+        queued += 1;
+    }
+    let mut tokens: Vec<u64> = (0..queued)
+        .map(|_| match received.recv_timeout(PATIENCE).unwrap() {
+            SpoolEvent::Stored { token, spans: 3, result: Err(_) } => token,
+            event => panic!("{event:?}"),
+        })
+        .collect();
+    tokens.sort_unstable();
+    assert_eq!(tokens, (0..queued).collect::<Vec<_>>());
+    assert!(thread.shutdown(PATIENCE));
+    assert!(thread.handle().store(99, request(0, 1), 1).is_err());
+    assert!(received.recv_timeout(PATIENCE).is_err(), "no further event");
+}
+
+/// A storage whose creations panic.
+struct Panicking;
+
+impl Storage for Panicking {
+    type File = NoFile;
+
+    fn list(&self) -> io::Result<Vec<DirectoryEntry>> {
+        Ok(Vec::new())
+    }
+    fn create(&mut self, _: &str) -> io::Result<NoFile> {
+        panic!("planned")
+    }
+    fn open(&self, _: &str) -> io::Result<NoFile> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+    fn rename(&mut self, _: &str, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+    fn remove(&mut self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+    fn sync_directory(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A storage whose first creation waits for the end of a channel; each creation fails.
 struct Blocking {
     gate: Option<mpsc::Receiver<()>>,

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use spanwise_wire::{RequestLimits, RequestPart};
 use zstd_safe::{CCtx, CParameter, get_error_name};
 
 use super::dictionary::{Dictionary, SharedDictionary};
@@ -31,23 +32,24 @@ pub struct RequestCompressor {
 /// A compressed request, for [`Spool::append_compressed`](crate::Spool::append_compressed).
 #[derive(Debug, Clone)]
 pub struct CompressedRequest {
-    pub(crate) pending: Pending,
+    /// One, or the parts of a request that is larger than a record may be.
+    pub(crate) records: Vec<Pending>,
 }
 
 impl CompressedRequest {
     /// The count of spans.
     pub fn spans(&self) -> u64 {
-        u64::from(self.pending.header.spans)
+        self.records.iter().map(|record| u64::from(record.header.spans)).sum()
     }
 
-    /// Bytes of the record on disk, with header and trailer.
+    /// Bytes of its records on disk, with headers and trailers.
     pub fn disk_bytes(&self) -> u64 {
-        self.pending.disk_bytes()
+        self.records.iter().map(Pending::disk_bytes).sum()
     }
 
     /// Bytes of the request before compression.
     pub fn raw_bytes(&self) -> u64 {
-        u64::from(self.pending.header.raw_bytes)
+        self.records.iter().map(|record| u64::from(record.header.raw_bytes)).sum()
     }
 }
 
@@ -63,10 +65,12 @@ impl RequestCompressor {
         Self { context, level, shared, loaded: 0, trainer, seed, frame: Vec::new() }
     }
 
-    /// Compresses an `ExportTraceServiceRequest` of `spans` spans.
+    /// Compresses an `ExportTraceServiceRequest` of `spans` spans: into one record, or above 64 MiB into
+    /// several, each with some of the spans.
     ///
     /// # Errors
-    /// [`SpoolError::RequestTooLarge`] above 64 MiB, [`SpoolError::Compression`].
+    /// [`SpoolError::RequestTooLarge`] if the request is larger than 64 MiB and is malformed, has a span of
+    /// that length, or another count of spans; [`SpoolError::Compression`].
     ///
     /// # Cost
     /// About 1 ms for 1 MiB. Once, the training of the dictionary: some 100 ms.
@@ -76,17 +80,47 @@ impl RequestCompressor {
         request: &[u8],
         spans: u64,
     ) -> Result<CompressedRequest, SpoolError> {
-        let too_large = || SpoolError::RequestTooLarge {
-            bytes: request.len() as u64,
-            limit: MAX_RAW_BYTES as u64,
+        let records = if request.len() > MAX_RAW_BYTES {
+            self.compress_parts(now, request, spans)?
+        } else {
+            vec![self.compress_record(now, request, spans)?]
         };
-        if request.len() > MAX_RAW_BYTES {
-            return Err(too_large());
+        Ok(CompressedRequest { records })
+    }
+
+    fn compress_parts(
+        &mut self,
+        now: SystemTime,
+        request: &[u8],
+        spans: u64,
+    ) -> Result<Vec<Pending>, SpoolError> {
+        let limits = RequestLimits::default().with_max_bytes(PART_BYTES).with_max_spans(usize::MAX);
+        let (mut records, mut planned) = (Vec::new(), 0);
+        while let Some(part) = RequestPart::plan(request, planned, limits)
+            .map_err(|_malformed| too_large(request.len()))?
+        {
+            let part_spans = part.spans();
+            let part = part.write(Vec::new());
+            records.push(self.compress_record(now, part.message(), part_spans)?);
+            planned += part_spans;
         }
+        // The account of the caller has `spans`.
+        if planned == spans { Ok(records) } else { Err(too_large(request.len())) }
+    }
+
+    fn compress_record(
+        &mut self,
+        now: SystemTime,
+        request: &[u8],
+        spans: u64,
+    ) -> Result<Pending, SpoolError> {
         let (Ok(raw_bytes), Ok(spans)) = (u32::try_from(request.len()), u32::try_from(spans))
         else {
-            return Err(too_large());
+            return Err(too_large(request.len()));
         };
+        if request.len() > MAX_RAW_BYTES {
+            return Err(too_large(request.len()));
+        }
         let dictionary = self
             .pack(request)
             .map_err(|code| SpoolError::Compression { reason: get_error_name(code) })?;
@@ -104,7 +138,7 @@ impl RequestCompressor {
         if self.frame.capacity() > RETAINED_BYTES {
             self.frame = Vec::new();
         }
-        Ok(CompressedRequest { pending })
+        Ok(pending)
     }
 
     /// Compresses into `frame`, with the dictionary if there is one; returns its identifier.
@@ -160,9 +194,15 @@ fn pack(
     Ok(())
 }
 
+fn too_large(bytes: usize) -> SpoolError {
+    SpoolError::RequestTooLarge { bytes: bytes as u64, limit: MAX_RAW_BYTES as u64 }
+}
+
 /// 1 MiB, the raw bytes between two syncs.
 const WINDOW_LOG: u32 = 20;
 /// A dictionary is used if a request has at most so many hundredths of its bytes without one.
 const MAX_PERCENT: usize = 98;
+/// Bytes of the parts of a request that is larger than a record may be.
+const PART_BYTES: usize = 8 << 20;
 /// Larger buffers are freed after their request.
 const RETAINED_BYTES: usize = 4 << 20;

@@ -3,11 +3,9 @@
 use std::io;
 use std::time::SystemTime;
 
-use spanwise_wire::{RequestLimits, RequestPart};
-
 use super::{Active, Spool};
 use crate::compress::{CompressedRequest, Dictionary};
-use crate::format::{MAX_RAW_BYTES, RecordHeader, RecordKind};
+use crate::format::{RecordHeader, RecordKind};
 use crate::index::RecordFacts;
 use crate::lookup::{place_of, write_index};
 #[cfg(feature = "planted-bugs")]
@@ -49,9 +47,6 @@ impl<S: Storage> Spool<S> {
         request: &[u8],
         spans: u64,
     ) -> Result<RecordId, SpoolError> {
-        if request.len() > MAX_RAW_BYTES {
-            return self.append_parts(now, request, spans);
-        }
         let compressed = self.compressor.compress(now, request, spans)?;
         self.append_compressed(now, compressed)
     }
@@ -66,7 +61,7 @@ impl<S: Storage> Spool<S> {
         now: SystemTime,
         request: CompressedRequest,
     ) -> Result<RecordId, SpoolError> {
-        self.append_all(now, vec![request.pending])
+        self.append_all(now, request.records)
     }
 
     /// Makes the appended records survive a crash of the process and of the system. If the disk refuses
@@ -108,33 +103,6 @@ impl<S: Storage> Spool<S> {
         }
         self.retain(now, 0);
         Ok(synced)
-    }
-
-    fn append_parts(
-        &mut self,
-        now: SystemTime,
-        request: &[u8],
-        spans: u64,
-    ) -> Result<RecordId, SpoolError> {
-        let too_large = || SpoolError::RequestTooLarge {
-            bytes: request.len() as u64,
-            limit: MAX_RAW_BYTES as u64,
-        };
-        let limits = RequestLimits::default().with_max_bytes(PART_BYTES).with_max_spans(usize::MAX);
-        let (mut records, mut planned) = (Vec::new(), 0);
-        while let Some(part) =
-            RequestPart::plan(request, planned, limits).map_err(|_malformed| too_large())?
-        {
-            let part_spans = part.spans();
-            let part = part.write(Vec::new());
-            records.push(self.compressor.compress(now, part.message(), part_spans)?.pending);
-            planned += part_spans;
-        }
-        // The caller's account has `spans`.
-        if planned != spans || records.is_empty() {
-            return Err(too_large());
-        }
-        self.append_all(now, records)
     }
 
     /// Writes all records or none.
@@ -390,5 +358,3 @@ const MAX_UNSYNCED_RAW_BYTES: u64 = 16 << 20;
 const REWRITES: u32 = 2;
 /// One damaged copy of a dictionary must not make a segment unreadable.
 const DICTIONARY_COPIES: u32 = 2;
-/// Bytes of the parts of a request that is larger than a record may be.
-const PART_BYTES: usize = 8 << 20;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use spanwise_worker::{fork, mask_sigpipe, oneshot};
 
 use super::queue::{Command, Queue, SpoolEvent};
-use super::run::run;
+use super::run::{run, run_compressor};
 use crate::storage::Storage;
 use crate::{RecordId, Spool, SpoolError, SpoolStats};
 
-/// A thread that owns a [`Spool`]: it compresses, writes and syncs, and no other thread waits for the disk.
+/// A thread that owns a [`Spool`]: it writes, syncs and reads, and no other thread waits for the disk. A
+/// second one compresses the next requests meanwhile.
 ///
-/// Dropping it closes the queue; the thread stores what is queued and ends.
+/// Dropping it closes the queue; the threads store what is queued and end.
 pub struct SpoolThread {
     handle: SpoolHandle,
     ended: oneshot::Receiver<()>,
@@ -29,13 +30,14 @@ pub struct SpoolHandle {
 }
 
 impl SpoolThread {
-    /// Starts the thread `spanwise-spool` for an open spool. At most `queue_bytes` of requests wait for it.
+    /// Starts the threads `spanwise-spool` and `spanwise-zstd` for an open spool. Requests of at most
+    /// `queue_bytes` wait for them; a larger one waits alone.
     ///
-    /// The thread calls `on_event` for each answer, one after the other. The callback should only push to a
+    /// The first thread calls `on_event` for each answer, one after the other. The callback should only push to a
     /// queue and notify: while it runs, nothing is stored. A panic of it is caught.
     ///
     /// # Errors
-    /// The system has no thread.
+    /// The system has no thread. The spool is closed then.
     pub fn start<S>(
         spool: Spool<S>,
         queue_bytes: usize,
@@ -49,13 +51,23 @@ impl SpoolThread {
         let queue = Arc::new(Queue::new(queue_bytes, spool.stats()));
         let handle = SpoolHandle { queue: queue.clone(), generation: fork::generation() };
         let (end, ended) = oneshot::channel();
-        std::thread::Builder::new().name("spanwise-spool".to_owned()).spawn(move || {
-            mask_sigpipe();
-            // A write beyond the limit of a file's size returns an error instead of ending the process.
-            spanwise_worker::__private::mask_sigxfsz();
-            run(spool, &queue, on_event);
-            end.send(());
-        })?;
+        let (compressor, requests) = (spool.compressor(), queue.clone());
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        thread("spanwise-zstd").spawn(move || run_compressor(compressor, &requests))?;
+        let owner = thread("spanwise-spool").spawn({
+            let queue = queue.clone();
+            move || {
+                mask_sigpipe();
+                // A write beyond the limit of a file's size returns an error; otherwise it ends the process.
+                spanwise_worker::__private::mask_sigxfsz();
+                run(spool, &queue, on_event);
+                end.send(());
+            }
+        });
+        if let Err(error) = owner {
+            queue.close();
+            return Err(error);
+        }
         Ok(Self { handle, ended })
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::{Losses, RecordId, SpoolError, SpoolStats, StoredRequest};
+use crate::{CompressedRequest, Losses, RecordId, SpoolError, SpoolStats, StoredRequest};
 
 /// An answer or a report of a [`SpoolThread`](crate::SpoolThread), in the order of the commands.
 #[derive(Debug)]
@@ -27,32 +27,53 @@ pub enum SpoolEvent {
     Lost(Losses),
 }
 
-/// A command.
+/// A request that waits for its compression.
+pub(super) struct Request {
+    pub(super) token: u64,
+    pub(super) spans: u64,
+    pub(super) bytes: Box<dyn AsRef<[u8]> + Send>,
+}
+
+/// A command for the thread that owns the spool.
 pub(super) enum Command {
-    Store { token: u64, spans: u64, request: Box<dyn AsRef<[u8]> + Send> },
+    Store(Compressed),
     Read,
     Acknowledge(RecordId),
     Rewind,
 }
 
-/// The queue between the handles and the thread. The thread never holds its lock while it waits for the
-/// disk.
+/// A request after its compression.
+pub(super) struct Compressed {
+    pub(super) token: u64,
+    pub(super) spans: u64,
+    /// Bytes before compression.
+    pub(super) bytes: usize,
+    pub(super) request: Result<CompressedRequest, SpoolError>,
+}
+
+/// The queues between the handles, the thread that compresses and the thread that owns the spool. No thread
+/// holds the lock while it compresses or waits for the disk.
 pub(super) struct Queue {
     max_bytes: usize,
     state: Mutex<State>,
-    changed: Condvar,
+    for_compressor: Condvar,
+    for_spool: Condvar,
 }
 
 #[derive(Default)]
 struct State {
+    requests: VecDeque<Request>,
     commands: VecDeque<Command>,
-    /// Bytes of the requests in `commands`, and of those that the thread took and has not stored yet.
+    /// Bytes of requests that are not stored yet, before compression.
     bytes: usize,
+    /// Nothing is added any more.
     is_closed: bool,
+    /// All requests became commands.
+    is_compressed: bool,
     stats: SpoolStats,
 }
 
-/// The next command for the thread.
+/// The next command for the thread that owns the spool.
 pub(super) enum Next {
     Command(Command),
     /// No command arrived in time.
@@ -64,7 +85,12 @@ pub(super) enum Next {
 impl Queue {
     pub(super) fn new(max_bytes: usize, stats: SpoolStats) -> Self {
         let state = State { stats, ..State::default() };
-        Self { max_bytes, state: Mutex::new(state), changed: Condvar::new() }
+        Self {
+            max_bytes,
+            state: Mutex::new(state),
+            for_compressor: Condvar::new(),
+            for_spool: Condvar::new(),
+        }
     }
 
     /// Adds a request; returns it if the queue has no space or is closed. A request that is larger than the
@@ -80,9 +106,9 @@ impl Queue {
             return Err(request);
         }
         state.bytes = state.bytes.saturating_add(bytes);
-        state.commands.push_back(Command::Store { token, spans, request: Box::new(request) });
+        state.requests.push_back(Request { token, spans, bytes: Box::new(request) });
         drop(state);
-        self.changed.notify_one();
+        self.for_compressor.notify_one();
         Ok(())
     }
 
@@ -94,46 +120,60 @@ impl Queue {
         }
         state.commands.push_back(command);
         drop(state);
-        self.changed.notify_one();
+        self.for_spool.notify_one();
         true
+    }
+
+    /// Takes the next request to compress; `None` once the queue is closed and empty.
+    pub(super) fn next_request(&self) -> Option<Request> {
+        let is_idle = |state: &mut State| state.requests.is_empty() && !state.is_closed;
+        let waited = self.for_compressor.wait_while(self.lock(), is_idle);
+        waited.unwrap_or_else(PoisonError::into_inner).requests.pop_front()
+    }
+
+    /// Adds a compressed request for the thread that owns the spool.
+    pub(super) fn compressed(&self, compressed: Compressed) {
+        self.lock().commands.push_back(Command::Store(compressed));
+        self.for_spool.notify_one();
+    }
+
+    /// The thread that compresses has ended.
+    pub(super) fn compressor_ended(&self) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        state.is_compressed = true;
+        drop(state);
+        self.for_spool.notify_one();
     }
 
     /// Takes the next command, for which it waits at most `timeout`.
     pub(super) fn next(&self, timeout: Duration) -> Next {
-        let is_idle = |state: &mut State| state.commands.is_empty() && !state.is_closed;
-        let waited = self.changed.wait_timeout_while(self.lock(), timeout, is_idle);
+        let is_idle = |state: &mut State| state.commands.is_empty() && !state.is_compressed;
+        let waited = self.for_spool.wait_timeout_while(self.lock(), timeout, is_idle);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         match state.commands.pop_front() {
             Some(command) => Next::Command(command),
-            None if state.is_closed => Next::Closed,
+            None if state.is_compressed => Next::Closed,
             None => Next::Idle,
         }
     }
 
-    /// Whether the next command is a request to store, which can share the sync of those before.
+    /// Whether the next command is a request, which can share the sync of those before.
     pub(super) fn is_store_next(&self) -> bool {
         matches!(self.lock().commands.front(), Some(Command::Store { .. }))
     }
 
-    /// Frees the bytes of requests that the thread stored, and publishes the counts.
+    /// Frees the bytes of requests that are stored or refused, and publishes the counts.
     pub(super) fn finished(&self, bytes: usize, stats: SpoolStats) {
         let mut state = self.lock();
         state.bytes = state.bytes.saturating_sub(bytes);
         state.stats = stats;
     }
 
-    /// Accepts no further commands; those in the queue are executed.
+    /// Accepts nothing more; requests and commands in the queue are executed.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
-        self.changed.notify_one();
-    }
-
-    /// Closes the queue and takes what is left.
-    pub(super) fn close_and_clear(&self) -> VecDeque<Command> {
-        let mut state = self.lock();
-        state.is_closed = true;
-        state.bytes = 0;
-        std::mem::take(&mut state.commands)
+        self.for_compressor.notify_one();
     }
 
     pub(super) fn stats(&self) -> SpoolStats {

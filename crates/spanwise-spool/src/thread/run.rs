@@ -1,33 +1,47 @@
-//! The loop of the thread.
+//! The loops of the two threads.
 
 use std::time::{Duration, SystemTime};
 
 use spanwise_worker::catch_panic;
 
-use super::queue::{Command, Next, Queue, SpoolEvent};
+use super::queue::{Command, Compressed, Next, Queue, Request, SpoolEvent};
 use crate::storage::Storage;
-use crate::{Spool, SpoolError};
+use crate::{RequestCompressor, Spool, SpoolError};
+
+/// Compresses requests until the queue is closed and empty.
+pub(super) fn run_compressor(mut compressor: RequestCompressor, queue: &Queue) {
+    while let Some(Request { token, spans, bytes: request }) = queue.next_request() {
+        let bytes = (*request).as_ref().len();
+        let compress = || compressor.compress(SystemTime::now(), (*request).as_ref(), spans);
+        let compressed =
+            catch_panic(compress).unwrap_or_else(|_panic| Err(SpoolError::ended(spans)));
+        let _caught = catch_panic(|| drop(request));
+        queue.compressed(Compressed { token, spans, bytes, request: compressed });
+    }
+    queue.compressor_ended();
+}
 
 /// Executes commands until the queue is closed and empty.
 pub(super) fn run<S: Storage>(spool: Spool<S>, queue: &Queue, on_event: impl FnMut(SpoolEvent)) {
     let mut thread = Thread { spool, queue, on_event, unsynced: Vec::new() };
-    let ended = catch_panic(|| thread.run_to_end());
+    let _reported_by_events = catch_panic(|| thread.run_to_end());
     // After a panic: no event is missing.
     let unsynced = std::mem::take(&mut thread.unsynced);
     thread.refuse(unsynced);
-    for command in queue.close_and_clear() {
-        match command {
-            Command::Store { token, spans, .. } => {
+    queue.close();
+    loop {
+        match queue.next(IDLE) {
+            Next::Command(Command::Store(Compressed { token, spans, .. })) => {
                 let result = Err(SpoolError::ended(spans));
                 thread.report(SpoolEvent::Stored { token, spans, result });
             }
-            Command::Read => thread.report(SpoolEvent::Read(Ok(None))),
-            Command::Acknowledge(_) | Command::Rewind => {}
+            Next::Command(Command::Read) => thread.report(SpoolEvent::Read(Ok(None))),
+            Next::Command(Command::Acknowledge(_) | Command::Rewind) | Next::Idle => {}
+            Next::Closed => break,
         }
     }
     // The drop closes files, and the panic may have left one in any state.
     let _caught = catch_panic(|| drop(thread));
-    let _reported_by_events = ended;
 }
 
 struct Thread<'a, S: Storage, E> {
@@ -50,9 +64,7 @@ impl<S: Storage, E: FnMut(SpoolEvent)> Thread<'_, S, E> {
         self.report_losses();
         loop {
             match self.queue.next(IDLE) {
-                Next::Command(Command::Store { token, spans, request }) => {
-                    self.store(token, spans, request);
-                }
+                Next::Command(Command::Store(compressed)) => self.store(compressed),
                 Next::Command(Command::Read) => {
                     let read = self.spool.read_next(SystemTime::now());
                     self.report(SpoolEvent::Read(read));
@@ -69,17 +81,17 @@ impl<S: Storage, E: FnMut(SpoolEvent)> Thread<'_, S, E> {
     }
 
     /// Appends a request, and syncs unless the next one can share the sync.
-    fn store(&mut self, token: u64, spans: u64, request: Box<dyn AsRef<[u8]> + Send>) {
-        let bytes = (*request).as_ref().len();
+    fn store(&mut self, Compressed { token, spans, bytes, request }: Compressed) {
         let now = SystemTime::now();
-        let appended = self.spool.append(now, (*request).as_ref(), spans);
-        drop(request);
-        match appended {
-            Ok(_) => self.unsynced.push(Appended { token, spans, bytes }),
+        // Before the append: if that panics, the request is refused with the others.
+        self.unsynced.push(Appended { token, spans, bytes });
+        match request.and_then(|request| self.spool.append_compressed(now, request)) {
+            Ok(_) => {}
             Err(error) => {
+                self.unsynced.pop();
                 let is_all = matches!(error, SpoolError::NotStored { .. });
-                self.report(SpoolEvent::Stored { token, spans, result: Err(error) });
                 self.queue.finished(bytes, self.spool.stats());
+                self.report(SpoolEvent::Stored { token, spans, result: Err(error) });
                 if is_all {
                     let unsynced = std::mem::take(&mut self.unsynced);
                     self.refuse(unsynced);
