@@ -233,3 +233,27 @@ fn a_reload_reports_other_policies_as_a_restart() {
 
 /// Spreads small numbers over all bits of a trace id.
 const ODD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+
+#[test]
+fn a_reload_compares_the_policies_of_a_file() {
+    let path = std::env::temp_dir().join(format!("tail-reload-{}.yaml", std::process::id()));
+    std::fs::write(&path, POLICIES).unwrap();
+    let file = path.display().to_string();
+    let named = |builder: SpanwiseBuilder| {
+        let file = file.clone();
+        builder.with_environment(move |name| {
+            (name == "SPANWISE_TAIL_SAMPLING_FILE").then(|| file.clone())
+        })
+    };
+    let bench = bench(named);
+    let is_restart = || {
+        let next = named(builder()).with_endpoint(bench.receiver.http_endpoint());
+        let reloaded = bench.spanwise.reload(next).unwrap();
+        reloaded.needs_restart.iter().any(|change| change.setting == "with_tail_sampling")
+    };
+    assert!(!is_restart());
+    std::fs::write(&path, POLICIES.replace("threshold_ms: 1000", "threshold_ms: 9")).unwrap();
+    assert!(is_restart());
+    std::fs::remove_file(&path).unwrap();
+    bench.finish();
+}

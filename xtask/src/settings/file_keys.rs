@@ -58,7 +58,12 @@ const PARTS: &[Part] = &[
             ("meter_provider", "any", "none, which is reported"),
             ("logger_provider", "any", "none, which is reported"),
             ("instrumentation/development", "any", "none, which is reported"),
-            ("distribution", "any", "none, which is reported"),
+            (
+                "distribution",
+                "mapping",
+                "`spanwise.redaction`: the rules of [redaction](redaction.md#the-section-redaction), with the feature `redaction`, \
+                 without which it is an error; other distributions have no effect, which is reported",
+            ),
             ("stability", "any", "none"),
         ],
     },
@@ -268,6 +273,11 @@ const PARTS: &[Part] = &[
                 "resources.memory_limit",
                 "bytes, `1Mi` to `1Pi`; those of the control group",
                 "below `512Mi`, a smaller budget",
+            ),
+            (
+                "redaction",
+                "`rules`, `presets` and `hash_key`; none",
+                "the rules of [redaction](redaction.md#the-section-redaction), with the feature `redaction`, without which it is an error",
             ),
         ],
     },

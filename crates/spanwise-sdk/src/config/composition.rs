@@ -128,7 +128,7 @@ impl SpanwiseBuilder {
             records_all,
             span_metrics,
             // For explanations.
-            tail_feature: _,
+            features: _,
             health,
             others,
             running,

@@ -57,7 +57,7 @@ impl Environment {
     }
 
     /// Receives the reports about the settings.
-    #[cfg(any(feature = "config-file", feature = "tail-sampling"))]
+    #[cfg(any(feature = "config-file", feature = "redaction", feature = "tail-sampling"))]
     pub(super) fn reporter(&self) -> &Reporter {
         &self.reporter
     }
@@ -84,7 +84,7 @@ impl Environment {
     }
 
     /// The value of any variable, for references in a file.
-    #[cfg(feature = "tail-sampling")]
+    #[cfg(any(feature = "redaction", feature = "tail-sampling"))]
     pub(super) fn referred(&self, name: &str) -> Option<String> {
         (self.lookup)(name)?.into_string().ok()
     }

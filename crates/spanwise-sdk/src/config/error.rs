@@ -20,8 +20,8 @@ pub enum BuildError {
         /// The problem, and the accepted values.
         problem: String,
     },
-    /// The configuration file, or the file of policies of tail sampling, has mistakes, each with its place.
-    #[cfg(any(feature = "config-file", feature = "tail-sampling"))]
+    /// The configuration file, or the file of policies of tail sampling or of rules of redaction, has mistakes, each with its place.
+    #[cfg(any(feature = "config-file", feature = "redaction", feature = "tail-sampling"))]
     #[error(transparent)]
     ConfigFile(#[from] spanwise_config::Problems),
     /// The endpoint is invalid.

@@ -29,6 +29,7 @@ mod propagators;
 mod ranges;
 mod recording_sdk;
 mod redaction;
+mod redaction_file;
 mod reload;
 mod resolution;
 mod resource;

@@ -70,8 +70,8 @@ pub(super) struct Exporting {
     /// Tail sampling is on.
     pub(super) records_all: bool,
     pub(super) span_metrics: Option<Box<SpanMetricsRecorder>>,
-    /// The feature that tail sampling needs.
-    pub(super) tail_feature: Option<&'static str>,
+    /// The features that tail sampling and redaction need.
+    pub(super) features: [Option<&'static str>; 2],
     pub(super) health: EndpointHealth,
     /// The health of the further destinations.
     pub(super) others: Vec<EndpointHealth>,
@@ -138,6 +138,7 @@ impl SpanwiseBuilder {
         environment.effective(&settings::CONFIG_FILE_WATCH, || {
             self.config_file_watch.map_or_else(|| "none".to_owned(), settings::millis)
         });
+        self.read_redaction_file(environment)?;
         self.record_redaction(environment);
         if exporter::resolve(self.exporter, environment) == Exporter::Otlp {
             return Ok(Plan::Exporting(Box::new(self.exporting(environment, reporter)?)));
@@ -208,7 +209,10 @@ impl SpanwiseBuilder {
         let records_all = tail.is_some();
         let budget = self.budget(environment)?;
         let span_metrics = self.resolve_span_metrics(environment, budget);
-        let tail_feature = self.tail_sampling.as_ref().and_then(TailSampling::feature);
+        let features = [
+            self.tail_sampling.as_ref().and_then(TailSampling::feature),
+            self.span_redaction().map(|_| "redaction"),
+        ];
         let exporter = match tail {
             Some(tail) => exporter.with_tail_sampling(tail),
             None => exporter,
@@ -239,7 +243,7 @@ impl SpanwiseBuilder {
             limits,
             records_all,
             span_metrics,
-            tail_feature,
+            features,
             health,
             others,
             running,

@@ -8,7 +8,8 @@ use crate::redaction::SpanRedaction;
 
 impl SpanwiseBuilder {
     /// Changes spans, the resource and scopes by the rules of a `Redactor` before anything else sees them: deletes, masks, hashes,
-    /// truncates and renames attributes, names and status messages. Default: nothing is changed.
+    /// truncates and renames attributes, names and status messages. Default: the rules of the configuration file, or of the file that
+    /// `SPANWISE_REDACTION_FILE` names, or none.
     ///
     /// Rules apply on the thread that ends a span, before it is buffered. Span processors, metrics of spans, tail sampling, live views,
     /// sinks and every exporter get the changed span. Two get names and attributes as they are, because they need them before the end: the

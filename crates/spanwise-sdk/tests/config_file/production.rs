@@ -129,7 +129,7 @@ fn every_mistake_of_a_production_file_has_its_place() {
         "rate: 0.1\n",
         &[
             "otel.yaml:1:1: a file of OpenTelemetry's declarative configuration has the key `file_format`",
-            "otel.yaml:1:1: rate: unknown key; accepted is `sampling`, `batch`, `resources`, `file_format`, `resource`, `propagator` or `tracer_provider`",
+            "otel.yaml:1:1: rate: unknown key; accepted is `sampling`, `batch`, `resources`, `redaction`, `file_format`, `resource`, `propagator` or `tracer_provider`",
         ],
     );
     for (slip, key) in [("file_fromat", "file_format"), ("samplng", "sampling")] {

@@ -69,7 +69,7 @@ impl From<WireError> for FilterError {
     }
 }
 
-/// What the conditions are about.
+/// The part of a request that a condition is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Filtered {
     Spans,

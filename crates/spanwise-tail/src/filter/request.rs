@@ -85,7 +85,7 @@ impl SpanFilter {
     }
 }
 
-/// What becomes of a field that is a message.
+/// The outcome for a field that is a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Copied,

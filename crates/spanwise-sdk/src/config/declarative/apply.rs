@@ -48,6 +48,9 @@ impl Settings<'_> {
             // No exporter is built: one opens a file.
             return Ok(());
         }
+        if let Some(redaction) = self.redaction {
+            redaction.apply(builder)?;
+        }
         let Some(provider) = self.tracer_provider else {
             builder.exporter.get_or_insert(ExporterSetting::None);
             return Ok(());

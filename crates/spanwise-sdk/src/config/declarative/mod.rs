@@ -17,6 +17,7 @@ mod places;
 mod processors;
 mod production;
 mod propagators;
+mod redaction;
 mod resource;
 mod samplers;
 mod schema;
@@ -135,7 +136,7 @@ impl SpanwiseBuilder {
         if production::is_production(&document, schema::KEYS)? {
             let read = document.read(production::read)?;
             read.warnings.into_iter().for_each(report);
-            read.value.apply(self, &environment).into_iter().for_each(report);
+            read.value.apply(self, &environment)?.into_iter().for_each(report);
             environment.recorder().set_file(places::origins(document, production::path_of));
             return Ok(environment);
         }

@@ -4,6 +4,7 @@ use super::limits;
 use super::log_level;
 use super::processors::{self, Processor};
 use super::propagators;
+use super::redaction::{self, Redaction};
 use super::resource::{self, Resource};
 use super::samplers::{self, Choice};
 use super::tracers;
@@ -22,6 +23,7 @@ pub(super) struct Settings<'d> {
     /// `None` without a tracer provider, which then does nothing.
     pub(super) tracer_provider: Option<TracerProvider<'d>>,
     pub(super) propagators: Option<Vec<Propagator>>,
+    pub(super) redaction: Option<Redaction<'d>>,
 }
 
 /// The settings of `tracer_provider`.
@@ -56,6 +58,7 @@ pub(super) fn read(root: Field<'_>) -> Settings<'_> {
         resource: resource::read(&root.get("resource")),
         tracer_provider: provider.exists().then(|| tracer_provider(&provider, attribute_limits)),
         propagators: propagators::read(&root.get("propagator")),
+        redaction: redaction::of_distribution(&root.get("distribution")),
     }
 }
 
@@ -131,5 +134,4 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("meter_provider", "Spanwise exports traces alone"),
     ("logger_provider", "Spanwise exports traces alone"),
     ("instrumentation/development", "Spanwise has no instrumentation libraries"),
-    ("distribution", "Spanwise has no settings of its own there"),
 ];

@@ -17,5 +17,9 @@ pub(super) fn of(resolved: &Resolved) -> Vec<&'static str> {
         (any(&|it| it.compression() == Compression::Zstd), "zstd"),
     ];
     let needed = of_transports.into_iter().filter(|(is_needed, _)| *is_needed);
-    needed.map(|(_, feature)| feature).chain(remote).chain(exporting.tail_feature).collect()
+    needed
+        .map(|(_, feature)| feature)
+        .chain(remote)
+        .chain(exporting.features.iter().copied().flatten())
+        .collect()
 }

@@ -293,6 +293,8 @@ impl SpanwiseBuilder {
             reloaded.needs_restart.push(SettingChange::new("with_exporter", "otlp", "none"));
             return Ok(None);
         }
+        self.read_redaction_file(&environment)?;
+        self.read_tail_sampling_file(&environment)?;
         if handle.sets_globals {
             let propagators = propagators::resolve(self.propagators.take(), &environment);
             self.installed = Some(propagators);

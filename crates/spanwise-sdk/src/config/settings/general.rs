@@ -165,13 +165,16 @@ rows! {
     .in_code(&["with_span_metrics"])
     .remark("their memory, at most a quarter of it, is taken from the budget");
     REDACTION = Setting::new(
-        &[],
-        Type::Code,
+        &["SPANWISE_REDACTION_FILE"],
+        Type::Path,
         "none",
         "Changes attributes, names and status messages by rules before anything else sees a span.",
     )
     .in_code(&["with_redaction"])
-    .remark("with the feature `redaction`");
+    .in_file(&["distribution.spanwise.redaction"])
+    .remark(
+        "a YAML file with a section `redaction`, or a processor `redaction` or `attributes` of the Collector, with the feature `redaction`",
+    );
     SHUTDOWN_TIMEOUT = Setting::new(
         &[],
         Type::Milliseconds { min: 0, max: u64::MAX },

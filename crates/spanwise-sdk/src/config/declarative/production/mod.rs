@@ -20,8 +20,10 @@ mod quantity;
 
 use super::super::builder::SpanwiseBuilder;
 use super::super::environment::Environment;
+use super::super::error::BuildError;
 use super::super::recording_sdk::RecordingSdk;
 use super::super::settings::{self, Setting};
+use super::redaction::{self, Redaction};
 use crate::cgroup::Limits;
 use spanwise_config::{Document, Field, Problem, Problems};
 use spanwise_sampling::Sampler;
@@ -35,6 +37,7 @@ pub(super) struct Settings<'d> {
     scheduled_delay: Option<Duration>,
     max_queue_size: Option<usize>,
     limits: Limits,
+    redaction: Option<Redaction<'d>>,
 }
 
 /// Whether the file is a production file: it has keys, and none of the declarative configuration.
@@ -79,6 +82,7 @@ pub(super) fn read(root: Field<'_>) -> Settings<'_> {
         max_export_batch_size: size.map(|size| (batch.get("size"), size)),
         scheduled_delay: go_duration::read(&batch.get("timeout")),
         max_queue_size: queue,
+        redaction: redaction::read(root.get("redaction")),
         limits: Limits {
             memory_bytes: quantity::bytes(&resources.get("memory_limit")),
             cpus: quantity::cpus(&resources.get("cpu_limit")),
@@ -89,6 +93,9 @@ pub(super) fn read(root: Field<'_>) -> Settings<'_> {
 /// The path in this file for one of the declarative configuration, which the table of settings has. The limits have
 /// their own path alone.
 pub(super) fn path_of(path: &str) -> Option<&str> {
+    if path == "distribution.spanwise.redaction" {
+        return Some("redaction");
+    }
     let (_, in_part) = path.split_once('.')?;
     Some(match in_part {
         "memory_limit" | "cpu_limit" => path,
@@ -113,11 +120,17 @@ fn sampler(rate: Field<'_>) -> Option<(Field<'_>, Sampler)> {
 
 impl Settings<'_> {
     /// Fills `builder` where the code is silent. Reports variables that the file precedes; returns the warnings.
+    ///
+    /// # Errors
+    /// The rules of redaction cannot be used.
     pub(super) fn apply(
         self,
         builder: &mut SpanwiseBuilder,
         environment: &Environment,
-    ) -> Vec<Problem> {
+    ) -> Result<Vec<Problem>, BuildError> {
+        if let Some(redaction) = self.redaction {
+            redaction.apply(builder)?;
+        }
         let mut warnings = Vec::new();
         let replaced = |setting: &Setting, key: &str| {
             environment.report_unused(setting, &format!("the configuration file has {key}"));
@@ -160,11 +173,19 @@ impl Settings<'_> {
             }
         }
         builder.container.file = self.limits;
-        warnings
+        Ok(warnings)
     }
 }
 
-const KEYS: &[&str] = &["sampling", "batch", "resources"];
+const KEYS: &[&str] = &["sampling", "batch", "resources", "redaction"];
 /// The keys of a production file, and the usual ones of the declarative configuration.
-const EITHER: &[&str] =
-    &["sampling", "batch", "resources", "file_format", "resource", "propagator", "tracer_provider"];
+const EITHER: &[&str] = &[
+    "sampling",
+    "batch",
+    "resources",
+    "redaction",
+    "file_format",
+    "resource",
+    "propagator",
+    "tracer_provider",
+];
