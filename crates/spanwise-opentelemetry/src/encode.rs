@@ -7,7 +7,7 @@ use opentelemetry_sdk::trace::SpanData;
 use spanwise_export::SpanQueue;
 use spanwise_ledger::{Counter, DropReason, ParentOrigin};
 use spanwise_pool::{Pool, Reset};
-use spanwise_sdk::__private::Pipeline;
+use spanwise_sdk::__private::{Pipeline, RedactionBuffers};
 use spanwise_wire::write::{DroppedCounts, EventHeader, SpanHeader, SpanWriter};
 use spanwise_wire::{LinkedContext, SpanFlags, SpanLimits, SpanMeta, StatusCode};
 use spanwise_worker::clock::to_unix_nanos;
@@ -25,6 +25,7 @@ struct Writer {
     span: SpanWriter,
     trace_state: String,
     scopes: ScopeCache,
+    redaction: RedactionBuffers,
 }
 
 impl Encoder {
@@ -62,7 +63,7 @@ impl Encoder {
             return 0;
         }
         let mut acquired = self.writers.acquire(Writer::default);
-        let Writer { span: writer, trace_state, scopes } = &mut *acquired;
+        let Writer { span: writer, trace_state, scopes, redaction } = &mut *acquired;
         let scope = scopes.index(&span.instrumentation_scope, pipeline);
         header_of(context.trace_state(), trace_state);
         write(writer, pipeline.limits(), span, trace_state);
@@ -71,11 +72,12 @@ impl Encoder {
             queue.count_dropped(&writer.dropped_counts());
         }
         let meta = SpanMeta::of(&header, scope, writer.status_code());
-        let finished = writer.finish(&header);
-        if !queue.try_push_local(&finished, || meta) {
-            queue.push(&finished, meta);
-        }
-        finished.encoded_len()
+        pipeline.redacted(writer.finish(&header), redaction, |finished| {
+            if !queue.try_push_local(finished, || meta) {
+                queue.push(finished, meta);
+            }
+            finished.encoded_len()
+        })
     }
 }
 

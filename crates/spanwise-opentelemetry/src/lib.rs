@@ -15,6 +15,8 @@ mod id_generator;
 mod native;
 #[cfg(feature = "processor")]
 mod processor;
+#[cfg(feature = "redaction")]
+mod redaction;
 #[cfg(feature = "sampler")]
 mod sampler;
 #[cfg(feature = "sampler")]
@@ -25,6 +27,8 @@ mod scopes;
 mod sdk_result;
 #[cfg(feature = "processor")]
 mod settings;
+#[cfg(any(feature = "native", feature = "redaction"))]
+mod values;
 
 #[cfg(feature = "processor")]
 pub use exporter::{OtlpExporter, OtlpExporterBuilder};
@@ -33,6 +37,8 @@ pub use id_generator::RandomIdGenerator;
 pub use native::{SpanExporterSink, SpanProcessorAdapter, SpanwiseBuilderExt};
 #[cfg(feature = "processor")]
 pub use processor::{BatchSpanProcessor, BatchSpanProcessorBuilder};
+#[cfg(feature = "redaction")]
+pub use redaction::{RedactingSpanExporter, RedactingSpanProcessor};
 #[cfg(feature = "sampler")]
 pub use sampler::OtelSampler;
 #[cfg(feature = "processor")]

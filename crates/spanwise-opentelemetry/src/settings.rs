@@ -2,9 +2,9 @@
 
 /// Methods of `$builder` that set the same setting of its `settings`.
 macro_rules! forwarded {
-    ($builder:ident: $($(#[$doc:meta])* $method:ident($($name:ident: $type:ty),*);)*) => {
+    ($builder:ident: $($(#[$attribute:meta])* $method:ident($($name:ident: $type:ty),*);)*) => {
         impl $builder {$(
-            $(#[$doc])*
+            $(#[$attribute])*
             pub fn $method(mut self, $($name: $type),*) -> Self {
                 self.settings = self.settings.$method($($name),*);
                 self
@@ -60,6 +60,10 @@ macro_rules! export_settings {
             /// Passes each request, an encoded `ExportTraceServiceRequest`, to `sink` instead of the network:
             /// as [`SpanwiseBuilder::with_sink`].
             with_sink(sink: impl spanwise_sdk::Sink);
+            /// Changes spans, scopes and the resource by the rules of a `Redactor` before they are queued: as
+            /// [`SpanwiseBuilder::with_redaction`]. Default: nothing is changed.
+            #[cfg(feature = "redaction")]
+            with_redaction(redactor: spanwise_redact::Redactor);
             /// The largest response of a receiver in bytes: 1 KiB to 64 MiB, default 64 KiB.
             with_max_response_bytes(bytes: usize);
             /// A circuit breaker for requests: after failed attempts in a row they wait, and one probe at a time is

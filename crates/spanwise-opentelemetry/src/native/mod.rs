@@ -1,11 +1,9 @@
 //! Exporters and processors of the stock SDK behind the native provider.
 
-mod attributes;
 mod builder;
 mod export_call;
 mod exporter;
 mod exporter_thread;
-mod json;
 mod processor;
 mod span_data;
 

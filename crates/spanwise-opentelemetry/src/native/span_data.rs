@@ -1,6 +1,6 @@
 //! `SpanData` of the SDK, read from OTLP bytes.
 
-use super::attributes::attributes;
+use crate::values::attributes;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::{
     Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,

@@ -36,7 +36,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     batch::RequestObservation batch::ShardedBuffer batch::ShardedBufferConfig ledger::Bug \
     ledger::Counter ledger::DropReason ledger::Imbalance ledger::Ledger ledger::Tickets \
     opentelemetry::OtelSampler opentelemetry::RandomIdGenerator pool::BufferPool pool::Event \
-    pool::Interner opentelemetry::SpanExporterSink opentelemetry::SpanProcessorAdapter \
+    pool::Interner opentelemetry::RedactingSpanExporter opentelemetry::RedactingSpanProcessor opentelemetry::SpanExporterSink opentelemetry::SpanProcessorAdapter \
     pool::InternerStats pool::Link pool::Pool pool::PoolStats pool::Pooled pool::PooledBuffer \
     pool::PooledOwned pool::PooledSpan pool::SpanPool pool::TierPooled pool::TieredPool \
     pool::Trimmed receiver::Answer receiver::Limits receiver::Protocol receiver::StartError \

@@ -1,15 +1,39 @@
 //! Attributes of the API, read from OTLP bytes.
 
-use super::json;
+mod json;
+
 use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
 use spanwise_wire::read::{ArrayView, Attributes, ValueView, WireError};
 
 /// The attributes in wire order.
-pub(super) fn attributes(attributes: Attributes<'_>) -> Result<Vec<KeyValue>, WireError> {
+#[cfg(feature = "native")]
+pub(crate) fn attributes(attributes: Attributes<'_>) -> Result<Vec<KeyValue>, WireError> {
+    all_attributes(attributes, |_| Ok(None))
+}
+
+/// As [`attributes`], but an array of several types becomes one of strings: rules change some numbers of a list to strings.
+#[cfg(feature = "redaction")]
+pub(crate) fn redacted_attributes(attributes: Attributes<'_>) -> Result<Vec<KeyValue>, WireError> {
+    all_attributes(attributes, |value| {
+        let ValueView::Array(elements) = value else { return Ok(None) };
+        if array(elements)?.is_some() {
+            return Ok(None);
+        }
+        let texts = elements.iter().map(|element| Ok(json::text(&element?)?.into()));
+        Ok(Some(Value::Array(Array::String(texts.collect::<Result<_, _>>()?))))
+    })
+}
+
+/// The attributes, each with the value that `other` has for it, if any.
+fn all_attributes(
+    attributes: Attributes<'_>,
+    other: impl Fn(&ValueView<'_>) -> Result<Option<Value>, WireError>,
+) -> Result<Vec<KeyValue>, WireError> {
     attributes
         .map(|attribute| {
             let (key, value) = attribute?;
-            Ok(KeyValue::new(Key::new(key.to_owned()), self::value(&value)?))
+            let value = other(&value)?.map_or_else(|| self::value(&value), Ok)?;
+            Ok(KeyValue::new(Key::new(key.to_owned()), value))
         })
         .collect()
 }
