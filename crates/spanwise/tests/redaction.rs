@@ -179,5 +179,10 @@ fn page_has_no_canary(spanwise: &Spanwise) {
         stream.read_to_end(&mut answer).unwrap();
         assert!(String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 200"), "{path}");
         assert_clean(path, &answer);
+        let text = String::from_utf8_lossy(&answer);
+        match path {
+            "/metrics" => assert!(text.contains("spanwise_redaction_values_total{rule=\"email\"}")),
+            _ => assert!(text.contains(r#""redaction":{"failures":0,"rules":[{"name":"url_cred"#)),
+        }
     }
 }

@@ -14,7 +14,7 @@ function draw() {
   const data = answers[answers.length - 1];
   if (!data) return;
   $("main").classList.toggle("stale", failedSince !== null);
-  for (const part of [drawHeader, drawSummary, drawPipeline, drawThroughput, drawDrops, drawLatency, drawBatch, drawBudget, drawSampler, drawTraces, drawDiagnostics, drawDestinations]) part(data);
+  for (const part of [drawHeader, drawSummary, drawPipeline, drawThroughput, drawDrops, drawLatency, drawBatch, drawBudget, drawSampler, drawTraces, drawRedaction, drawDiagnostics, drawDestinations]) part(data);
 }
 
 function drawFailure() {

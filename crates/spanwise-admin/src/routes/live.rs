@@ -12,7 +12,9 @@ use crate::routes::metrics::ended;
 use named::{histogram, sum};
 use spanwise_metrics::MetricsSnapshot;
 use spanwise_sdk::sampling::SamplingRate;
-use spanwise_sdk::{LiveDestination, LiveDiagnostic, LiveSnapshot, LiveView, Snapshot};
+use spanwise_sdk::{
+    LiveDestination, LiveDiagnostic, LiveRedaction, LiveSnapshot, LiveView, Snapshot,
+};
 
 pub(super) const ROUTES: &[Route] =
     &[Route { path: "/debug/spanwise.json", runs: Runs::Inline, is_page: false, answer: data }];
@@ -59,6 +61,11 @@ fn document(live: &LiveSnapshot, metrics: &MetricsSnapshot) -> String {
                 live.sampler.rates.iter().take(MAX_KEYS).for_each(|it| rate(json, it))
             });
         });
+        json.key("redaction");
+        match &live.redaction {
+            Some(counts) => redaction(json, counts),
+            None => json.null(),
+        }
         json.key("destinations")
             .array(|json| live.destinations.iter().for_each(|it| destination(json, it)));
         json.key("diagnostics")
@@ -113,6 +120,20 @@ fn rate(json: &mut Json, rate: &SamplingRate) {
         json.key("key").string(&rate.key);
         json.key("probability").number(rate.probability);
         json.key("per_second").number(rate.per_second);
+    });
+}
+
+fn redaction(json: &mut Json, redaction: &LiveRedaction) {
+    json.object(|json| {
+        json.key("failures").integer(redaction.failures);
+        json.key("rules").array(|json| {
+            for rule in &redaction.rules {
+                json.object(|json| {
+                    json.key("name").string(&rule.name);
+                    json.key("values").integer(rule.values);
+                });
+            }
+        });
     });
 }
 

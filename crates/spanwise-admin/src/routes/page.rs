@@ -46,7 +46,7 @@ fn nonce() -> String {
 const PAGE: &str = include_str!("../page/page.html");
 const STYLE: &str = include_str!("../page/page.css");
 /// In the order in which they need each other.
-const SCRIPTS: [&str; 8] = [
+const SCRIPTS: [&str; 9] = [
     include_str!("../page/dom.js"),
     include_str!("../page/history.js"),
     include_str!("../page/charts.js"),
@@ -54,6 +54,7 @@ const SCRIPTS: [&str; 8] = [
     include_str!("../page/traces.js"),
     include_str!("../page/panels.js"),
     include_str!("../page/attributes.js"),
+    include_str!("../page/redaction.js"),
     include_str!("../page/main.js"),
 ];
 

@@ -118,6 +118,23 @@ fn the_rows_of_a_process_with_a_spool_add_up() {
 }
 
 #[test]
+fn a_process_with_redaction_has_its_values_and_failures() {
+    let rules = |values: [u64; 2]| values.map(|values| json!({ "name": "r", "values": values }));
+    for (failures, end) in [(0, ""), (2, "2 failed")] {
+        let history = history(|document| {
+            document["redaction"] = json!({ "failures": failures, "rules": rules([1_200, 34]) });
+        });
+        let text = frame(&screen(&history, None), 80, 24);
+        let row = text.lines().find_map(|line| line.strip_prefix("redacted")).unwrap();
+        assert!(row.trim_start().starts_with("1234"), "{text}");
+        assert!(row.contains(end), "{text}");
+        assert!(text.contains("CPU"), "{text}");
+    }
+    let without = frame(&screen(&history(|_| {}), None), 80, 24);
+    assert!(!without.contains("redacted"), "{without}");
+}
+
+#[test]
 fn a_frame_as_text_is_that_of_a_terminal() {
     let history = history(|_| {});
     let screen = screen(&history, None);

@@ -22,6 +22,8 @@ pub(super) struct Model {
     pub(super) exporter_cpu: Option<f64>,
     pub(super) exporter: Exporter,
     pub(super) sampler: String,
+    /// `None` for a process without rules.
+    pub(super) redaction: Option<Redaction>,
     pub(super) destinations: Vec<Destination>,
     /// Warnings and errors of the provider, the newest first.
     pub(super) problems: Vec<Problem>,
@@ -62,6 +64,13 @@ pub(super) struct Exporter {
     pub(super) retries: Option<u64>,
     pub(super) p50: Option<Duration>,
     pub(super) p99: Option<Duration>,
+}
+
+/// The values that rules changed or deleted, and those that none could read.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Redaction {
+    pub(super) values: u64,
+    pub(super) failures: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -114,6 +123,7 @@ impl Model {
             exporter_cpu: cpu["exporter_percent"].as_f64(),
             exporter: Exporter::read(&document["exporter"], &document["durations"]["export"]),
             sampler: text(&document["sampler"]["description"], MAX_TEXT),
+            redaction: Redaction::read(&document["redaction"]),
             destinations: destinations.take(MAX_DESTINATIONS).map(Destination::read).collect(),
             problems: problems(document),
             traces: traces::read(&document["recent_spans"]["spans"]),
@@ -172,6 +182,15 @@ impl Exporter {
             p50: duration(&export["p50_seconds"]),
             p99: duration(&export["p99_seconds"]),
         }
+    }
+}
+
+impl Redaction {
+    fn read(value: &Value) -> Option<Self> {
+        let rules = value.as_object()?.get("rules")?.as_array()?;
+        let values = rules.iter().filter_map(|rule| number(&rule["values"]));
+        let failures = number(&value["failures"]).unwrap_or_default();
+        Some(Self { values: values.fold(0, u64::saturating_add), failures })
     }
 }
 

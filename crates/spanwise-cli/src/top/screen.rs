@@ -1,7 +1,7 @@
 //! The screen: what is where.
 
 use super::history::{History, Rates};
-use super::model::{Destination, Fill, Model, Problem};
+use super::model::{Destination, Fill, Model, Problem, Redaction};
 use super::palette::Palette;
 use super::{units, waterfall};
 use ratatui::buffer::Buffer;
@@ -27,7 +27,7 @@ impl Widget for &Screen<'_> {
         let parts = Layout::vertical([
             Constraint::Length(1),
             Constraint::Length(4),
-            Constraint::Length(7 + model.spans.further_rows()),
+            Constraint::Length(7 + model.spans.further_rows() + redaction_rows(model)),
             Constraint::Length(2),
             Constraint::Length(3),
             Constraint::Length(if shown > 0 { shown.min(max) + 1 } else { 0 }),
@@ -121,6 +121,14 @@ impl Screen<'_> {
         }
         if spans.recovered > 0 {
             lines.insert(1, Line::raw(row("recovered", spans.recovered, String::new())));
+        }
+        if let Some(Redaction { values, failures }) = model.redaction {
+            let (style, failed) = match failures {
+                0 => (self.palette.plain, String::new()),
+                _ => (self.palette.bad, format!("{} failed", units::count(failures as f64))),
+            };
+            let text = row("redacted", values, failed);
+            lines.insert(lines.len() - 1, Line::styled(text, style));
         }
         self.block("Spans").render(left, buffer);
         Paragraph::new(lines).render(below_title(left), buffer);
@@ -237,6 +245,11 @@ impl Screen<'_> {
             }
         }
     }
+}
+
+/// The row of the values that rules changed.
+fn redaction_rows(model: &Model) -> u16 {
+    u16::from(model.redaction.is_some())
 }
 
 /// The CPU time of tracing, of a core.
