@@ -3,7 +3,7 @@
 use crate::command::{Arguments, Command, FileArgument, Output};
 #[cfg(feature = "top")]
 use crate::top;
-use crate::{attributes, config_check, config_explain, doctor, explain, slip};
+use crate::{attributes, config_check, config_explain, doctor, explain, slip, spool};
 use lexopt::prelude::{Long, Short, Value};
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write as _};
@@ -15,6 +15,11 @@ const COMMANDS: &[Command] = &[
     config_check::COMMAND,
     explain::COMMAND,
     attributes::COMMAND,
+    spool::LS,
+    spool::FIND,
+    spool::REPLAY,
+    spool::VERIFY,
+    spool::STATS,
     #[cfg(feature = "top")]
     top::COMMAND,
 ];
@@ -35,7 +40,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
 }
 
 enum Parsed {
-    Run(&'static Command, Arguments),
+    Run(&'static Command, Box<Arguments>),
     Text(String),
 }
 
@@ -47,6 +52,13 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
+            Long(option) if spool::is_option(command, option) => {
+                let option = option.to_owned();
+                given.spool.set(&option, &mut parser)?;
+            }
+            Value(value) if command.is_some_and(|it| it.file == FileArgument::Spool) => {
+                given.spool.push(value)?;
+            }
             Long("json") => given.json = true,
             Long("once") => given.once = true,
             Long("processor") => {
@@ -89,6 +101,10 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
             {
                 given.traces = Some(value.into());
             }
+            Long(option) if command.is_some() && OPTIONS.contains(&&*format!("--{option}")) => {
+                let name = command.map_or("", |command| command.name);
+                return Err(format!("`{name}` has no option `--{option}`"));
+            }
             Long(option) => {
                 let hint = slip::hint(&format!("--{option}"), OPTIONS.iter().copied());
                 return Err(format!("{}{hint}", Long(option).unexpected()));
@@ -128,7 +144,12 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
         Some(command) if command.file == FileArgument::Required && given.file.is_none() => {
             Err(format!("`{}` needs a file", command.name))
         }
-        Some(command) => Ok(Parsed::Run(command, given)),
+        Some(command) => {
+            if command.file == FileArgument::Spool {
+                given.spool.check(command.name)?;
+            }
+            Ok(Parsed::Run(command, Box::new(given)))
+        }
         None if wants_help && words.is_empty() => Ok(Parsed::Text(overview())),
         None if wants_help => Ok(Parsed::Text(group(&words.join(" ")))),
         None if words.is_empty() => Err("a command is missing".to_owned()),
@@ -190,7 +211,19 @@ fn print(text: &str) -> bool {
 
 const EACH: &str = "\n`spanwise <command> --help` explains one of them. The exit status is 0 if all is well, 1 if not, and 2 for \
                     arguments that are not accepted.";
-const OPTIONS: [&str; 6] = ["--json", "--help", "--version", "--processor", "--endpoint", "--once"];
+const OPTIONS: [&str; 11] = [
+    "--json",
+    "--help",
+    "--version",
+    "--processor",
+    "--once",
+    "--service",
+    "--since",
+    "--until",
+    "--limit",
+    "--endpoint",
+    "--skip-rejected",
+];
 /// The exit status for arguments that are not accepted.
 const USAGE: u8 = 2;
 

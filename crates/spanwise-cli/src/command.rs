@@ -27,6 +27,8 @@ pub(crate) enum FileArgument {
     /// No file: the URL of a process.
     #[cfg_attr(not(feature = "top"), allow(dead_code, reason = "only `top` has it"))]
     Url,
+    /// The directory of a spool, and what `spool::Options` has beside.
+    Spool,
 }
 
 /// The arguments of a subcommand.
@@ -41,6 +43,7 @@ pub(crate) struct Arguments {
     pub url: Option<String>,
     #[cfg_attr(not(feature = "top"), allow(dead_code, reason = "only `top` reads it"))]
     pub once: bool,
+    pub spool: crate::spool::Options,
 }
 
 /// The text of a subcommand, and whether all is well.

@@ -16,6 +16,7 @@ mod plain;
 mod problems;
 mod rust_log;
 mod slip;
+mod spool;
 #[cfg(feature = "top")]
 mod top;
 mod traces_file;

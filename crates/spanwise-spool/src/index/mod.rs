@@ -26,4 +26,4 @@ pub use head::{HEAD_LEN, Head};
 pub use query::RecordQuery;
 pub use segment_index::SegmentIndex;
 pub use table::{IndexedRecord, RecordPlace};
-pub use trace::extract_trace;
+pub use trace::{extract_spans, extract_trace};

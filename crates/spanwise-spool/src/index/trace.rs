@@ -4,33 +4,46 @@ use spanwise_wire::read::{FieldValue, Fields, SpanView, WireError};
 use spanwise_wire::write::put_bytes;
 
 /// Appends to `out` the spans of `trace_id` in `request`, with their resources and scopes, and returns their
-/// number. What it appends is an `ExportTraceServiceRequest`, and so is all that several calls append.
-///
-/// Fields of groups that OTLP does not define are left out.
+/// number: as [`extract_spans`].
 ///
 /// # Errors
-/// [`WireError`] if the framing of groups is malformed: the spans before that are appended. A malformed span is
-/// none of the trace.
+/// As [`extract_spans`].
 pub fn extract_trace(
     request: &[u8],
     trace_id: [u8; 16],
     out: &mut Vec<u8>,
 ) -> Result<u64, WireError> {
+    extract_spans(request, |span| span.trace_id() == Some(trace_id), out)
+}
+
+/// Appends to `out` the spans of `request` for which `is_wanted` returns true, with their resources and scopes, and
+/// returns their number. What it appends is an `ExportTraceServiceRequest`, and so is all that several calls
+/// append.
+///
+/// Fields of groups that OTLP does not define are left out.
+///
+/// # Errors
+/// [`WireError`] if the framing of groups is malformed: the groups before that are appended. A malformed span is
+/// left out.
+pub fn extract_spans(
+    request: &[u8],
+    mut is_wanted: impl FnMut(&SpanView<'_>) -> bool,
+    out: &mut Vec<u8>,
+) -> Result<u64, WireError> {
     let mut found = 0;
     let (mut group, mut scope_group) = (Vec::new(), Vec::new());
-    for resource in messages(request, REPEATED_RESOURCE_SPANS) {
-        let resource = resource?;
+    for resource_group in messages(request, REPEATED_RESOURCE_SPANS) {
+        let resource_group = resource_group?;
+        let resource = last_message(resource_group, 1)?.unwrap_or_default();
         group.clear();
         let before = found;
-        for scope in messages(resource, REPEATED_SCOPE_SPANS) {
+        for scope in messages(resource_group, REPEATED_SCOPE_SPANS) {
             let scope = scope?;
             scope_group.clear();
             let before = found;
             for span in messages(scope, REPEATED_SPANS) {
                 let span = span?;
-                let is_of_trace =
-                    SpanView::parse(span).is_ok_and(|view| view.trace_id() == Some(trace_id));
-                if is_of_trace {
+                if SpanView::of(span, resource, &[]).is_ok_and(|view| is_wanted(&view)) {
                     put_bytes(&mut scope_group, SECOND, span);
                     found += 1;
                 }
@@ -40,7 +53,7 @@ pub fn extract_trace(
             }
         }
         if found > before {
-            put_group(out, FIRST, resource, &group)?;
+            put_group(out, FIRST, resource_group, &group)?;
         }
     }
     Ok(found)
@@ -50,13 +63,18 @@ pub fn extract_trace(
 fn put_group(out: &mut Vec<u8>, tag: u8, group: &[u8], contents: &[u8]) -> Result<(), WireError> {
     let mut own = Vec::new();
     for (number, tag) in [(1, FIRST), (3, THIRD)] {
-        if let Some(bytes) = messages(group, number).last().transpose()? {
+        if let Some(bytes) = last_message(group, number)? {
             put_bytes(&mut own, tag, bytes);
         }
     }
     own.extend_from_slice(contents);
     put_bytes(out, tag, &own);
     Ok(())
+}
+
+/// The last value of field `number`: the one that counts.
+fn last_message(message: &[u8], number: u32) -> Result<Option<&[u8]>, WireError> {
+    messages(message, number).last().transpose()
 }
 
 /// The values of field `number`, which has wire type 2.
