@@ -37,6 +37,7 @@ mod sim;
 mod sizes;
 mod sizing;
 mod source_tree;
+mod spool_crash;
 mod step;
 mod tail_bench;
 mod test;
@@ -64,6 +65,7 @@ const COMMANDS: &[Command] = &[
     test::COMMAND,
     sim::COMMAND,
     fuzz::COMMAND,
+    spool_crash::COMMAND,
     mutants::COMMAND,
     sanitize::COMMAND,
     interop::COMMAND,

@@ -15,6 +15,8 @@ mod judge;
 mod oracle;
 #[path = "support/requests.rs"]
 mod requests;
+#[path = "crash/tally.rs"]
+mod tally;
 #[path = "crash/world.rs"]
 mod world;
 

@@ -14,6 +14,7 @@ mod judge;
 mod oracle;
 #[path = "../support/requests.rs"]
 mod requests;
+mod tally;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +22,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use world::{Tally, World};
+use tally::Tally;
+use world::World;
 
 /// Crash points of one seed: long enough for evictions and several lives, short enough to follow by hand.
 const POINTS_OF_A_SEED: u64 = 500;

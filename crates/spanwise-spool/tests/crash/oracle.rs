@@ -1,4 +1,4 @@
-//! What a spool must still have, and what it may have: the account that the tests make for themselves.
+//! The records that a spool must still have, and those that it may have: the account that the tests make for themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -8,34 +8,7 @@ use spanwise_spool::{RecordId, Spool, SpoolBuilder, SpoolError};
 use crate::judge::{judge, read_all};
 use crate::oracle::{Entry, Oracle, State};
 use crate::requests::{Random, Requests, number_of, start};
-
-/// The counts of a run, over all of its seeds.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tally {
-    pub crash_points: u64,
-    pub lives: u64,
-    pub appended: u64,
-    pub stored: u64,
-    pub failed_syncs: u64,
-    pub evicted: u64,
-    pub expired: u64,
-    pub duplicates: u64,
-    pub copies: u64,
-}
-
-impl Tally {
-    pub fn add(&mut self, other: &Self) {
-        self.crash_points += other.crash_points;
-        self.lives += other.lives;
-        self.appended += other.appended;
-        self.stored += other.stored;
-        self.failed_syncs += other.failed_syncs;
-        self.evicted += other.evicted;
-        self.expired += other.expired;
-        self.duplicates += other.duplicates;
-        self.copies += other.copies;
-    }
-}
+use crate::tally::Tally;
 
 /// One spool with its account.
 pub struct World {
@@ -439,7 +412,7 @@ impl World {
         let was_acknowledged =
             |number: &&u64| self.oracle.state(**number) == Some(State::Acknowledged);
         self.tally.duplicates += found.numbers.iter().filter(was_acknowledged).count() as u64;
-        // What is not on disk now can only return if its removal is not synced.
+        // A record that is not on disk now can only return if its removal is not synced.
         for state in [State::Unsynced, State::Stored, State::InFlight, State::Acknowledged] {
             self.oracle.move_all(state, State::Lost);
         }

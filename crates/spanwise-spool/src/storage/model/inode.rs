@@ -16,7 +16,7 @@ const IMAGES: usize = 6;
 pub(super) struct Inode {
     /// The page cache: what processes read.
     pub(super) current: Vec<u8>,
-    /// What the disk holds after the last sync that succeeded.
+    /// The content of the disk after the last sync that succeeded.
     durable: Vec<u8>,
     /// The images of each page since then, in the order of the writes: the kernel may have written any of them, and no other.
     dirty: BTreeMap<usize, Vec<Vec<u8>>>,
@@ -67,7 +67,7 @@ impl Inode {
         self.clear();
     }
 
-    /// What a reader finds after the power failed.
+    /// Leaves the content that a reader finds after the power failed.
     pub(super) fn lose_power(&mut self, random: &mut Random) {
         self.lose(random);
         self.current = self.durable.clone();
