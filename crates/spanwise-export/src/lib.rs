@@ -6,6 +6,8 @@ mod batch_config;
 mod batch_overrides;
 mod builder;
 mod destination;
+#[cfg(feature = "spool")]
+mod disk_spool;
 mod drained;
 mod dynamic_batch_config;
 mod dynamic_transport;
@@ -35,6 +37,8 @@ mod ticket_guard;
 pub use batch_config::BatchConfig;
 pub use builder::ExporterBuilder;
 pub use destination::Destination;
+#[cfg(feature = "spool")]
+pub use disk_spool::{DiskSpool, DiskSpoolBuilder};
 pub use dynamic_batch_config::DynamicBatchConfig;
 pub use dynamic_transport::{DynamicTransport, PreparedTransport};
 pub use error::{BatchConfigError, BuildError, FlushError};

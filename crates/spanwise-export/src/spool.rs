@@ -38,7 +38,7 @@ pub enum SpoolCommand {
         spans: u64,
     },
     /// Read the record that was stored first, of those that are neither acknowledged nor read, and answer with
-    /// [`SpoolEvent::Record`], [`SpoolEvent::RecordTooLarge`] or [`SpoolEvent::Empty`]. One record is read at a time.
+    /// [`SpoolEvent::Record`], [`SpoolEvent::RecordTooLarge`], [`SpoolEvent::Empty`] or [`SpoolEvent::ReadFailed`]. One record is read at a time.
     Read {
         /// Append the request to these bytes, within their capacity, which is charged to the exporter's budget.
         buffer: Vec<u8>,
@@ -91,6 +91,13 @@ pub enum SpoolEvent {
     Empty {
         /// The buffer, as it was.
         buffer: Vec<u8>,
+    },
+    /// The answer to [`SpoolCommand::Read`]: the next record cannot be read now. A later read may succeed.
+    ReadFailed {
+        /// The buffer, as it was.
+        buffer: Vec<u8>,
+        /// The reason, without secrets and payload.
+        error: Arc<str>,
     },
     /// Spans that were on disk are lost.
     Lost(SpoolLosses),
@@ -222,6 +229,7 @@ impl fmt::Debug for SpoolEvent {
                 write!(f, "RecordTooLarge {{ bytes: {bytes}, spans: {spans} }}")
             }
             Self::Empty { .. } => f.write_str("Empty"),
+            Self::ReadFailed { error, .. } => write!(f, "ReadFailed({error:?})"),
             Self::Lost(losses) => f.debug_tuple("Lost").field(losses).finish(),
             Self::Failed { error } => write!(f, "Failed({error:?})"),
             Self::Closed => f.write_str("Closed"),

@@ -46,6 +46,11 @@ impl ExportMachine {
                     self.report_spool(SpoolReport::Drained);
                 }
             }
+            SpoolEvent::ReadFailed { error, .. } => {
+                spool.replay = Replay::None;
+                spool.failed(now, true);
+                self.report_spool(SpoolReport::Failed { error });
+            }
             SpoolEvent::Lost(losses) => self.lost_on_disk(losses),
             SpoolEvent::Failed { error } => self.report_spool(SpoolReport::Failed { error }),
             SpoolEvent::Closed => spool.unavailable().for_each(Storing::lost),

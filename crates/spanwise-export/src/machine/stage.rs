@@ -20,7 +20,7 @@ pub(super) enum Stage {
     Cancel,
     Cancelling(Instant),
     DrainRest(u32),
-    /// What is left is stored.
+    /// Stores the spans that are left.
     StoreRest,
     BookRest,
     Finish,

@@ -180,7 +180,7 @@ impl World {
         self.reply(id).unwrap()
     }
 
-    /// The process is gone, and the next one starts. `is_crash`: it was killed.
+    /// The process ends, and the next one starts. `is_crash`: it was killed.
     pub fn restart(&mut self, is_crash: bool) {
         let account = self.ledger();
         // A killed process frees nothing; the model's budget is of no interest then.

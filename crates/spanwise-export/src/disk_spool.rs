@@ -1,0 +1,115 @@
+//! A spool in a directory of the local disk, with a thread of its own.
+
+mod events;
+mod thread;
+
+use crate::spool::{RequestSpool, SpoolCommand, SpoolEvent};
+use events::Events;
+use spanwise_ledger::Ledger;
+use spanwise_spool::SpoolSettings;
+use spanwise_worker::Notifier;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use thread::SpoolThread;
+
+/// A [`RequestSpool`] in a directory of the local disk: a [`Spool`](spanwise_spool::Spool) and its boot ledger, on the thread
+/// `spanwise-spool`.
+///
+/// The thread opens the directory, so that a start after a crash delays nothing. A directory that another process has is tried again
+/// each second; one that cannot be used is reported by [`SpoolEvent::Unavailable`]. Requests that arrive together share an `fsync`.
+///
+/// A forked child has no such thread and never touches the files of its parent. It has the lock of the directory, too, until it ends
+/// or executes a program: a process that starts meanwhile waits for it.
+///
+/// ```no_run
+/// use spanwise_export::{DiskSpool, Exporter};
+/// use spanwise_ledger::Ledger;
+/// use spanwise_transport::Transport;
+///
+/// let ledger = Ledger::new();
+/// let spool = DiskSpool::builder("/var/lib/shop/spans").with_ledger(ledger.clone()).build()?;
+/// let transport = Transport::builder().build()?; // to this machine, port 4318
+/// let exporter = Exporter::builder(transport).with_ledger(ledger).with_spool(spool).build()?;
+/// # drop(exporter);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct DiskSpool {
+    commands: Sender<SpoolCommand>,
+    events: Arc<Events>,
+}
+
+/// Settings of a [`DiskSpool`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct DiskSpoolBuilder {
+    directory: PathBuf,
+    settings: SpoolSettings,
+    ledger: Option<Ledger>,
+}
+
+impl DiskSpool {
+    /// A spool in this directory, which its thread creates if necessary. Each process needs one of its own.
+    pub fn builder(directory: impl Into<PathBuf>) -> DiskSpoolBuilder {
+        DiskSpoolBuilder {
+            directory: directory.into(),
+            settings: SpoolSettings::default(),
+            ledger: None,
+        }
+    }
+}
+
+impl DiskSpoolBuilder {
+    /// The maximum of bytes and of age, and others.
+    pub fn with_settings(mut self, settings: SpoolSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The ledger of the exporter's first destination. The boot ledger in the directory repeats its numbers once a second, so that
+    /// the next start can report what a crash lost. Default: none, and the next start reports no crash.
+    pub fn with_ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = Some(ledger);
+        self
+    }
+
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn build(self) -> io::Result<DiskSpool> {
+        let (commands, receiver) = channel();
+        let events = Arc::new(Events::default());
+        let Self { directory, settings, ledger } = self;
+        let thread = SpoolThread::new(directory, settings, ledger, events.clone());
+        std::thread::Builder::new()
+            .name("spanwise-spool".to_owned())
+            .spawn(move || thread.run(&receiver))?;
+        Ok(DiskSpool { commands, events })
+    }
+}
+
+impl RequestSpool for DiskSpool {
+    fn submit(&mut self, command: SpoolCommand) {
+        // Memory of requests is charged to the exporter's budget, which bounds the channel.
+        if self.commands.send(command).is_err() {
+            self.events.ended();
+        }
+    }
+
+    fn next_event(&mut self) -> Option<SpoolEvent> {
+        self.events.next()
+    }
+
+    fn set_notifier(&mut self, notifier: Notifier) {
+        self.events.set_notifier(notifier);
+    }
+}
+
+impl fmt::Debug for DiskSpool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskSpool").finish_non_exhaustive()
+    }
+}
