@@ -4,6 +4,7 @@
 
 use spanwise_export::{DiskSpool, ExportEvent, Exporter, Observer, SpoolReport};
 use spanwise_ledger::{DropReason, Ledger, Snapshot};
+use spanwise_spool::boot_ledger::{FILE_NAME, PreviousRun};
 use spanwise_transport::{Failure, Outcome, Transport};
 use spanwise_wire::write::{SpanHeader, SpanWriter};
 use spanwise_wire::{SpanId, SpanLimits, SpanMeta, TraceId};
@@ -173,17 +174,22 @@ fn a_crash_is_reported_by_the_next_start_and_stored_spans_survive_it() {
     first.wait_for(|account| account.spooled == 500);
     // Spans that never end, as far as the exporter knows.
     (0..7).for_each(|_| first.exporter.queue().ledger().started());
-    std::thread::sleep(Duration::from_millis(2_200));
+    let file = directory.0.join(FILE_NAME);
+    first.wait_for(|_| {
+        let previous = PreviousRun::from_bytes(&std::fs::read(&file).unwrap());
+        matches!(previous, PreviousRun::Crashed(crash) if crash.counts().created == 507)
+    });
     let killed = directory.copy();
 
-    let second = receiver.process(&killed.0);
-    let account = second.wait_for(|account| account.recovered > 0);
-    assert_eq!((account.recovered, account.dropped(DropReason::Crash)), (507, 7), "{account}");
-    receiver.is_up.store(true, SeqCst);
+    // The first process, which lives here, sends to the other receiver.
+    let later = Receiver::default();
+    let second = later.process(&killed.0);
+    let account = second.wait_for(|account| account.recovered == 507);
+    assert_eq!(account.spooled + account.in_flight + account.dropped_total(), 507);
+    later.is_up.store(true, SeqCst);
     second.wait_for(|account| account.exported == 500);
-    second.shut_down();
-    assert_eq!(receiver.received(), (500, 500));
-    receiver.is_up.store(false, SeqCst);
+    assert_eq!(second.shut_down().dropped(DropReason::Crash), 7);
+    assert_eq!(later.received(), (500, 500));
 }
 
 #[test]
