@@ -63,6 +63,23 @@ pub fn request(number: u64, spans: u64) -> Vec<u8> {
     message(1, &message(2, &spans.collect::<Vec<u8>>()))
 }
 
+/// A request of `spans` spans and at least `bytes` bytes that do not compress.
+pub fn noise(spans: u64, bytes: usize) -> Vec<u8> {
+    let mut state = spans.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ bytes as u64;
+    let noise: Vec<u8> = (0..bytes)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as u8
+        })
+        .collect();
+    // In a field of the first span that no reader knows.
+    let mut request = request(spans, spans);
+    request.extend_from_slice(&message(1, &message(15, &noise)));
+    request
+}
+
 fn attribute(key: &str, value: &str) -> Vec<u8> {
     let value = message(2, &message(1, value.as_bytes()));
     message(9, &[message(1, key.as_bytes()), value].concat())
