@@ -3,7 +3,7 @@
 use crate::command::{Arguments, Command, FileArgument, Output};
 #[cfg(feature = "top")]
 use crate::top;
-use crate::{attributes, config_check, config_explain, doctor, explain, slip, spool};
+use crate::{attributes, config_check, config_explain, doctor, explain, redact, slip, spool};
 use lexopt::prelude::{Long, Short, Value};
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write as _};
@@ -20,6 +20,7 @@ const COMMANDS: &[Command] = &[
     spool::REPLAY,
     spool::VERIFY,
     spool::STATS,
+    redact::COMMAND,
     #[cfg(feature = "top")]
     top::COMMAND,
 ];
@@ -118,7 +119,8 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
             Ok(Parsed::Text(format!("spanwise {name} {usage}\n\n{summary}\n\n{help}")))
         }
         Some(command) if command.file == FileArgument::WithTraces && given.traces.is_none() => {
-            Err(format!("`{}` needs a file with policies and a file with traces", command.name))
+            let files = command.usage.split(" [").next().unwrap_or_default();
+            Err(format!("`{}` needs two files: {files}", command.name))
         }
         Some(Command { file, name, .. })
             if *file != FileArgument::WithTraces && given.processor.is_some() =>
@@ -257,7 +259,7 @@ mod tests {
         assert_eq!(problem("config check"), "`config check` needs a file");
         assert_eq!(problem("doctor --jsn"), "invalid option '--jsn'; did you mean `--json`?");
         assert_eq!(problem("doctor --verbose"), "invalid option '--verbose'");
-        let files = "`explain` needs a file with policies and a file with traces";
+        let files = "`explain` needs two files: FILE TRACES";
         assert_eq!((problem("explain"), problem("explain a")), (files.into(), files.into()));
         assert!(problem("explain a b c").contains('c'), "{}", problem("explain a b c"));
         assert!(problem("explain a b --processor").contains("--processor"));

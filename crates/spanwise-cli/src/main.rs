@@ -14,6 +14,7 @@ mod features;
 mod http;
 mod plain;
 mod problems;
+mod redact;
 mod rust_log;
 mod slip;
 mod spool;

@@ -137,6 +137,10 @@ fn mistakes_have_the_index_and_the_text_of_the_rule_and_its_place() {
         ),
         ("{action: mask, keys: [~]}", "1:47: rules[1].keys[0]: a value is expected, not nothing".to_owned()),
         ("{action: mask, keys: [7]}", "1:47: rules[1].keys[0]: a string is expected; put `7` in quotes".to_owned()),
+        (
+            "{action: mask, name: \"a\\e[31m\"}",
+            "1:46: rules[1].name: a name on one line is expected, without control characters".to_owned(),
+        ),
         ("{action: maks}", format!("1:34: rules[1].action: `maks` is not known; did you mean `mask`?; accepted is {actions}")),
         ("{keys: [a]}", "1:25: rules[1].action: it is required".to_owned()),
         ("{action: mask, key: [a]}", "1:40: rules[1].key: unknown key; did you mean `keys`?".to_owned()),

@@ -70,6 +70,9 @@ fn rule(field: &Field<'_>) -> Option<Rule> {
     let action = action(&mapping);
     let mut rule = Rule::new(action.clone()?);
     if let Some(name) = mapping.get("name").string() {
+        if name.chars().any(char::is_control) {
+            mapping.get("name").error("a name on one line is expected, without control characters");
+        }
         rule = rule.with_name(name.to_owned());
     }
     rule = rule.with_keys(strings(&mapping.get("keys")).into_iter().map(str::to_owned));
