@@ -6,6 +6,7 @@ mod counts;
 mod exported;
 mod growth;
 mod observers;
+mod same_rules;
 mod settings;
 #[path = "../support/mod.rs"]
 mod support;
