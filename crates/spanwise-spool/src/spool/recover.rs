@@ -1,6 +1,7 @@
 //! Opens the segments of earlier processes.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -136,8 +137,10 @@ fn make_durable<S: Storage>(storage: &mut S, segments: &BTreeMap<u64, Segment>) 
     if planted(SpoolBug::RecoveryNotSynced) {
         return;
     }
-    let Some(last) = segments.values().next_back() else { return };
-    let _best_effort = storage.open(&last.file_name).and_then(|mut file| file.sync());
+    if let Some(last) = segments.values().next_back() {
+        let _best_effort = storage.open(&last.file_name).and_then(|mut file| file.sync());
+    }
+    // Also without a segment: one whose removal was not synced would return later, between newer ones.
     let _best_effort = storage.sync_directory();
 }
 
@@ -172,9 +175,22 @@ fn set_copies_aside<S: Storage>(
 }
 
 fn set_aside<S: Storage>(storage: &mut S, name: &str) {
+    // A rename would replace an earlier file of this name, which the operator may still need.
+    let is_free = |name: &String| {
+        storage.open(name).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    let names = (0..MAX_ATTEMPTS).map(|number| match number {
+        0 => format!("{name}.damaged"),
+        number => format!("{name}.damaged.{number}"),
+    });
     // Otherwise it is found and counted again at the next start.
-    let _best_effort = storage.rename(name, &format!("{name}.damaged"));
+    if let Some(free) = { names }.find(is_free) {
+        let _best_effort = storage.rename(name, &free);
+    }
 }
+
+/// Names that are tried for a file that is set aside.
+const MAX_ATTEMPTS: u32 = 100;
 
 /// Restores the acknowledged records of one segment.
 fn restore(segments: &mut BTreeMap<u64, Segment>, entry: CheckpointEntry) {

@@ -178,9 +178,16 @@ fn open_locked(path: &Path) -> Result<(OwnedFd, OwnedFd), SpoolError> {
     let directory =
         rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | SAFE, Mode::empty())
             .map_err(|error| failed(error.into()))?;
-    let lock =
-        rustix::fs::openat(&directory, LOCK_FILE, OFlags::RDWR | OFlags::CREATE | SAFE, FILE_MODE)
-            .map_err(|error| failed(error.into()))?;
+    let open = |name, flags| rustix::fs::openat(&directory, name, flags | SAFE, FILE_MODE);
+    let lock = open(LOCK_FILE, OFlags::RDWR | OFlags::CREATE)
+        .or_else(|error| match error {
+            // Its records are served nevertheless, and a descriptor for reading can have the lock, too.
+            rustix::io::Errno::ROFS => {
+                open(LOCK_FILE, OFlags::RDONLY).or_else(|_| open(".", OFlags::RDONLY))
+            }
+            error => Err(error),
+        })
+        .map_err(|error| failed(error.into()))?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok((directory, lock)),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(SpoolError::Locked { path: path.to_owned() }),

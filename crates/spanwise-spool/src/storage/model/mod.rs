@@ -9,6 +9,7 @@ mod faults;
 mod inode;
 mod random;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -50,6 +51,8 @@ struct State {
     points: Vec<CrashPoint>,
     holds_syncs: bool,
     waiting_syncs: usize,
+    failed_syncs: BTreeSet<u64>,
+    syncs_after_failure: u64,
 }
 
 /// The state of the disk and the page cache after one operation, at which a crash can happen.
@@ -76,6 +79,8 @@ impl ModelStorage {
             points: Vec::new(),
             holds_syncs: false,
             waiting_syncs: 0,
+            failed_syncs: BTreeSet::new(),
+            syncs_after_failure: 0,
         };
         Self { shared: Arc::new(Shared { state: Mutex::new(state), released: Condvar::new() }) }
     }
@@ -139,6 +144,11 @@ impl ModelStorage {
         self.shared.lock().waiting_syncs
     }
 
+    /// The calls of sync on files whose sync had failed before: each of them may report as stored what the disk does not have.
+    pub fn syncs_after_failure(&self) -> u64 {
+        self.shared.lock().syncs_after_failure
+    }
+
     /// Changes the content of a file behind the back of its users, on the disk too.
     ///
     /// # Errors
@@ -152,6 +162,22 @@ impl ModelStorage {
         let state = self.shared.lock();
         let inode = state.disk.lookup(name).ok()?;
         state.disk.inode(inode).ok().map(|inode| inode.current.clone())
+    }
+
+    /// Creates or replaces a file with this content, on the disk too.
+    pub fn put(&self, name: &str, content: &[u8]) {
+        let mut state = self.shared.lock();
+        // Without a file of this name, there is none to remove.
+        let _not_found = state.disk.remove(name);
+        if state.disk.create(name).is_ok() {
+            let _found = state.disk.corrupt(name, |bytes| *bytes = content.to_vec());
+        }
+        state.disk.sync_directory();
+    }
+
+    /// The names of the files, sorted.
+    pub fn names(&self) -> Vec<String> {
+        self.shared.lock().disk.names().map(|(name, _)| name.to_owned()).collect()
     }
 
     fn file(&self, state: &mut State, inode: u64) -> ModelFile {
@@ -302,9 +328,13 @@ impl StorageFile for ModelFile {
             state = self.shared.released.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.waiting_syncs -= 1;
+        if state.failed_syncs.contains(&self.inode) {
+            state.syncs_after_failure += 1;
+        }
         if let Err(error) = state.check(Operation::Sync) {
-            let State { disk, random, .. } = &mut *state;
+            let State { disk, random, failed_syncs, .. } = &mut *state;
             disk.fail_sync(self.inode, random);
+            failed_syncs.insert(self.inode);
             return Err(error);
         }
         state.apply(Operation::Sync, |state| state.disk.sync(self.inode))
