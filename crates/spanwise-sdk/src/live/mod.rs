@@ -1,10 +1,10 @@
 //! [`LiveView`]: snapshots of a running provider, for pages and terminals that show it.
 
+mod redaction;
 mod snapshot;
 
-pub use snapshot::{
-    LiveBudget, LiveDestination, LiveRedaction, LiveRule, LiveSampler, LiveSnapshot,
-};
+pub use redaction::{LiveRedaction, LiveRule};
+pub use snapshot::{LiveBudget, LiveDestination, LiveSampler, LiveSnapshot};
 
 use crate::lifecycle::Handle;
 use crate::provider::Spanwise;

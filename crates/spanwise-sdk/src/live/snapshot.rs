@@ -1,5 +1,6 @@
 //! [`LiveSnapshot`]: the state of a provider at one instant.
 
+use super::redaction::LiveRedaction;
 use crate::core::Phase;
 use crate::diagnostics::LiveDiagnostic;
 use crate::lifecycle::Handle;
@@ -59,26 +60,6 @@ pub struct LiveSampler {
     pub description: String,
     /// The probability of each key, the busiest first; empty unless the sampler adapts by key.
     pub rates: Vec<SamplingRate>,
-}
-
-/// The counts of redaction since the provider was built, without keys and values.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LiveRedaction {
-    /// The rules in their order; those with equal names are one.
-    pub rules: Vec<LiveRule>,
-    /// Number of values that no rule could read, which were deleted.
-    pub failures: u64,
-}
-
-/// The count of a rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LiveRule {
-    /// Its name.
-    pub name: String,
-    /// Number of values, names and messages that it changed or deleted.
-    pub values: u64,
 }
 
 /// A destination of spans.
