@@ -3,7 +3,6 @@
 use super::builder::SpanwiseBuilder;
 use super::environment::Environment;
 use super::error::BuildError;
-use super::recording_sdk::RecordingSdk;
 use super::redaction::shown_path;
 use super::settings::REDACTION;
 #[cfg(feature = "redaction")]
@@ -19,7 +18,7 @@ impl SpanwiseBuilder {
     /// Reads the file that the variable names, unless code or the configuration file has rules.
     ///
     /// # Errors
-    /// The file cannot be read or has a mistake, the feature is missing, or the stock SDK records the spans: they would leave as they are.
+    /// The file cannot be read or has a mistake, or the feature is missing: spans would leave as they are.
     pub(super) fn read_redaction_file(
         &mut self,
         environment: &Environment,
@@ -29,10 +28,6 @@ impl SpanwiseBuilder {
             return Ok(());
         }
         let Some((variable, path)) = environment.required_text(&REDACTION)? else { return Ok(()) };
-        if self.recording_sdk == RecordingSdk::StockSdk {
-            let problem = "the stock SDK records the spans, which stay as they are: wrap its processor or exporter";
-            return Err(BuildError::setting(variable, shown_path(&path), problem));
-        }
         self.apply_redaction_file(environment, (variable, &path))
     }
 

@@ -2,7 +2,6 @@
 
 use super::super::builder::SpanwiseBuilder;
 use super::super::error::BuildError;
-use super::super::recording_sdk::RecordingSdk;
 use spanwise_config::Field;
 #[cfg(feature = "redaction")]
 use spanwise_redact::RedactorBuilder;
@@ -46,12 +45,8 @@ impl Redaction<'_> {
     /// Fills `builder` where the code is silent.
     ///
     /// # Errors
-    /// The rules cannot be compiled together; the stock SDK records the spans, which would leave as they are.
+    /// The rules cannot be compiled together.
     pub(super) fn apply(self, builder: &mut SpanwiseBuilder) -> Result<(), BuildError> {
-        if builder.recording_sdk == RecordingSdk::StockSdk {
-            let problem = "the stock SDK records the spans, which stay as they are: wrap its processor or exporter";
-            return Err(self.field.problem(problem).into());
-        }
         #[cfg(feature = "redaction")]
         if builder.redaction.is_none() {
             let built =
