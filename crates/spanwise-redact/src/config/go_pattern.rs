@@ -7,7 +7,8 @@ use std::str::Chars;
 /// `\Q…\E` quotes, and sets have no sets inside.
 pub(super) fn translated(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
-    out.push_str("(?u:");
+    // No group around all: it would make an expression of `a)(b`.
+    out.push_str("(?u)");
     let mut letters = text.chars().peekable();
     let mut in_set = false;
     // A `]` that stands first in a set is a letter.
@@ -32,7 +33,6 @@ pub(super) fn translated(text: &str) -> String {
             letter => out.push(letter),
         }
     }
-    out.push(')');
     out
 }
 
@@ -52,7 +52,7 @@ fn escape(letters: &mut Peekable<Chars<'_>>, in_set: bool, out: &mut String) {
         }
         Some('Q') if !in_set => quote(letters, out),
         Some(escaped) => out.extend(['\\', escaped]),
-        // The group of all has no end then: an error, as in Go.
+        // An error, as in Go.
         None => out.push('\\'),
     }
 }
@@ -78,5 +78,69 @@ fn quote(letters: &mut Peekable<Chars<'_>>, out: &mut String) {
             out.push('\\');
         }
         out.push(letter);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::translated;
+    use crate::rule::{Action, Rule};
+    use crate::{Redacted, Redactor, Scratch};
+
+    /// Whether the expression matches in the name of a span.
+    fn is_match(pattern: &str, text: &str) -> bool {
+        let rule = Rule::new(Action::Mask).with_value_pattern(translated(pattern));
+        let redactor = Redactor::builder().with_rule(rule).build().unwrap();
+        let mut span = vec![5 << 3 | 2, text.len() as u8];
+        span.extend_from_slice(text.as_bytes());
+        redactor.redact_span(&span, &mut Scratch::default()) != Redacted::Unchanged
+    }
+
+    /// The answers are those of Go 1.26's `regexp.MatchString`.
+    #[test]
+    fn expressions_mean_what_go_means() {
+        for (pattern, matching, others) in [
+            (r"^\d+$", &["12"][..], &["1a", "٣"][..]),
+            (r"^\w\W$", &["a-", "aé"], &["é-"]),
+            (r"^[\d_]+$", &["1_2"], &["٣"]),
+            (r"\bab\b", &["ab", "éab"], &["cab"]),
+            (r"a\Bb", &["ab"], &["a b"]),
+            (r"^a\Q.*\Eb$", &["a.*b"], &["axxb"]),
+            (r"\Q[x", &["[x"], &["x"]),
+            (r"\Q\", &["\\"], &["Q"]),
+            (r"^[[a]$", &["[", "a"], &["]"]),
+            (r"^[]a]$", &["]", "a"], &["["]),
+            (r"^[^]a]$", &["b", "é"], &["]", "a"]),
+            (r"^[a&&b]$", &["&", "a", "b"], &["c"]),
+            (r"^[a~~b]$", &["~", "a"], &["c"]),
+            (r"^[[:alpha:]~]+$", &["ab~"], &["1"]),
+            (r"^.$", &["a", "é"], &["ab"]),
+            (r"(?i)É", &["é", "É"], &["e"]),
+            (r"(?i)ſ", &["S", "s"], &["t"]),
+            (r"^\pL\p{Greek}$", &["aα"], &["1α", "aa"]),
+            (r"^a\sb$", &["a b", "a\tb"], &["a\u{b}b", "a\u{a0}b"]),
+            (r"\x41\x{e9}", &["Aé"], &["ae"]),
+            (r"(?P<x>a)(?:b)", &["ab"], &["ba"]),
+            (r"(?s)a.b", &["a\nb"], &["ab"]),
+            (r"a.b", &["a-b"], &["a\nb"]),
+            (r"\/health", &["/health"], &["/heal"]),
+        ] {
+            for text in matching {
+                assert!(is_match(pattern, text), "{pattern} should match {text:?}");
+            }
+            for text in others {
+                assert!(!is_match(pattern, text), "{pattern} should not match {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_expressions_are_errors() {
+        for pattern in ["(", ")", "a)(b", "[", r"a{2,1}", "*", r"\", r"(?=a)", r"(?<!a)b", r"(a)\1"]
+        {
+            let rule = Rule::new(Action::Mask).with_value_pattern(translated(pattern));
+            let built = Redactor::builder().with_rule(rule).build();
+            assert!(built.is_err(), "{pattern}");
+        }
     }
 }
