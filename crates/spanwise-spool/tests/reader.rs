@@ -99,7 +99,9 @@ fn a_spool_that_another_process_has_locked_is_read() {
     // A segment that was removed since the reader opened the spool has no spans, and is no error.
     let found = reader.find(trace(7));
     assert_eq!((found.spans, found.unreadable_segments), (0, 0));
-    let first = reader.find_records(&RecordQuery::default()).records[0].id;
+    let found = reader.find_records(&RecordQuery::default());
+    assert_eq!(found.unreadable_segments, 0);
+    let first = found.records[0].id;
     assert!(reader.read(first).is_err());
     assert!(reader.verify(|_| ()).is_intact());
 }

@@ -137,7 +137,7 @@ impl IndexBuilder {
         self.contents.table.iter()
     }
 
-    /// What the index states about a record.
+    /// The facts about a record.
     pub fn record(&self, number: u32) -> Option<&IndexedRecord> {
         self.contents.table.get(number)
     }

@@ -125,7 +125,7 @@ impl SegmentIndex {
         self.contents.matching(query)
     }
 
-    /// What the index states about a record.
+    /// The facts about a record.
     pub fn record(&self, number: u32) -> Option<&IndexedRecord> {
         self.contents.table.get(number)
     }

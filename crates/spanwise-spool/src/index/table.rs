@@ -17,7 +17,7 @@ pub struct RecordPlace {
     pub len: u32,
 }
 
-/// What an index states about a record.
+/// The facts about a record in an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IndexedRecord {

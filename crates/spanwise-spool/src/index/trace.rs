@@ -17,8 +17,8 @@ pub fn extract_trace(
 }
 
 /// Appends to `out` the spans of `request` for which `is_wanted` returns true, with their resources and scopes, and
-/// returns their number. What it appends is an `ExportTraceServiceRequest`, and so is all that several calls
-/// append.
+/// returns their number. The appended bytes are an `ExportTraceServiceRequest`, and so are those of several calls
+/// together.
 ///
 /// Fields of groups that OTLP does not define are left out.
 ///

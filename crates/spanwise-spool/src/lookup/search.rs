@@ -162,9 +162,9 @@ impl<F: StorageFile> Lookup<F> {
                 Ok(places) if places.is_empty() => {}
                 Ok(places) => match storage.open(&segment.file_name) {
                     Ok(file) => candidates.push((segment, file, places)),
-                    Err(error) => count_unreadable(&error, found),
+                    Err(error) => found.unreadable_segments += unreadable(&error),
                 },
-                Err(error) => count_unreadable(&error, found),
+                Err(error) => found.unreadable_segments += unreadable(&error),
             }
         }
         for (_, file, places) in &candidates {
@@ -242,11 +242,13 @@ impl<F: StorageFile> Lookup<F> {
         found: &mut FoundRecords,
     ) {
         for segment in segments {
-            let Ok(index) = self.index(storage, segment) else {
-                found.unreadable_segments += 1;
-                continue;
+            let index = match self.index(storage, segment) {
+                Ok(index) => &index.index,
+                Err(error) => {
+                    found.unreadable_segments += unreadable(&error);
+                    continue;
+                }
             };
-            let index = &index.index;
             let record = |number| {
                 let services = index.services_of(number).map(str::to_owned).collect();
                 Some(found_record(segment.number, index.record(number)?, services))
@@ -280,9 +282,9 @@ fn found_record(segment: u64, record: &IndexedRecord, services: Vec<String>) -> 
     }
 }
 
-/// A segment that another process removed since is none.
-fn count_unreadable(error: &io::Error, found: &mut Found) {
-    found.unreadable_segments += u64::from(error.kind() != io::ErrorKind::NotFound);
+/// 1 for an error, and 0 for a segment that another process removed since: it has no spans any more.
+fn unreadable(error: &io::Error) -> u64 {
+    u64::from(error.kind() != io::ErrorKind::NotFound)
 }
 
 /// Indexes in memory at most.
