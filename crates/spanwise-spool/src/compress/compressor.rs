@@ -1,5 +1,6 @@
 //! Compresses requests.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use spanwise_wire::{RequestLimits, RequestPart};
@@ -30,7 +31,7 @@ pub struct RequestCompressor {
 }
 
 /// A compressed request, for [`Spool::append_compressed`](crate::Spool::append_compressed).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CompressedRequest {
     /// One, or the parts of a request that is larger than a record may be.
     pub(crate) records: Vec<Pending>,
@@ -50,6 +51,16 @@ impl CompressedRequest {
     /// Bytes of the request before compression.
     pub fn raw_bytes(&self) -> u64 {
         self.records.iter().map(|record| u64::from(record.header.raw_bytes)).sum()
+    }
+}
+
+/// Without the payload, which may have personal data.
+impl fmt::Debug for CompressedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompressedRequest")
+            .field("spans", &self.spans())
+            .field("disk_bytes", &self.disk_bytes())
+            .finish_non_exhaustive()
     }
 }
 

@@ -31,6 +31,6 @@ pub(crate) fn read_dictionary<F: StorageFile>(
     header: &RecordHeader,
 ) -> Option<Dictionary> {
     let mut payload = Vec::new();
-    let found = Dictionary::new(read_payload(file, header, &mut payload)?)?;
+    let found = Dictionary::new(read_payload(file, header, &mut payload).ok()?)?;
     (found.id() == header.dictionary).then_some(found)
 }

@@ -10,7 +10,8 @@ use crate::format::{
 use crate::planted::{SpoolBug, planted};
 use crate::storage::StorageFile;
 
-use super::{Acknowledged, Pending, Scan, Segment, SegmentWriter, Step, Totals, read_payload};
+use super::reader::{UnreadPayload, read_payload};
+use super::{Acknowledged, Pending, Scan, Segment, SegmentWriter, Step, Totals};
 
 /// The state of a segment's file.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ pub(crate) fn open_segment<F: StorageFile>(file: F, file_name: &str) -> io::Resu
     let number = header.map(|header| header.segment);
     let found = match complete(&file, len, number)? {
         Some(found) => found,
-        None => scan_all(&file, len, number)?,
+        None => scan_all(&file, len, number),
     };
     let Some(stored_number) = found.segment.filter(|&number| number < MAX_SEGMENT_NUMBER) else {
         return Ok(Opened::Damaged);
@@ -61,13 +62,14 @@ pub(crate) fn open_segment<F: StorageFile>(file: F, file_name: &str) -> io::Resu
         has_end: found.is_complete,
         index_bytes: 0,
     };
-    if !found.is_complete {
+    if !found.is_complete && !found.has_read_errors {
         // Otherwise the next start reads all of its records again. It works without, too.
         if let Ok(totals) = seal(file, stored_number, &found) {
             (segment.totals, segment.has_end) = (totals, true);
         }
     }
-    let torn_bytes = if found.is_complete { 0 } else { len - found.totals.end.min(len) };
+    let is_cut = !found.is_complete && !found.has_read_errors;
+    let torn_bytes = if !is_cut { 0 } else { len - found.totals.end.min(len) };
     Ok(Opened::Segment { segment, torn_bytes, torn_spans: found.torn_spans })
 }
 
@@ -78,6 +80,8 @@ struct FoundRecords {
     torn_spans: u64,
     appended_unix_seconds: u32,
     is_complete: bool,
+    /// Some blocks could not be read: nothing is cut.
+    has_read_errors: bool,
 }
 
 /// The sums in the last record, if that completes the segment.
@@ -105,23 +109,27 @@ fn complete<F: StorageFile>(
         torn_spans: 0,
         appended_unix_seconds: end.appended_unix_seconds,
         is_complete: true,
+        has_read_errors: false,
     }))
 }
 
-fn scan_all<F: StorageFile>(file: &F, len: u64, segment: Option<u64>) -> io::Result<FoundRecords> {
+fn scan_all<F: StorageFile>(file: &F, len: u64, segment: Option<u64>) -> FoundRecords {
     let mut scan = Scan::new(segment);
     // Up to the last record that is intact: a crash leaves holes only behind the last sync.
     let mut totals = Totals { records: 0, spans: 0, end: scan.offset() };
     let mut appended_unix_seconds = 0;
-    let mut payload = Vec::new();
+    let (mut payload, mut has_read_errors) = (Vec::new(), false);
     let cut_spans = loop {
-        match scan.next(file, len)? {
+        match scan.next_readable(file, len) {
             Step::Record { header, .. } => {
                 #[cfg(feature = "planted-bugs")]
                 if planted(SpoolBug::TailCutEarly) && header.end() == len {
                     continue;
                 }
-                if read_payload(file, &header, &mut payload).is_some() {
+                let unread = read_payload(file, &header, &mut payload).err();
+                has_read_errors |= unread == Some(UnreadPayload::Io) || scan.has_read_errors();
+                // A record that the disk refuses to read may be intact.
+                if unread.is_none() || has_read_errors {
                     totals =
                         Totals { records: scan.record(), spans: scan.spans(), end: scan.offset() };
                     appended_unix_seconds = header.appended_unix_seconds;
@@ -132,13 +140,14 @@ fn scan_all<F: StorageFile>(file: &F, len: u64, segment: Option<u64>) -> io::Res
     };
     // Without a header, the first valid record has the number.
     let segment = if totals.records == 0 { segment } else { scan.segment() };
-    Ok(FoundRecords {
+    FoundRecords {
         segment,
         totals,
         torn_spans: scan.spans() - totals.spans + cut_spans,
         appended_unix_seconds,
         is_complete: false,
-    })
+        has_read_errors: has_read_errors || scan.has_read_errors(),
+    }
 }
 
 /// Cuts a segment behind its last intact record and completes it.

@@ -18,6 +18,10 @@ pub(crate) struct Scan {
     record: u32,
     /// Spans of the records before it, lost ones included.
     spans: u64,
+    /// Where the search for it begins, if blocks before cannot be read.
+    search_from: u64,
+    /// Blocks that cannot be read.
+    read_errors: u32,
 }
 
 /// A step of a [`Scan`].
@@ -39,7 +43,14 @@ pub(crate) enum Step {
 
 impl Scan {
     pub(crate) fn new(segment: Option<u64>) -> Self {
-        Self { segment, offset: SEGMENT_HEADER_BYTES as u64, record: 0, spans: 0 }
+        Self {
+            segment,
+            offset: SEGMENT_HEADER_BYTES as u64,
+            record: 0,
+            spans: 0,
+            search_from: 0,
+            read_errors: 0,
+        }
     }
 
     /// The offset behind the last record.
@@ -61,11 +72,30 @@ impl Scan {
         self.segment
     }
 
+    /// Whether the disk refused to read some blocks: records in them may be intact.
+    pub(crate) fn has_read_errors(&self) -> bool {
+        self.read_errors > 0
+    }
+
+    /// As [`next`](Self::next), and passes over blocks that the disk refuses to read.
+    pub(crate) fn next_readable<F: StorageFile>(&mut self, file: &F, limit: u64) -> Step {
+        while self.read_errors < MAX_READ_ERRORS && self.search_from < limit {
+            if let Ok(step) = self.next(file, limit) {
+                return step;
+            }
+            self.read_errors += 1;
+            let refused = self.search_from.max(self.offset);
+            self.search_from = (refused + 1).next_multiple_of(DISK_BLOCK_BYTES as u64);
+        }
+        Step::Tail { cut_spans: 0 }
+    }
+
     /// Finds the next record that ends at `limit` or before.
     pub(crate) fn next<F: StorageFile>(&mut self, file: &F, limit: u64) -> io::Result<Step> {
         let mut bytes = [0; RECORD_HEADER_BYTES];
         let mut cut_spans = 0;
-        if self.offset + RECORD_HEADER_BYTES as u64 <= limit
+        if self.search_from <= self.offset
+            && self.offset + RECORD_HEADER_BYTES as u64 <= limit
             && file.read_at(&mut bytes, self.offset)? == bytes.len()
         {
             match self.decode(&bytes, RecordPart::Header, self.offset) {
@@ -111,21 +141,25 @@ impl Scan {
     }
 
     /// Searches the first header or trailer at the expected offset or behind it.
-    fn search<F: StorageFile>(&self, file: &F, limit: u64) -> io::Result<Option<RecordHeader>> {
-        let mut block = vec![0; SEARCH_BYTES];
-        let mut start = self.offset;
+    fn search<F: StorageFile>(&mut self, file: &F, limit: u64) -> io::Result<Option<RecordHeader>> {
+        // After an error in smaller blocks, of which only the one that has it is passed over.
+        let step = if self.read_errors > 0 { DISK_BLOCK_BYTES } else { SEARCH_BYTES };
+        let mut block = vec![0; step + RECORD_HEADER_BYTES];
+        let mut start = self.offset.max(self.search_from);
+        let mut end = (start + 1).next_multiple_of(step as u64);
         while start < limit {
-            let wanted = usize::try_from(limit - start).unwrap_or(usize::MAX).min(SEARCH_BYTES);
+            self.search_from = start;
+            let wanted = usize::try_from(end.min(limit) - start).unwrap_or(step).min(block.len());
             let read = file.read_at(&mut block[..wanted], start)?;
-            let bytes = &block[..read];
-            if let Some(header) = self.search_block(bytes, start, limit) {
+            if let Some(header) = self.search_block(&block[..read], start, limit) {
                 return Ok(Some(header));
             }
-            if read < SEARCH_BYTES {
+            if read < wanted {
                 break;
             }
-            // A header across two blocks is found in the second.
-            start += (SEARCH_BYTES - RECORD_HEADER_BYTES + 1) as u64;
+            // A header across two blocks is found with the second.
+            start = start.max(end - (RECORD_HEADER_BYTES as u64 - 1));
+            end += step as u64;
         }
         Ok(None)
     }
@@ -151,5 +185,9 @@ impl Scan {
 
 const MIN_RECORD_BYTES: u64 = 2 * RECORD_HEADER_BYTES as u64;
 const SEARCH_BYTES: usize = 64 << 10;
+/// The unit in which disks and page caches fail.
+const DISK_BLOCK_BYTES: usize = 4 << 10;
+/// A disk that refuses more is not asked on: each error can take seconds.
+const MAX_READ_ERRORS: u32 = 64;
 /// The first byte of both magics.
 const MAGIC_START: u8 = b'S';

@@ -22,7 +22,7 @@ pub(crate) struct SegmentWriter<F> {
 }
 
 /// A record before it has a place.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Pending {
     /// For the index of the segment that the record is written to.
     pub(crate) facts: RecordFacts,

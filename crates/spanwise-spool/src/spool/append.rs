@@ -204,6 +204,8 @@ impl<S: Storage> Spool<S> {
         };
         // Otherwise the next start may find these records twice.
         let _best_effort = poisoned.writer.truncate(synced);
+        // If it has no stored record.
+        self.remove_if_delivered(poisoned.number);
         let mut source = error;
         for _ in 0..REWRITES {
             match self.store_again(now, &poisoned.unsynced) {

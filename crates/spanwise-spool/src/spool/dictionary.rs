@@ -15,7 +15,7 @@ impl<S: Storage> Spool<S> {
             self.find_dictionary(number, header.dictionary);
         }
         let file = self.cursor.file.as_ref()?;
-        let frame = read_payload(file, header, &mut self.cursor.payload)?;
+        let frame = read_payload(file, header, &mut self.cursor.payload).ok()?;
         self.decompressor.decompress(header.dictionary, frame, header.raw_bytes as usize).ok()
     }
 

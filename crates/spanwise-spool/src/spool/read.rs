@@ -1,5 +1,6 @@
 //! Reads the stored records in order.
 
+use std::fmt;
 use std::io;
 use std::time::SystemTime;
 
@@ -11,7 +12,7 @@ use crate::time::unix_seconds;
 use crate::{RecordId, SpoolError};
 
 /// A record that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredRequest {
     /// The place of the record, for [`Spool::acknowledge`].
@@ -28,6 +29,17 @@ impl StoredRequest {
     pub(crate) fn new(id: RecordId, header: &RecordHeader, request: Vec<u8>) -> Self {
         let spans = u64::from(header.spans);
         Self { id, request, spans, appended_unix_seconds: header.appended_unix_seconds }
+    }
+}
+
+/// Without the payload, which may have personal data.
+impl fmt::Debug for StoredRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredRequest")
+            .field("id", &self.id)
+            .field("bytes", &self.request.len())
+            .field("spans", &self.spans)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,7 +91,9 @@ impl<S: Storage> Spool<S> {
                     self.cursor.scan = Some(scan);
                     return Ok(None);
                 }
+                // Its last records may have been lost, and all others acknowledged.
                 self.cursor.move_to(number + 1);
+                self.remove_if_delivered(number);
                 continue;
             }
             if self.cursor.file.is_none() {
@@ -93,8 +107,7 @@ impl<S: Storage> Spool<S> {
                 }
             }
             let Some(file) = &self.cursor.file else { return Ok(None) };
-            let step = scan.next(file, limit).unwrap_or(Step::Tail { cut_spans: 0 });
-            match step {
+            match scan.next_readable(file, limit) {
                 Step::Record { header, lost_records, lost_spans } => {
                     self.cursor.scan = Some(scan);
                     let first_lost = header.record - lost_records;
