@@ -20,6 +20,8 @@ fn a_dictionary_makes_small_requests_smaller_and_survives_restarts() {
     store(&mut spool, 0..REQUESTS);
     let first = dictionaries(&directory);
     assert_eq!(first.len(), 2, "two copies in the first segment");
+    let [before, after] = [false, true].map(|is_after| mean_payload(&directory, is_after));
+    assert!(after * 10 < before * 7, "{after} of {before} bytes");
     drop(spool);
 
     let (mut spool, recovery) = Spool::builder().open_in(open(&directory), at(1)).unwrap();
@@ -115,15 +117,30 @@ fn dictionaries(directory: &TempDirectory) -> Vec<RecordHeader> {
     segments.iter().flat_map(|path| dictionaries_of(&fs::read(path).unwrap())).collect()
 }
 
+/// Bytes of a payload of spans, with a dictionary or without.
+fn mean_payload(directory: &TempDirectory, has_dictionary: bool) -> u64 {
+    let headers = headers_of(&fs::read(&directory.segments()[0]).unwrap());
+    let is_wanted = |header: &&RecordHeader| {
+        header.kind == RecordKind::Spans && (header.dictionary != 0) == has_dictionary
+    };
+    let lens: Vec<u64> =
+        headers.iter().filter(is_wanted).map(|header| header.payload_bytes.into()).collect();
+    lens.iter().sum::<u64>() / lens.len() as u64
+}
+
 fn dictionaries_of(bytes: &[u8]) -> Vec<RecordHeader> {
+    let mut headers = headers_of(bytes);
+    headers.retain(|header| header.kind == RecordKind::Dictionary);
+    headers
+}
+
+fn headers_of(bytes: &[u8]) -> Vec<RecordHeader> {
     let mut at = spanwise_spool::format::SEGMENT_HEADER_BYTES;
-    let mut found = Vec::new();
+    let mut headers = Vec::new();
     while at + RECORD_HEADER_BYTES <= bytes.len() {
         let header = RecordHeader::decode(&bytes[at..], RecordPart::Header).unwrap();
         at = header.end() as usize;
-        if header.kind == RecordKind::Dictionary {
-            found.push(header);
-        }
+        headers.push(header);
     }
-    found
+    headers
 }

@@ -217,3 +217,42 @@ const MAX_PERCENT: usize = 98;
 const PART_BYTES: usize = 8 << 20;
 /// Larger buffers are freed after their request.
 const RETAINED_BYTES: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// libzstd allocates by `malloc`, where an allocator of Rust does not count.
+    #[test]
+    fn a_context_has_at_most_a_mebibyte_at_the_default_level() {
+        let text: Vec<u8> = (0..4_000_000u32).map(|i| (i ^ (i >> 7) ^ (i >> 11)) as u8).collect();
+        let mut context = CCtx::create();
+        context.load_dictionary(&text[..32 << 10]).unwrap();
+        for len in [1_000, 100_000, 1 << 20, 4_000_000] {
+            let mut frame = Vec::new();
+            pack(&mut context, 1, &text[..len], &mut frame).unwrap();
+            assert!(context.sizeof() <= 1 << 20, "{len}: {}", context.sizeof());
+        }
+    }
+
+    #[test]
+    fn a_request_beyond_the_limit_becomes_records_of_its_spans() {
+        // Three spans of 30 MiB: resource_spans { scope_spans { spans spans spans } }
+        let message = |field: u8, bytes: &[u8]| {
+            let mut message = vec![field << 3 | 2];
+            spanwise_wire::write::put_varint(&mut message, bytes.len() as u64);
+            message.extend_from_slice(bytes);
+            message
+        };
+        let span = message(2, &message(5, &vec![b'x'; 30 << 20]));
+        let request = message(1, &message(2, &span.repeat(3)));
+        let mut compressor = RequestCompressor::new(1, SharedDictionary::default(), None, 0);
+        let now = SystemTime::UNIX_EPOCH;
+        let compressed = compressor.compress(now, &request, 3).unwrap();
+        assert_eq!((compressed.records.len(), compressed.spans()), (3, 3));
+        let error = compressor.compress(now, &request, 4).unwrap_err();
+        assert!(matches!(error, SpoolError::RequestTooLarge { .. }), "{error}");
+        let whole = message(1, &message(2, &message(2, &message(5, &vec![b'x'; 65 << 20]))));
+        assert!(compressor.compress(now, &whole, 1).is_err());
+    }
+}
