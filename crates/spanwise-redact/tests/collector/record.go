@@ -1,4 +1,12 @@
 // Records what the processors of the OpenTelemetry Collector do with a request.
+//
+// In an empty folder with this file:
+//
+//	go mod init record
+//	contrib=github.com/open-telemetry/opentelemetry-collector-contrib/processor
+//	go get $contrib/redactionprocessor@v0.161.0 $contrib/attributesprocessor@v0.161.0 $contrib/filterprocessor@v0.161.0
+//	go mod tidy
+//	go run . cases.yaml traces.json > recorded.jsonl
 package main
 
 import (
