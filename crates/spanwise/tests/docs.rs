@@ -73,7 +73,7 @@ fn no_readme_has_hidden_lines() {
 }
 
 /// Modules of this crate, each with the crate whose items it re-exports.
-const LAYERS: [(&str, &str); 16] = [
+const LAYERS: [(&str, &str); 17] = [
     ("admin", "spanwise-admin"),
     ("batch", "spanwise-batch"),
     ("config", "spanwise-config"),
@@ -82,6 +82,7 @@ const LAYERS: [(&str, &str); 16] = [
     ("metrics", "spanwise-metrics"),
     ("pool", "spanwise-pool"),
     ("profiling", "spanwise-profiling"),
+    ("redaction", "spanwise-redact"),
     ("sampling", "spanwise-sampling"),
     ("sdk", "spanwise-sdk"),
     ("tail", "spanwise-tail"),
