@@ -5,13 +5,13 @@ use crate::step::Step;
 
 pub const COMMAND: Command = Command {
     name: "fuzz",
-    summary: "mutated files, conditions and spans for the readers of the tail sampler",
+    summary: "mutated files, conditions and spans for the readers of the tail sampler and the spool",
     help: "\
-Runs the fuzz targets of spanwise-tail (its tests `fuzz`) for longer than `cargo test` does, with the checks for overflow. The inputs
-derive from the corpus in crates/spanwise-tail/tests/fuzz/corpus by seeded mutations. An input that fails is printed: as a file of the
-corpus, it is replayed by every `cargo test`.
+Runs the fuzz targets of spanwise-tail and spanwise-spool (their tests `fuzz`) for longer than `cargo test` does, with the checks for
+overflow. The inputs derive from the corpus in tests/fuzz/corpus of the crate by seeded mutations. An input that fails is printed: as a
+file of the corpus, it is replayed by every `cargo test`.
 
-  --seconds N   the time for each of the three targets, which run at the same time; default 60
+  --seconds N   the time for each target; those of a crate run at the same time; default 60
   --seed S      begins another series of mutations; default 0
 
 Exit status 1 when an input fails.",
@@ -28,8 +28,13 @@ fn run(arguments: &[String]) -> Result<(), String> {
             _ => return Err(format!("{pair:?}: accepted are --seconds N and --seed S")),
         }
     }
-    Step::cargo("fuzz targets", "test --quiet --package spanwise-tail --test fuzz -- --nocapture")
-        .env("SPANWISE_FUZZ_SECONDS", &seconds.to_string())
-        .env("SPANWISE_FUZZ_SEED", &seed.to_string())
-        .run()
+    for (package, features) in [("spanwise-tail", ""), ("spanwise-spool", "--features model")] {
+        let arguments =
+            format!("test --quiet --package {package} {features} --test fuzz -- --nocapture");
+        Step::cargo(format!("fuzz targets of {package}"), &arguments)
+            .env("SPANWISE_FUZZ_SECONDS", &seconds.to_string())
+            .env("SPANWISE_FUZZ_SEED", &seed.to_string())
+            .run()?;
+    }
+    Ok(())
 }

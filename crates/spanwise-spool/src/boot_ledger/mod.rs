@@ -23,6 +23,9 @@ pub const FILE_NAME: &str = "boot-ledger";
 /// The name under which a boot ledger of a later version is set aside.
 const SET_ASIDE_NAME: &str = "boot-ledger.unreadable";
 
+/// Far beyond what one write in each nanosecond reaches.
+const MAX_SEQUENCE: u64 = 1 << 63;
+
 /// Whether an entry of the directory is a boot ledger.
 pub(crate) fn is_file_name(name: &str) -> bool {
     name == FILE_NAME || name == SET_ASIDE_NAME
@@ -117,6 +120,11 @@ impl<F: StorageFile> BootLedger<F> {
             // The counts in it may be of use to the version that wrote them.
             storage.rename(FILE_NAME, SET_ASIDE_NAME)?;
             file = create(storage)?;
+            slots = [Err(Invalid::Empty), Err(Invalid::Empty)];
+        }
+        if slots.iter().flatten().any(|slot| slot.sequence >= MAX_SEQUENCE) {
+            // Not written by this code: the sequence must not wrap.
+            file.set_len(0)?;
             slots = [Err(Invalid::Empty), Err(Invalid::Empty)];
         }
         let last = |number: fn(&Slot) -> u64| slots.iter().flatten().map(number).max();

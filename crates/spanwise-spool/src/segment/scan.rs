@@ -3,9 +3,11 @@
 use std::io;
 
 use crate::format::{
-    RECORD_HEADER_BYTES, RecordHeader, RecordPart, SEGMENT_HEADER_BYTES, UnknownRecord,
+    RECORD_HEADER_BYTES, RecordHeader, RecordKind, RecordPart, SEGMENT_HEADER_BYTES, UnknownRecord,
 };
 use crate::storage::StorageFile;
+
+use super::Totals;
 
 /// A position in a segment, which reads headers only.
 #[derive(Debug, Clone)]
@@ -22,6 +24,9 @@ pub(crate) struct Scan {
     search_from: u64,
     /// Blocks that cannot be read.
     read_errors: u32,
+    /// The sums of the segment, if they are known: no record is beyond them.
+    max_records: u32,
+    max_spans: u64,
 }
 
 /// A step of a [`Scan`].
@@ -50,7 +55,14 @@ impl Scan {
             spans: 0,
             search_from: 0,
             read_errors: 0,
+            max_records: u32::MAX,
+            max_spans: u64::MAX,
         }
+    }
+
+    /// States the sums of the segment: a header that exceeds them is damaged, although its checksum is right.
+    pub(crate) fn set_totals(&mut self, totals: Totals) {
+        (self.max_records, self.max_spans) = (totals.records, totals.spans);
     }
 
     /// The offset behind the last record.
@@ -132,7 +144,12 @@ impl Scan {
         };
         let belongs_here = own == offset
             && self.segment.is_none_or(|segment| segment == header.segment)
-            && header.spans_before >= self.spans;
+            && header.spans_before >= self.spans
+            // Without a lost record, no span is lost.
+            && (header.record > self.record || header.spans_before == self.spans)
+            && (header.kind == RecordKind::Spans || header.spans == 0)
+            && header.record < self.max_records
+            && header.spans_through() <= self.max_spans;
         let lost_records = header.record.checked_sub(self.record)?;
         let lost_bytes = u64::from(header.offset).checked_sub(self.offset)?;
         // A number that does not fit before the offset was not written by us.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::time::SystemTime;
 
 use super::{Spool, retention::Loss};
@@ -86,6 +87,7 @@ impl<S: Storage> Spool<S> {
             let (limit, stored_number) = (segment.totals.end, segment.stored_number);
             let mut scan =
                 self.cursor.scan.take().unwrap_or_else(|| Scan::new(Some(stored_number)));
+            scan.set_totals(segment.totals);
             if scan.offset() >= limit {
                 if !segment.is_complete {
                     self.cursor.scan = Some(scan);
@@ -111,7 +113,8 @@ impl<S: Storage> Spool<S> {
                 Step::Record { header, lost_records, lost_spans } => {
                     self.cursor.scan = Some(scan);
                     let first_lost = header.record - lost_records;
-                    self.lose_records(number, first_lost..header.record, lost_spans);
+                    let before = header.spans_before - lost_spans;
+                    self.lose_records(number, first_lost..header.record, before, lost_spans);
                     if let Some(stored) = self.read_record(now, number, &header) {
                         return Ok(Some(stored));
                     }
@@ -188,7 +191,8 @@ impl<S: Storage> Spool<S> {
         }
         let request = self.read_request(number, header);
         let Some(request) = request else {
-            self.lose_records(number, header.record..header.record + 1, spans);
+            let record = header.record..header.record + 1;
+            self.lose_records(number, record, header.spans_before, spans);
             return None;
         };
         let id = RecordId { segment: number, record: header.record };
@@ -197,17 +201,20 @@ impl<S: Storage> Spool<S> {
         Some(StoredRequest { id, request, spans, appended_unix_seconds })
     }
 
-    /// Counts records of a segment as lost, `spans` in all, unless they were before.
-    fn lose_records(&mut self, number: u64, records: std::ops::Range<u32>, spans: u64) {
+    /// Counts records of a segment as lost, `spans` in all behind the first `spans_before` of the segment, without those of them that
+    /// are acknowledged or were counted before.
+    fn lose_records(&mut self, number: u64, records: Range<u32>, spans_before: u64, spans: u64) {
         let Some(segment) = self.segments.get_mut(&number) else { return };
-        let mut spans = spans;
+        let behind = spans_before.saturating_add(spans);
+        let settled = segment.acknowledged.spans_within(&records, spans_before..behind);
+        // The spans of a gap are known in sum only.
+        let mut lost = spans.saturating_sub(settled);
         for record in records {
-            // The spans of a gap are known in sum only.
-            if segment.acknowledged.add(record, spans) {
-                self.losses.io += spans;
-                self.stats.losses.io += spans;
+            if segment.acknowledged.add(record, lost) {
+                self.losses.io += lost;
+                self.stats.losses.io += lost;
+                lost = 0;
             }
-            spans = 0;
         }
     }
 
@@ -215,8 +222,9 @@ impl<S: Storage> Spool<S> {
     fn lose_rest(&mut self, number: u64, scan: &Scan) {
         let Some(segment) = self.segments.get_mut(&number) else { return };
         let totals = segment.totals;
-        let spans = totals.spans.saturating_sub(scan.spans()).min(segment.live_spans());
-        self.lose_records(number, scan.record()..totals.records.max(scan.record() + 1), spans);
+        let spans = totals.spans.saturating_sub(scan.spans());
+        let records = scan.record()..totals.records.max(scan.record() + 1);
+        self.lose_records(number, records, scan.spans(), spans);
         self.cursor.move_to(number + 1);
         self.remove_if_delivered(number);
     }

@@ -108,6 +108,44 @@ impl Segment {
     }
 }
 
+#[test]
+fn d5_a_gap_over_acknowledged_records_loses_the_spans_of_the_others() {
+    let segment = segment();
+    for (first, last) in [(1, 6), (0, 15), (4, 15), (3, 4)] {
+        let storage = segment.storage(&segment.bytes);
+        let (mut spool, _) = open(&storage);
+        for number in 0..8 {
+            let stored = spool.read_next(start()).unwrap().unwrap();
+            // The checkpoint has the records 0 to 4.
+            if number != 5 {
+                spool.acknowledge(stored.id);
+            }
+        }
+        spool.checkpoint();
+        drop(spool);
+        let (from, to) =
+            (segment.headers[first].offset as usize, segment.headers[last].end() as usize);
+        storage.corrupt(&segment.name, |bytes| bytes[from..to].fill(0)).unwrap();
+        let (mut spool, recovery) = builder().open_in(storage, start()).unwrap();
+        let (delivered, losses) = deliver(&mut spool);
+        let is_gap = |number: usize| (first..=last).contains(&number);
+        let spans = |is_lost: bool| -> u64 {
+            (5..16)
+                .filter(|number| is_gap(*number) == is_lost)
+                .map(|number| segment.requests[number].spans)
+                .sum()
+        };
+        let found: u64 =
+            delivered.keys().map(|number| segment.requests[*number as usize].spans).sum();
+        assert_eq!(
+            (found, losses.io),
+            (spans(false), spans(true)),
+            "{first} to {last}: {recovery:?}"
+        );
+        assert_eq!(recovery.spans, found + losses.io, "{first} to {last}");
+    }
+}
+
 const MASKS: [u8; 3] = [0x01, 0x80, 0xff];
 
 #[test]

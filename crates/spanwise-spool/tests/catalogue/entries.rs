@@ -316,7 +316,7 @@ fn entries(case: &Case) -> Vec<String> {
 fn d7_modes_and_removals() {
     // Root reads every file; another user counts the file as unreadable.
     let case = Case::new();
-    fs::set_permissions(&case.segments[1], fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&case.segments[1], fs::Permissions::from_mode(0o000)).unwrap();
     match fs::File::open(&case.segments[1]) {
         Ok(_) => _ = case.judge("mode 000, as root", TOTAL, 0),
         Err(_) => assert_eq!(case.judge("mode 000", TOTAL - 30, 0).unreadable_files, 1),

@@ -116,13 +116,18 @@ pub fn judge<S: Storage>(
             "request {number} is delivered again, although its acknowledgement is on disk"
         ));
     }
-    // A crash damages nothing that was synced: damaged records were not stored, or are the other copies of those that were.
-    let is_uncertain = |number: &u64| {
-        !must(number) && !numbers.contains(number)
-            || is_rewritten(number) && !copies.contains(number)
-    };
-    let uncertain = after.records.keys().filter(|number| is_uncertain(number));
-    let uncertain: u64 = uncertain.map(|number| spans_of(*number)).sum();
+    // A crash damages nothing that was synced: damaged records were not stored, or are other copies of those that were. A sync that
+    // fails writes its records to a second segment, and to a third one.
+    let uncertain = after.records.keys().map(|number| {
+        let most = match (is_rewritten(number), must(number)) {
+            (true, _) => 3,
+            (false, true) => return 0,
+            (false, false) => 1,
+        };
+        let found = delivered.iter().filter(|found| *found == number).count() as u64;
+        spans_of(*number) * (most - found.min(most))
+    });
+    let uncertain: u64 = uncertain.sum();
     if losses.io > uncertain {
         return Err(format!(
             "{} spans counted as damaged, of {uncertain} that were not stored",

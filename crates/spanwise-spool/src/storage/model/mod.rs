@@ -175,6 +175,13 @@ impl ModelStorage {
         state.disk.sync_directory();
     }
 
+    /// Removes a file, on the disk too, if there is one of this name.
+    pub fn remove_file(&self, name: &str) {
+        let mut state = self.shared.lock();
+        let _not_found = state.disk.remove(name);
+        state.disk.sync_directory();
+    }
+
     /// The names of the files, sorted.
     pub fn names(&self) -> Vec<String> {
         self.shared.lock().disk.names().map(|(name, _)| name.to_owned()).collect()
