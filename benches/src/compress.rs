@@ -44,7 +44,7 @@ impl Compress {
     }
 }
 
-fn unpack(packed: &[u8], compression: Compression, len: usize) -> Option<Vec<u8>> {
+pub(crate) fn unpack(packed: &[u8], compression: Compression, len: usize) -> Option<Vec<u8>> {
     let mut plain = Vec::with_capacity(len);
     match compression {
         Compression::Gzip => drop(GzDecoder::new(packed).read_to_end(&mut plain).ok()?),

@@ -63,48 +63,16 @@ impl Subject for Encode {
 /// The `index`th span of many requests, but for its end.
 pub(crate) fn write(writer: &mut SpanWriter, request: &Request, index: u64) -> SpanHeader {
     let limits = SpanLimits::default();
-    let put = |writer: &mut SpanWriter, attributes: &[(&str, Value<'_>)]| {
-        for (key, value) in attributes {
-            writer.attribute(&limits, key, value);
-        }
-    };
     let (trace, place) = (index / 5, index % 5);
-    match place.checked_sub(1).and_then(|child| request.statements.get(child as usize)) {
-        None => {
-            writer.begin(&limits, "GET /users/{id}/orders");
-            put(
-                writer,
-                &[
-                    ("http.request.method", Value::Str("GET")),
-                    ("url.scheme", Value::Str("https")),
-                    ("url.path", Value::Str(&request.path)),
-                    ("http.route", Value::Str(&request.route)),
-                    ("server.address", Value::Str(&request.host)),
-                    ("server.port", Value::I64(443)),
-                    ("network.protocol.version", Value::Str("1.1")),
-                    ("client.address", Value::Str(&request.client)),
-                    ("user_agent.original", Value::Str(&request.agent)),
-                    ("http.response.status_code", Value::I64(200)),
-                ],
-            );
-        }
-        Some(statement) => {
-            writer.begin(&limits, statement.operation);
-            put(
-                writer,
-                &[
-                    ("db.system.name", Value::Str("postgresql")),
-                    ("db.query.text", Value::Str(&statement.text)),
-                    ("db.collection.name", Value::Str(&statement.collection)),
-                    ("db.response.returned_rows", Value::I64(statement.rows)),
-                ],
-            );
-            if place == 1 {
-                let attributes =
-                    [("cache.key", Value::Str(&request.cache_key)), ("cache.tier", Value::I64(2))];
-                writer.event(&limits, START, "cache miss", attributes);
-            }
-        }
+    let (name, attributes) = attributes(request, place);
+    writer.begin(&limits, name);
+    for (key, value) in &attributes {
+        writer.attribute(&limits, key, value);
+    }
+    if place == 1 {
+        let attributes =
+            [("cache.key", Value::Str(&request.cache_key)), ("cache.tier", Value::I64(2))];
+        writer.event(&limits, START, "cache miss", attributes);
     }
     SpanHeader {
         trace_id: TraceId((u128::from(trace) + 1) << 64 | 0x9e37_79b9_7f4a_7c15),
@@ -114,6 +82,39 @@ pub(crate) fn write(writer: &mut SpanWriter, request: &Request, index: u64) -> S
         start_unix_nanos: START,
         end_unix_nanos: START + 1000 * index,
         flags: SpanFlags::new(TraceFlags::SAMPLED, false),
+    }
+}
+
+/// The name and the attributes of the span at a place of a request.
+pub(crate) fn attributes(
+    request: &Request,
+    place: u64,
+) -> (&'static str, Vec<(&'static str, Value<'_>)>) {
+    match place.checked_sub(1).and_then(|child| request.statements.get(child as usize)) {
+        None => (
+            "GET /users/{id}/orders",
+            vec![
+                ("http.request.method", Value::Str("GET")),
+                ("url.scheme", Value::Str("https")),
+                ("url.path", Value::Str(&request.path)),
+                ("http.route", Value::Str(&request.route)),
+                ("server.address", Value::Str(&request.host)),
+                ("server.port", Value::I64(443)),
+                ("network.protocol.version", Value::Str("1.1")),
+                ("client.address", Value::Str(&request.client)),
+                ("user_agent.original", Value::Str(&request.agent)),
+                ("http.response.status_code", Value::I64(200)),
+            ],
+        ),
+        Some(statement) => (
+            statement.operation,
+            vec![
+                ("db.system.name", Value::Str("postgresql")),
+                ("db.query.text", Value::Str(&statement.text)),
+                ("db.collection.name", Value::Str(&statement.collection)),
+                ("db.response.returned_rows", Value::I64(statement.rows)),
+            ],
+        ),
     }
 }
 

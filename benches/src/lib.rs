@@ -9,13 +9,17 @@
 //! packages under `rivals/`; `spanwise-bench-sink` is the receiving end of all of them. See
 //! `docs/BENCHMARKS.md`.
 
+mod attributes;
 mod compress;
 pub mod corpus;
 mod encode;
 mod encode_json;
 mod flush;
 mod native;
+mod order;
+pub mod order_table;
 pub mod profile;
 mod subject;
+pub mod traffic;
 
 pub use subject::build;

@@ -2,11 +2,13 @@
 //! methods; with `-tail` behind it, tail sampling exports one trace in a hundred, errors and slow ones. Spans always go all the way, through shards, worker and requests: to a receiver, or,
 //! where the workload has none, to a sink that drops the requests, as the rivals' exporters do.
 
+use crate::attributes::Attributes;
 use crate::compress::Compress;
 use crate::encode::Encode;
 use crate::encode_json::EncodeJson;
 use crate::flush::Flush;
 use crate::native;
+use crate::order::Ordered;
 use bytes::Bytes;
 use opentelemetry::global;
 use spanwise::sampling::Sampler;
@@ -35,6 +37,10 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
         "encode" => return Ok(Box::new(Encode::new())),
         "encode-json" => return Ok(Box::new(EncodeJson::new()?)),
         "compress" => return Ok(Box::new(Compress::new(implementation)?)),
+        "attributes-report" => return Ok(Box::new(Attributes::new()?)),
+        name if name.starts_with("order") => {
+            return Ok(Box::new(Ordered::new(workload, implementation)?));
+        }
         "flush-100k" => return Ok(Box::new(Flush::new(workload)?)),
         _ => {}
     }

@@ -191,6 +191,7 @@ const FILES: &[(&str, &str)] = files!(
     "encode-json"
     "e2e-grpc" "e2e-http" "e2e-json" "e2e-default" "e2e-http-gzip" "e2e-http-zstd" "e2e-grpc-zstd"
     "batch-10" "batch-50" "batch-100" "batch-500" "batch-1000" "batch-2000" "batch-export" "flush-100k" "compress"
+    "order-mixed" "order-shuffled" "attributes-report"
 );
 
 #[cfg(test)]

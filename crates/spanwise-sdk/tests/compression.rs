@@ -5,7 +5,7 @@ mod support;
 
 use opentelemetry::trace::Tracer as _;
 use spanwise_receiver::Receiver;
-use spanwise_sdk::Compression;
+use spanwise_sdk::{Compression, SpanKind};
 use spanwise_testkit::Peer;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -37,6 +37,38 @@ fn requests_are_compressed_as_set() {
         (0..300).for_each(|_| drop(tracer.start("compressed")));
         let ledger = spanwise.shutdown().unwrap().ledger;
         assert_eq!((ledger.exported, collected.spans()), (300, 300), "{compression}");
+    }
+}
+
+/// The spans of a trace are side by side where that makes a compressed request shorter, and otherwise in the order of their ends.
+#[test]
+fn traces_are_grouped_in_requests_that_are_compressed() {
+    for compression in compressions().into_iter().map(Some).chain([None]) {
+        let (receiver, collected) = Receiver::collecting().unwrap();
+        let mut builder = builder().with_endpoint(receiver.http_endpoint());
+        if let Some(compression) = compression {
+            builder = builder.with_compression(compression);
+        }
+        let spanwise = builder.with_shutdown_timeout(LONG).build().unwrap();
+        let tracer = spanwise.tracer("x");
+        let roots = ["a", "b", "c"].map(|name| tracer.root(name, SpanKind::Server));
+        for _ in 0..50 {
+            for root in &roots {
+                tracer.child("child", SpanKind::Internal, root.context()).finish();
+            }
+        }
+        let traces = roots.each_ref().map(|root| root.context().trace_id().to_bytes());
+        roots.into_iter().for_each(|root| _ = root.finish());
+        spanwise.shutdown().unwrap();
+        let found: Vec<_> = collected.span_ids().into_iter().map(|(trace, _)| trace).collect();
+        let in_turns = || (0..153).map(|number| traces[number % 3]);
+        match compression {
+            None => assert!(found.into_iter().eq(in_turns())),
+            Some(_) => {
+                let grouped: Vec<_> = traces.iter().flat_map(|trace| [*trace; 51]).collect();
+                assert_eq!(found, grouped, "{compression:?}");
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Frames chunks as `ExportTraceServiceRequest`s, cut by encoded size.
 
 mod by_trace;
+mod grouping;
 
 use std::fmt;
 
@@ -110,6 +111,7 @@ pub struct Framer<'a, S> {
     resource: &'a [u8],
     scopes: S,
     pub(crate) limits: RequestLimits,
+    groups_traces: bool,
     /// Memory for the next request.
     spare: Vec<u8>,
 }
@@ -152,7 +154,7 @@ impl Position {
 
 /// A planned request, not written yet: its exact length is known before memory is allocated.
 pub struct Plan<B> {
-    /// Sorted by scope; within a scope in the order of the chunks.
+    /// Sorted by scope; within a scope in the order of the chunks, or of the traces in them.
     runs: Vec<Run>,
     /// One header per scope, in order of the index.
     headers: Vec<(u32, B)>,
@@ -181,7 +183,20 @@ where
     /// [`encode_scope`](crate::write::encode_scope).
     pub fn new(resource: &'a [u8], scopes: S, mut limits: RequestLimits) -> Self {
         limits.prefix = limits.prefix.min(MAX_PREFIX);
-        Self { resource, scopes, limits, spare: Vec::new() }
+        Self { resource, scopes, limits, groups_traces: false, spare: Vec::new() }
+    }
+
+    /// Sets whether the spans of a trace are side by side in the group of their scope; default false: spans are in their
+    /// order. Requests of a service that answers several requests at the same time then compress better. Chunks that were
+    /// [compacted](Chunk::compact), requests of more than 16,384 spans, and requests in which most traces have one span, stay in
+    /// their order.
+    ///
+    /// # Cost
+    /// 3 ns for each span where nothing is mixed, 10 to 13 where traces end in turns (2026-11-29, a core of an AMD EPYC), and up to
+    /// 56 bytes of memory while a request is planned, 16 of them until it is written.
+    pub fn with_grouped_traces(mut self, groups_traces: bool) -> Self {
+        self.groups_traces = groups_traces;
+        self
     }
 
     /// Provides `buffer` for the next request of [`frame`](Self::frame), which overwrites its contents.
@@ -234,7 +249,23 @@ where
                 draft.extend(scope, index, start, end);
             }
         }
-        (draft.spans > 0).then(|| draft.plan(&self.limits, self.resource, (from, next)))
+        (draft.spans > 0).then(|| self.plan_of(draft, chunks, (from, next)))
+    }
+
+    /// The plan of a draft: of the spans of `chunks` from the first position to the second.
+    fn plan_of(
+        &self,
+        draft: Draft<B>,
+        chunks: &[&Chunk],
+        range: (Position, Option<Position>),
+    ) -> Plan<B> {
+        let mut plan = draft.plan(&self.limits, self.resource, range);
+        if self.groups_traces
+            && let Some(runs) = grouping::by_trace(chunks, &plan.runs, plan.spans as usize)
+        {
+            plan.runs = runs;
+        }
+        plan
     }
 
     /// Writes the request that [`plan`](Self::plan) returned for the same `chunks` into `memory`, and

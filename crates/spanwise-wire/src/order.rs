@@ -34,8 +34,8 @@ pub struct RequestOrder {
 
 impl RequestOrder {
     /// Groups spans by resource, scope and trace, and leaves the bytes of each span unchanged.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self { sorts_keys: false }
     }
 
     /// Sets whether the attributes of each span are also sorted by key; default false. It compresses spans better
@@ -43,7 +43,7 @@ impl RequestOrder {
     ///
     /// Entries of one key stay in their order: the last one counts. A span whose attributes cannot be parsed is
     /// copied unchanged. Attributes of events, links, scopes and resources stay in their order.
-    pub fn with_sorted_keys(mut self, sorts_keys: bool) -> Self {
+    pub const fn with_sorted_keys(mut self, sorts_keys: bool) -> Self {
         self.sorts_keys = sorts_keys;
         self
     }

@@ -63,7 +63,8 @@ fn answer(entry: &Entry, binaries: &Binaries) -> Result<(), String> {
     for (program, mode) in programs {
         let Some(program) = program else { continue };
         // Compressing a batch takes a thousand times as long as making a span.
-        let ops = if *workload == "compress" { "2" } else { "1000" };
+        let takes_long = *workload == "compress" || workload.starts_with("order-");
+        let ops = if takes_long { "2" } else { "1000" };
         let arguments =
             ["--workload", workload, "--impl", implementation, "--mode", mode, "--ops", ops];
         let answer = measure(&program, &binaries.sink(), entry, &arguments.map(str::to_owned))?;

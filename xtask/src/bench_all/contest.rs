@@ -106,7 +106,17 @@ pub(super) const W2_RATIO: &str = "w2-kept";
 pub(super) const W3_RATIO: &str = "w3-kept";
 
 /// Workloads whose allocations have no one thread to count on, or no span to count for.
-const NOT_ALONE: &[&str] = &["w2", W2_RATIO, "flush-100k", "encode", "encode-json", "compress"];
+const NOT_ALONE: &[&str] = &[
+    "w2",
+    W2_RATIO,
+    "flush-100k",
+    "encode",
+    "encode-json",
+    "compress",
+    "order-mixed",
+    "order-shuffled",
+    "attributes-report",
+];
 
 pub(super) const OTHER_ALLOCATORS: [&str; 2] = ["mimalloc", "jemalloc"];
 
@@ -174,8 +184,13 @@ const CONTEST: &[(&str, &[&str])] = &[
     ("batch-export", &["spanwise otel-sdk-paced"]),
     ("flush-100k", &["spanwise-native"]),
     ("compress", &["gzip-1 gzip-6 gzip-9 zstd-fast-5 zstd-1 zstd-3 zstd-6 zstd-9"]),
+    ("order-mixed", &[ORDERS]),
+    ("order-shuffled", &[ORDERS]),
+    ("attributes-report", &["spanwise"]),
 ];
 
+const ORDERS: &str = "gzip-arrival gzip-by-trace gzip-rewritten-by-trace gzip-rewritten-by-key \
+     zstd-arrival zstd-by-trace zstd-rewritten-by-trace zstd-rewritten-by-key";
 const COMMON: &str = "spanwise-native spanwise otel-sdk-paced opentelemetry-api";
 const RIVALS_OF_ALL: &str = "otel-sdk otel-sdk-64k tracing-otel-lean tracing-otel fastrace";
 const OVER_OTHER_ALLOCATORS: &str = "spanwise-native-mimalloc spanwise-native-jemalloc \

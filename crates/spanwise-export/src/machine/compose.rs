@@ -190,7 +190,12 @@ impl Composer {
         let headers = self.scopes.headers();
         let scope = |index: u32| headers.get(index as usize).map_or(&[][..], |header| header);
         let (resource, limits) = (self.resource.get(), self.limits);
-        let framer = |max_bytes| Framer::new(&resource, scope, limits.with_max_bytes(max_bytes));
+        // Grouped traces compress better by more than they cost; without compression they only cost.
+        let groups_traces = self.routes.compress();
+        let framer = |max_bytes| {
+            Framer::new(&resource, scope, limits.with_max_bytes(max_bytes))
+                .with_grouped_traces(groups_traces)
+        };
         self.backlog.fill_batch(BatchLimits { bytes: self.complete_bytes(), ..self.batch });
         let Some(batch) = self.backlog.batch() else { return Composed::Nothing(Vec::new()) };
         let framing = framer(limits.max_bytes.min(self.memory.usual()));

@@ -1,7 +1,7 @@
 //! The destinations of requests, and the lanes of their endpoints.
 
 use crate::destination::Destination;
-use crate::encoder_bytes::{copy_factor, is_json, json_factor};
+use crate::encoder_bytes::{copy_factor, is_json, is_sink, json_factor};
 use spanwise_ledger::Ledger;
 use spanwise_transport::{Ring, Transport};
 use std::ops::Range;
@@ -21,6 +21,8 @@ pub(crate) struct Copies {
     factor: usize,
     /// Whether JSON is among them.
     has_json: bool,
+    /// Whether the transport compresses requests.
+    compresses: bool,
     /// The first lane whose transport makes the same ones. Lanes that share a request share them.
     same_as: usize,
 }
@@ -148,6 +150,11 @@ impl Routes {
             && first.is_some()
     }
 
+    /// Whether a transport compresses requests.
+    pub(crate) fn compress(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.compresses)
+    }
+
     /// The lanes of all destinations that take all spans: they share one request.
     pub(crate) fn unrouted_lanes(&self) -> impl Iterator<Item = usize> + Clone {
         let unrouted = self.destinations.iter().filter(|route| route.ring.is_none());
@@ -173,7 +180,10 @@ impl Routes {
 impl Copies {
     /// The copies of this transport, which shares none. A sink's own code may run.
     pub(crate) fn of(transport: &Transport) -> Self {
-        Self { factor: copy_factor(transport), has_json: is_json(transport), same_as: 0 }
+        let (factor, has_json) = (copy_factor(transport), is_json(transport));
+        let of_json = if has_json { json_factor() } else { 0 };
+        let compresses = factor > of_json && !is_sink(transport);
+        Self { factor, has_json, compresses, same_as: 0 }
     }
 }
 
@@ -225,5 +235,21 @@ mod tests {
         assert!(need_json([json()]) && need_json([json_gzip()]));
         assert!(need_json([plain(), json(), json()]));
         assert!(!need_json([plain(), json_gzip()]) && !need_json([json(), json_gzip()]));
+    }
+
+    #[test]
+    fn requests_of_a_transport_that_compresses_are_known() {
+        let plain = Transport::builder;
+        let json = || plain().with_protocol(Protocol::HttpJson);
+        let gzip = |builder: TransportBuilder| builder.with_compression(Compression::Gzip);
+        fn compress(transports: impl IntoIterator<Item = TransportBuilder>) -> bool {
+            let transports = transports.into_iter().map(|builder| builder.build().unwrap());
+            let destinations = transports.map(Destination::new).collect();
+            Routes::new(destinations, Ledger::new()).0.compress()
+        }
+        assert!(!compress([plain(), json()]));
+        assert!(compress([gzip(plain())]) && compress([json(), gzip(json())]));
+        let accept = |_| std::future::ready(Outcome::Accepted { rejected: 0, message: None });
+        assert!(!compress([gzip(plain()).with_sink(accept)]));
     }
 }

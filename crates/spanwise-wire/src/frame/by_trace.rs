@@ -47,7 +47,7 @@ where
             }
         }
         let part = |draft: Draft<B>| {
-            (draft.spans > 0).then(|| draft.plan(&self.limits, self.resource, (plan.from, None)))
+            (draft.spans > 0).then(|| self.plan_of(draft, chunks, (plan.from, None)))
         };
         drafts.into_iter().map(part).collect()
     }
