@@ -95,7 +95,7 @@ fn apply(arguments: &Arguments) -> Result<Applied, Failure> {
 }
 
 fn is_of_resource_or_scope(action: &Explanation) -> bool {
-    matches!(action.target, Target::ResourceAttribute | Target::ScopeAttribute)
+    matches!(action.target, Some(Target::ResourceAttribute | Target::ScopeAttribute))
 }
 
 /// The spans of a request that differ in the redacted one, which has the same number of them.
@@ -146,7 +146,7 @@ fn action(action: &Explanation) -> Value {
         "rule": action.rule,
         "name": action.name,
         "action": action.action,
-        "target": action.target.name(),
+        "target": action.target.map(Target::name),
         "key": action.key,
     })
 }

@@ -4,6 +4,7 @@ use crate::compiled::CompiledRules;
 use crate::error::RedactError;
 use crate::preset::Preset;
 use crate::redactor::Redactor;
+use crate::rewrite::HashKey;
 use crate::rule::{Action, Rule};
 use std::fmt;
 
@@ -58,7 +59,8 @@ impl RedactorBuilder {
             let message = "it hashes without a key: set one of at least 16 bytes".to_owned();
             return Err(RedactError::Rule { index, name, message });
         }
-        Ok(Redactor::new(CompiledRules::new(self.rules)?, self.hash_key))
+        let hash_key = self.hash_key.as_deref().and_then(HashKey::new);
+        Ok(Redactor::new(CompiledRules::new(self.rules)?, hash_key))
     }
 }
 

@@ -32,6 +32,17 @@ pub enum RedactError {
         /// Their number, those of presets included.
         rules: usize,
     },
+    /// The rules have too many key patterns.
+    #[error(
+        "rule {index} ({name}): at most {} key patterns are accepted in all rules",
+        RedactError::MAX_KEY_PATTERNS
+    )]
+    TooManyKeyPatterns {
+        /// Index of the rule that exceeds the limit.
+        index: usize,
+        /// Name of the rule.
+        name: String,
+    },
     /// The hash key is too short.
     #[error("hash key of {bytes} bytes: at least {} are accepted", RedactError::MIN_HASH_KEY)]
     HashKey {
@@ -43,6 +54,8 @@ pub enum RedactError {
 impl RedactError {
     /// The most rules of a redactor, those of presets included.
     pub const MAX_RULES: usize = 128;
+    /// The most key patterns of a redactor, those of presets included.
+    pub const MAX_KEY_PATTERNS: usize = 1_024;
     /// The fewest bytes of a hash key.
     pub const MIN_HASH_KEY: usize = 16;
 }

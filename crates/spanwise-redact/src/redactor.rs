@@ -4,7 +4,7 @@ use crate::builder::RedactorBuilder;
 use crate::compiled::CompiledRules;
 use crate::explanation::Explanation;
 use crate::rewrite::{
-    Applied, REQUEST, RESOURCE, Rewriter, Rewritten, SCOPE, SPAN, Scratch, Shape,
+    Applied, HashKey, Plans, REQUEST, RESOURCE, Rewriter, SCOPE, SPAN, Scratch, Shape,
 };
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -24,7 +24,8 @@ pub struct Redactor {
 
 struct Inner {
     rules: CompiledRules,
-    hash_key: Option<Vec<u8>>,
+    plans: Plans,
+    hash_key: Option<HashKey>,
     /// Actions of each rule.
     counts: Vec<AtomicU64>,
     failures: AtomicU64,
@@ -55,10 +56,11 @@ impl Redactor {
         RedactorBuilder::default()
     }
 
-    pub(crate) fn new(rules: CompiledRules, hash_key: Option<Vec<u8>>) -> Self {
+    pub(crate) fn new(rules: CompiledRules, hash_key: Option<HashKey>) -> Self {
         let counts = (0..rules.len()).map(|_| AtomicU64::new(0)).collect();
         let failures = AtomicU64::new(0);
-        Self { inner: Arc::new(Inner { rules, hash_key, counts, failures }) }
+        let plans = Plans::new(rules.targets());
+        Self { inner: Arc::new(Inner { rules, plans, hash_key, counts, failures }) }
     }
 
     /// Applies the rules to a `Span` message.
@@ -111,7 +113,7 @@ impl Redactor {
     #[doc(hidden)]
     pub fn __fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        self.inner.hash_key.hash(&mut hasher);
+        self.inner.hash_key.as_ref().map(HashKey::fingerprint).hash(&mut hasher);
         for rule in (0..self.inner.rules.len()).filter_map(|index| self.inner.rules.get(index)) {
             // The text has every part of a rule.
             format!("{:?}", rule.rule).hash(&mut hasher);
@@ -119,48 +121,47 @@ impl Redactor {
         hasher.finish()
     }
 
+    #[inline]
     fn redact<'s>(&self, shape: &Shape, message: &[u8], scratch: &'s mut Scratch) -> Redacted<'s> {
-        scratch.shrink();
-        let inner = &*self.inner;
+        let Inner { rules, plans, hash_key, counts, failures } = &*self.inner;
+        if !rules.targets().overlaps(shape.targets()) {
+            return Redacted::Unchanged;
+        }
         let mut count = |applied: Applied<'_>| {
             let counter = if applied.failed { None } else { applied.rule };
-            let counter = counter.and_then(|rule| inner.counts.get(rule));
+            let counter = counter.and_then(|rule| counts.get(rule));
             // ORDER: Relaxed: counts publish no other data.
-            counter.unwrap_or(&inner.failures).fetch_add(1, Relaxed);
+            counter.unwrap_or(failures).fetch_add(1, Relaxed);
         };
-        match self.rewrite(shape, message, scratch, &mut count) {
-            Rewritten::Unchanged => Redacted::Unchanged,
-            Rewritten::Changed => Redacted::Changed(scratch.result()),
+        let hash_key = hash_key.as_ref();
+        let mut rewriter = Rewriter { rules, plans, hash_key, applied: &mut count };
+        if rewriter.message(shape, message, scratch) {
+            Redacted::Changed(scratch.result())
+        } else {
+            Redacted::Unchanged
         }
     }
 
     fn explanations(&self, shape: &Shape, message: &[u8]) -> Vec<Explanation> {
+        let Inner { rules, plans, hash_key, .. } = &*self.inner;
+        let hash_key = hash_key.as_ref();
         let mut explanations = Vec::new();
         let mut explain = |applied: Applied<'_>| {
             let Applied { rule, target, key, failed } = applied;
-            let action = rule.and_then(|rule| self.inner.rules.get(rule));
-            let action = action.map_or("failed", |rule| rule.rule.action.name());
+            let action = rule.and_then(|rule| rules.get(rule)).filter(|_| !failed);
             explanations.push(Explanation {
-                rule: rule.unwrap_or(0),
+                rule,
                 name: rule.map(|rule| self.name(rule)).unwrap_or_default(),
-                action: if failed { "failed" } else { action },
+                action: action.map_or("failed", |rule| rule.rule.action.name()),
                 target,
-                key: key.to_owned(),
+                key: String::from_utf8_lossy(key).into_owned(),
             });
         };
-        self.rewrite(shape, message, &mut Scratch::default(), &mut explain);
+        if rules.targets().overlaps(shape.targets()) {
+            let mut rewriter = Rewriter { rules, plans, hash_key, applied: &mut explain };
+            rewriter.message(shape, message, &mut Scratch::default());
+        }
         explanations
-    }
-
-    fn rewrite(
-        &self,
-        shape: &Shape,
-        message: &[u8],
-        scratch: &mut Scratch,
-        applied: &mut dyn FnMut(Applied<'_>),
-    ) -> Rewritten {
-        let (rules, hash_key) = (&self.inner.rules, self.inner.hash_key.as_deref());
-        Rewriter { rules, hash_key, applied }.message(shape, message, scratch)
     }
 
     fn name(&self, index: usize) -> String {

@@ -1,10 +1,15 @@
 //! Rules as matchers of keys and values.
 
+mod byte_set;
+mod filter;
+mod glob;
+mod key_sieve;
 mod keys;
+mod needs;
 mod pattern;
 mod rule_set;
 mod rules;
-mod scanner;
+mod seen;
 
 #[cfg(feature = "config")]
 pub(crate) use pattern::check as check_pattern;

@@ -1,13 +1,14 @@
 //! The rules of a redactor, compiled.
 
-use super::keys::KeyMatcher;
-use super::pattern::{compile, of_key};
+use super::filter::Filter;
+use super::keys::{KeyMatcher, KeyTest};
+use super::needs::Needs;
+use super::pattern::{compile, parse};
 use super::rule_set::RuleSet;
-use super::scanner::Scanner;
 use crate::error::RedactError;
-use crate::rule::{Action, KeyPattern, Rule, Target, Targets, ValuePattern};
+use crate::rule::{Action, KeyPattern, Rule, Target, Targets};
 use regex_automata::meta;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// A rule with its compiled value pattern.
 #[derive(Debug)]
@@ -16,20 +17,32 @@ pub(crate) struct CompiledRule {
     pub(crate) pattern: Option<meta::Regex>,
 }
 
-/// All rules, with what decides quickly which of them apply.
+/// The rules of one target.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct TargetRules {
+    all: RuleSet,
+    /// The rules that retain keys.
+    allow: RuleSet,
+    /// The rules with keys that reach entries of maps.
+    nested: RuleSet,
+}
+
+/// All rules, with the tables that find those that apply.
 #[derive(Debug)]
 pub(crate) struct CompiledRules {
     rules: Vec<CompiledRule>,
     keys: KeyMatcher,
-    /// The rules of each target.
-    of_target: [RuleSet; Target::ALL.len()],
+    of_target: [TargetRules; Target::ALL.len()],
+    targets: Targets,
     /// The rules that retain keys.
     allow: RuleSet,
     /// The rules that leave values to no rule behind them.
     ignore: RuleSet,
-    /// The rules with a value pattern and without keys, which `scanner` knows.
-    scanned: RuleSet,
-    scanner: Scanner,
+    /// The rules with keys that reach entries of maps.
+    nested: RuleSet,
+    filter: Filter,
+    /// The rules that rename to a key.
+    renames: HashMap<Box<[u8]>, RuleSet>,
 }
 
 impl CompiledRules {
@@ -41,36 +54,57 @@ impl CompiledRules {
         if rules.len() > RedactError::MAX_RULES {
             return Err(RedactError::TooManyRules { rules: rules.len() });
         }
-        let mut compiled = Vec::with_capacity(rules.len());
-        for (index, rule) in rules.iter().enumerate() {
-            check(index, rule)?;
-            let pattern = rule.value.as_ref().map(|value| {
-                compile(&value.text).map_err(|it| pattern_error(index, rule, &value.text, it))
-            });
-            compiled.push(CompiledRule { rule: rule.clone(), pattern: pattern.transpose()? });
+        let (mut compiled, mut needs) = (Vec::with_capacity(rules.len()), Vec::new());
+        let (mut tests, mut renames) = (Vec::new(), HashMap::<_, RuleSet>::new());
+        for (index, rule) in rules.into_iter().enumerate() {
+            check(index, &rule)?;
+            if tests.len() + rule.keys.len() > RedactError::MAX_KEY_PATTERNS {
+                let name = rule.name().to_owned();
+                return Err(RedactError::TooManyKeyPatterns { index, name });
+            }
+            for key in &rule.keys {
+                let (KeyPattern::Glob(text) | KeyPattern::Regex(text)) = key;
+                let test = KeyTest::new(key).map_err(|it| pattern_error(index, &rule, text, it))?;
+                tests.push((test, index));
+            }
+            let mut pattern = None;
+            if let Some(value) = &rule.value {
+                let wrong = |message| pattern_error(index, &rule, &value.text, message);
+                let expression = parse(&value.text).map_err(wrong)?;
+                needs.push((index, Needs::of(&expression)));
+                if !value.is_whole {
+                    pattern = Some(compile(&expression).map_err(wrong)?);
+                }
+            }
+            if let Action::Rename(to) = &rule.action {
+                renames.entry(to.as_bytes().into()).or_default().insert(index);
+            }
+            compiled.push(CompiledRule { rule, pattern });
         }
-        let whole = |message: String| RedactError::Rule {
-            index: rules.len().saturating_sub(1),
-            name: "all".to_owned(),
-            message,
-        };
-        let keys = KeyMatcher::new(&rules).map_err(whole)?;
-        let set = |holds: &dyn Fn(&Rule) -> bool| RuleSet::of(&rules, holds);
+        let set = |holds: &dyn Fn(&Rule) -> bool| RuleSet::of(&compiled, |it| holds(&it.rule));
+        let allow = set(&|rule| rule.action == Action::Allow);
+        let keyed = set(&|rule| !rule.keys.is_empty());
+        let renaming = set(&|rule| matches!(rule.action, Action::Rename(_)));
         let ignore = set(&|rule| rule.action == Action::Ignore);
-        let scanned = set(&|rule| rule.value.is_some() && rule.keys.is_empty()).without(ignore);
-        let texts: Vec<&str> = scanned
-            .iter()
-            .filter_map(|it| rules.get(it)?.value.as_ref())
-            .map(|it| &*it.text)
-            .collect();
-        let scanner = Scanner::new(&texts).map_err(whole)?;
+        let of_attributes = set(&|rule| rule.is_for_strings && rule.value.is_some());
+        let nested = keyed.without(allow).without(renaming).without(ignore).without(of_attributes);
+        let of_target = Target::ALL.map(|target| {
+            let is_text = Targets::TEXTS.contains(target);
+            // Names and messages have no key.
+            let all =
+                set(&|rule| rule.targets.contains(target) && (rule.keys.is_empty() || !is_text));
+            TargetRules { all, allow: all.and(allow), nested: all.and(nested) }
+        });
+        let used = Target::ALL.into_iter().zip(&of_target).filter(|(_, it)| !it.all.is_empty());
         Ok(Self {
-            keys,
-            of_target: Target::ALL.map(|target| set(&|rule| rule.targets.contains(target))),
-            allow: set(&|rule| rule.action == Action::Allow),
+            keys: KeyMatcher::new(set(&|rule| rule.keys.is_empty()), tests),
+            targets: Targets::of(used.map(|(target, _)| target)),
+            of_target,
+            allow,
             ignore,
-            scanned,
-            scanner,
+            nested,
+            filter: Filter::new(&needs, keyed),
+            renames,
             rules: compiled,
         })
     }
@@ -83,51 +117,112 @@ impl CompiledRules {
         self.rules.get(index)
     }
 
-    /// Whether no rule has this target.
+    /// The targets that have a rule.
     #[inline]
-    pub(crate) fn is_free(&self, target: Target) -> bool {
-        self.target(target).is_empty()
+    pub(crate) fn targets(&self) -> Targets {
+        self.targets
     }
 
-    /// The rules for an attribute with this key, but for those that retain keys.
+    /// The rules for an attribute with this key.
     #[inline]
     pub(crate) fn of_attribute(&self, target: Target, key: &[u8]) -> RuleSet {
-        self.keys.rules(key).and(self.target(target))
+        self.keys.rules(key).and(self.of_target(target).all)
+    }
+
+    /// Whether a quick look shows that no rule changes an attribute: its key was seen before, and its value is a string, a number or a
+    /// bool.
+    #[inline(always)]
+    pub(crate) fn is_unchanged(&self, of_target: &TargetRules, key: &[u8], value: &[u8]) -> bool {
+        let Some(rules) = self.keys.known(key) else { return false };
+        let mut matched = rules.and(of_target.all);
+        if !of_target.allow.is_empty() {
+            if matched.and(of_target.allow).is_empty() {
+                return false;
+            }
+            matched = matched.without(self.allow);
+        }
+        if matched.is_empty() {
+            // Arrays and maps may have entries with keys of rules.
+            return match value {
+                [STRING, len @ ..0x80, text @ ..] => text.len() == usize::from(*len),
+                [INT, ..0x80] | [INT, _, ..0x80] | [BOOL, _] => true,
+                _ => false,
+            };
+        }
+        if !matched.without(self.filter.rules()).without(self.ignore).is_empty() {
+            return false;
+        }
+        let is_free = |number| self.filter.of_number(number).and(matched).is_empty();
+        match value {
+            [STRING, len @ ..0x80, text @ ..] if text.len() == usize::from(*len) => {
+                self.filter.candidates(text, matched).is_empty()
+            }
+            [INT, low @ ..0x80] => is_free(i64::from(*low)),
+            [INT, low, high @ ..0x80] => is_free(i64::from(low & 0x7f) | i64::from(*high) << 7),
+            [BOOL, _] => true,
+            _ => false,
+        }
+    }
+
+    /// Whether no rule changes a name or message.
+    #[inline]
+    pub(crate) fn is_text_unchanged(&self, target: Target, text: &[u8]) -> bool {
+        let matched = self.of_text(target);
+        matched.without(self.filter.rules()).without(self.ignore).is_empty()
+            && self.filter.candidates(text, matched).is_empty()
+    }
+
+    /// The rules whose keys have the key of an entry of a map.
+    pub(crate) fn of_entry(&self, key: &[u8]) -> RuleSet {
+        self.keys.rules(key).and(self.nested)
     }
 
     /// The rules for a name or message: those without keys.
     #[inline]
     pub(crate) fn of_text(&self, target: Target) -> RuleSet {
-        self.keys.always().and(self.target(target))
+        self.keys.always().and(self.of_target(target).all)
+    }
+
+    /// The rules whose keys reach entries of maps in attributes.
+    #[inline]
+    pub(crate) fn nested(&self, target: Target) -> RuleSet {
+        self.of_target(target).nested
+    }
+
+    /// Those of `rules` that change values, without those that retain keys.
+    #[inline]
+    pub(crate) fn without_allow(&self, rules: RuleSet) -> RuleSet {
+        rules.without(self.allow)
+    }
+
+    /// These rules, or none if all of them ignore: they change nothing by themselves.
+    #[inline]
+    pub(crate) fn unless_ignoring(&self, rules: RuleSet) -> RuleSet {
+        if rules.without(self.ignore).is_empty() { RuleSet::default() } else { rules }
     }
 
     /// The first rule that deletes the attribute with these rules because none of those that retain keys of its target has its key.
     #[inline]
     pub(crate) fn not_allowed(&self, target: Target, rules: RuleSet) -> Option<usize> {
-        let allow = self.target(target).and(self.allow);
-        if allow.is_empty() || !rules.and(allow).is_empty() { None } else { allow.iter().next() }
+        let allow = self.of_target(target).allow;
+        if rules.and(allow).is_empty() { allow.next(0) } else { None }
     }
 
-    /// Of these rules, those that may change a value. `values` returns whether a pattern that the scanner knows may match in it.
+    /// The filter of value patterns.
     #[inline]
-    pub(crate) fn that_may_change(
-        &self,
-        rules: RuleSet,
-        is_match: impl FnOnce(&dyn Fn(&[u8]) -> bool) -> bool,
-    ) -> RuleSet {
-        let rules = rules.without(self.allow);
-        let scanned = rules.and(self.scanned);
-        let rules = match scanned.is_empty() || is_match(&|bytes| self.scanner.is_match(bytes)) {
-            true => rules,
-            false => rules.without(scanned),
-        };
-        // Rules that ignore change nothing by themselves.
-        if rules.without(self.ignore).is_empty() { RuleSet::default() } else { rules }
+    pub(crate) fn filter(&self) -> &Filter {
+        &self.filter
     }
 
+    /// The rules that rename to this key.
+    pub(crate) fn renaming_to(&self, key: &[u8]) -> RuleSet {
+        self.renames.get(key).copied().unwrap_or_default()
+    }
+
+    /// The rules of a target.
     #[inline]
-    fn target(&self, target: Target) -> RuleSet {
-        self.of_target.get(target as usize).copied().unwrap_or_default()
+    pub(crate) fn of_target(&self, target: Target) -> &TargetRules {
+        &self.of_target[target as usize]
     }
 }
 
@@ -160,20 +255,19 @@ pub(crate) fn check(index: usize, rule: &Rule) -> Result<(), RedactError> {
         Action::Rename(to) if to.is_empty() => return error("its new key is empty"),
         _ => {}
     }
-    let mut seen = HashSet::new();
-    for key in &rule.keys {
+    let text = |key: &KeyPattern| {
         let (KeyPattern::Glob(text) | KeyPattern::Regex(text)) = key;
-        if text.is_empty() {
-            return error("it has an empty key pattern");
-        }
-        if seen.insert(text)
-            && let Err(message) = compile(&of_key(key))
-        {
-            return Err(pattern_error(index, rule, text, message));
-        }
+        text.len()
+    };
+    if rule.keys.iter().any(|key| text(key) == 0) {
+        return error("it has an empty key pattern");
     }
-    match &rule.value {
-        Some(ValuePattern { text, .. }) if text.is_empty() => error("its value pattern is empty"),
+    if let Some(long) = rule.keys.iter().map(text).find(|len| *len > MAX_KEY_PATTERN) {
+        let most = MAX_KEY_PATTERN;
+        return error(&format!("its key pattern has {long} bytes: at most {most} are accepted"));
+    }
+    match rule.value_pattern() {
+        Some("") => error("its value pattern is empty"),
         _ => Ok(()),
     }
 }
@@ -182,3 +276,9 @@ fn pattern_error(index: usize, rule: &Rule, pattern: &str, message: String) -> R
     let pattern = pattern.chars().take(80).collect();
     RedactError::Pattern { index, name: rule.name().to_owned(), pattern, message }
 }
+
+/// The longest key pattern, in bytes.
+const MAX_KEY_PATTERN: usize = 1_000;
+const STRING: u8 = 1 << 3 | 2;
+const BOOL: u8 = 2 << 3;
+const INT: u8 = 3 << 3;

@@ -1,5 +1,6 @@
 //! Literals in the text of database queries.
 
+use crate::rewrite::Masking;
 use crate::rule::{Action, Rule};
 
 /// Replaces strings and numbers by `?`, as the semantic conventions ask of instrumentation (database spans, *Sanitization of
@@ -8,33 +9,54 @@ pub(super) fn rule() -> Rule {
     Rule::new(Action::Mask)
         .with_name("database_query")
         .with_keys(["db.query.text", "db.statement"])
-        .with_replacement(r"(?s).+", replace)
+        .with_function(SIEVE, replace)
 }
 
-fn replace(query: &str, _mask: &dyn Fn(&str) -> String, out: &mut String) -> bool {
-    let before = out.len();
-    let mut rest = query;
-    let mut after_name = false;
-    while let Some(letter) = rest.chars().next() {
-        let literal = match letter {
-            '\'' => quoted(rest, '\''),
+/// A byte that begins a literal, and a digit that is no part of a name or parameter.
+const SIEVE: &str = r#"['"]|\$[^0-9]|[^A-Za-z0-9_$@:\x80-\xfe][0-9]"#;
+
+fn replace(query: &str, out: &mut Masking<'_>) -> bool {
+    let bytes = query.as_bytes();
+    let (mut copied, mut at, mut is_changed) = (0, 0, false);
+    while let Some(skipped) = bytes.get(at..).and_then(|it| it.iter().position(is_start)) {
+        at += skipped;
+        let Some(byte) = bytes.get(at) else { break };
+        let rest = || query.get(at..).unwrap_or_default();
+        let literal = match byte {
+            b'\'' => quoted(rest(), '\''),
             // A string of MySQL; of others it is a name, which is no datum either way.
-            '"' => quoted(rest, '"'),
-            '$' => dollar_quoted(rest),
-            digit if digit.is_ascii_digit() && !after_name => number(rest),
+            b'"' => quoted(rest(), '"'),
+            b'$' => dollar_quoted(rest()),
+            b'0'..=b'9' if !is_name(bytes, at) => number(rest()),
             _ => 0,
         };
-        if literal > 0 {
-            out.push('?');
-            rest = rest.get(literal..).unwrap_or_default();
-            after_name = false;
+        if literal == 0 {
+            at += 1;
             continue;
         }
-        out.push(letter);
-        after_name = letter.is_alphanumeric() || "_$@:".contains(letter);
-        rest = rest.get(letter.len_utf8()..).unwrap_or_default();
+        out.text(query.get(copied..at).unwrap_or_default());
+        out.text("?");
+        at += literal;
+        copied = at;
+        is_changed = true;
     }
-    out.get(before..) != Some(query)
+    if is_changed {
+        out.text(query.get(copied..).unwrap_or_default());
+    }
+    is_changed
+}
+
+/// Whether a literal may begin with a byte.
+fn is_start(byte: &u8) -> bool {
+    matches!(byte, b'\'' | b'"' | b'$' | b'0'..=b'9')
+}
+
+/// Whether the byte before is a part of a name or parameter, and so is a digit here.
+fn is_name(bytes: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+    before.is_some_and(|byte| {
+        byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"_$@:".contains(byte)
+    })
 }
 
 /// Bytes of a quoted string at the start of `text`: two quotes and `\` with a letter are part of it. One without an end has all.

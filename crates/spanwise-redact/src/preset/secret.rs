@@ -1,5 +1,6 @@
 //! Credentials of all kinds.
 
+use crate::rewrite::Masking;
 use crate::rule::{Action, Rule};
 
 /// Attributes named after a secret, and values that have the form of one.
@@ -69,13 +70,13 @@ const ASSIGNED: &str = concat!(
     r#"access[_-]?token|refresh[_-]?token|auth[_-]?token|token)["']?\s*[=:]\s*["']?[^\s"'&,;}]{3,}"#,
 );
 
-fn mask_assigned(matched: &str, mask: &dyn Fn(&str) -> String, out: &mut String) -> bool {
+fn mask_assigned(matched: &str, out: &mut Masking<'_>) -> bool {
     let Some(separator) = matched.find(['=', ':']) else { return false };
     let Some((name, value)) = matched.split_at_checked(separator + 1) else { return false };
     let secret =
         value.trim_start_matches(|letter: char| letter.is_whitespace() || "\"'".contains(letter));
-    out.push_str(name);
-    out.push_str(value.get(..value.len() - secret.len()).unwrap_or_default());
-    out.push_str(&mask(secret));
+    out.text(name);
+    out.text(value.get(..value.len() - secret.len()).unwrap_or_default());
+    out.secret(secret);
     true
 }

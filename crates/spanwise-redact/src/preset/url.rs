@@ -1,5 +1,6 @@
 //! Credentials and query parameters of URLs.
 
+use crate::rewrite::Masking;
 use crate::rule::{Action, Rule};
 
 /// The user info of any URL; the query of any URL, and of the attributes that hold one.
@@ -10,36 +11,39 @@ pub(super) fn rules() -> Vec<Rule> {
         mask("url_query").with_replacement(r"://[^\s?#]*\?[^\s#]+", query),
         mask("url_query_attribute")
             .with_keys(["url.query", "url.full", "http.url", "http.target", "url.original"])
-            .with_replacement(r"[^#]+", parameters),
+            .with_function("(?s)=.", parameters),
     ]
 }
 
-fn credentials(matched: &str, mask: &dyn Fn(&str) -> String, out: &mut String) -> bool {
+fn credentials(matched: &str, out: &mut Masking<'_>) -> bool {
     let user_info = matched.trim_start_matches("://").trim_end_matches('@');
-    out.push_str("://");
-    out.push_str(&mask(user_info));
-    out.push('@');
+    out.text("://");
+    out.secret(user_info);
+    out.text("@");
     true
 }
 
-fn query(matched: &str, mask: &dyn Fn(&str) -> String, out: &mut String) -> bool {
+fn query(matched: &str, out: &mut Masking<'_>) -> bool {
     let Some((before, query)) = matched.split_once('?') else { return false };
-    out.push_str(before);
-    out.push('?');
-    masked(query, mask, out)
+    out.text(before);
+    out.text("?");
+    masked(query, out)
 }
 
 /// The query of a URL, or a query alone.
-fn parameters(matched: &str, mask: &dyn Fn(&str) -> String, out: &mut String) -> bool {
-    match matched.split_once('?') {
-        Some(_) => query(matched, mask, out),
-        None if matched.contains('=') && !matched.contains('/') => masked(matched, mask, out),
+fn parameters(matched: &str, out: &mut Masking<'_>) -> bool {
+    let (url, fragment) = matched.split_at(matched.find('#').unwrap_or(matched.len()));
+    let is_changed = match url.split_once('?') {
+        Some(_) => query(url, out),
+        None if url.contains('=') && !url.contains('/') => masked(url, out),
         None => false,
-    }
+    };
+    out.text(fragment);
+    is_changed
 }
 
 /// Masks the values of parameters.
-fn masked(query: &str, mask: &dyn Fn(&str) -> String, out: &mut String) -> bool {
+fn masked(query: &str, out: &mut Masking<'_>) -> bool {
     let mut is_changed = false;
     for parameter in query.split_inclusive(['&', ';']) {
         let (parameter, separator) = match parameter.strip_suffix(['&', ';']) {
@@ -48,14 +52,14 @@ fn masked(query: &str, mask: &dyn Fn(&str) -> String, out: &mut String) -> bool 
         };
         match parameter.split_once('=') {
             Some((name, value)) if !value.is_empty() => {
-                out.push_str(name);
-                out.push('=');
-                out.push_str(&mask(value));
+                out.text(name);
+                out.text("=");
+                out.secret(value);
                 is_changed = true;
             }
-            _ => out.push_str(parameter),
+            _ => out.text(parameter),
         }
-        out.push_str(separator);
+        out.text(separator);
     }
     is_changed
 }

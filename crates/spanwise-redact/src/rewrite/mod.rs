@@ -1,14 +1,19 @@
 //! Rewriting of encoded messages: copies what no rule changes.
 
+mod any_value;
 mod apply;
 mod attribute;
+mod candidates;
+mod masking;
 mod message;
+mod number;
+mod output;
+mod plan;
 mod rewriter;
 mod shape;
-mod value;
 
-pub(crate) use apply::Applied;
-pub(crate) use message::Rewritten;
+pub(crate) use masking::{HashKey, Masking};
 pub use message::Scratch;
-pub(crate) use rewriter::Rewriter;
+pub(crate) use plan::Plans;
+pub(crate) use rewriter::{Applied, Rewriter};
 pub(crate) use shape::{REQUEST, RESOURCE, SCOPE, SPAN, Shape};

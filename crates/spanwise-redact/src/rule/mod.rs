@@ -6,5 +6,5 @@ mod target;
 
 pub use action::Action;
 pub use one::Rule;
-pub(crate) use one::{KeyPattern, ValuePattern};
+pub(crate) use one::{KeyPattern, Replace};
 pub use target::{Target, Targets};

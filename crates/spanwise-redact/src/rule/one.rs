@@ -2,6 +2,7 @@
 
 use super::action::Action;
 use super::target::Targets;
+use crate::rewrite::Masking;
 use std::borrow::Cow;
 
 /// A rule: an action for the attributes, names and messages that it matches.
@@ -41,17 +42,18 @@ pub(crate) enum KeyPattern {
     Regex(Cow<'static, str>),
 }
 
-/// A pattern of values, and what becomes of a match.
+/// A pattern of values, and the replacement of a match.
 #[derive(Debug, Clone)]
 pub(crate) struct ValuePattern {
     pub(crate) text: Cow<'static, str>,
-    /// Appends the replacement of a match to a text; false if the match is none after all. `None` replaces the whole match.
+    /// The whole value is the match; the pattern has a match in every value that the replacement changes.
+    pub(crate) is_whole: bool,
+    /// Replaces the secret parts of a match. `None`: the whole match.
     pub(crate) replace: Option<Replace>,
 }
 
-/// Appends `matched` with its secret parts replaced by `mask`; false, without a change, if there are none.
-pub(crate) type Replace =
-    fn(matched: &str, mask: &dyn Fn(&str) -> String, out: &mut String) -> bool;
+/// Appends `matched` with its secret parts replaced; false if there are none.
+pub(crate) type Replace = fn(matched: &str, out: &mut Masking<'_>) -> bool;
 
 impl Rule {
     /// A rule for all values of all attributes, names and messages.
@@ -135,14 +137,21 @@ impl Rule {
     /// and `\w`, and `(?i)` are those of ASCII. Numbers match in decimal digits, and elements of arrays and maps one by one.
     #[must_use]
     pub fn with_value_pattern(mut self, pattern: impl Into<Cow<'static, str>>) -> Self {
-        self.value = Some(ValuePattern { text: pattern.into(), replace: None });
+        self.value = Some(ValuePattern { text: pattern.into(), is_whole: false, replace: None });
         self
     }
 
     /// Has matches replaced by a function.
     pub(crate) fn with_replacement(mut self, pattern: &'static str, replace: Replace) -> Self {
         let text = Cow::Borrowed(pattern);
-        self.value = Some(ValuePattern { text, replace: Some(replace) });
+        self.value = Some(ValuePattern { text, is_whole: false, replace: Some(replace) });
+        self
+    }
+
+    /// Has whole values replaced by a function. It leaves values without a match of `sieve` as they are.
+    pub(crate) fn with_function(mut self, sieve: &'static str, replace: Replace) -> Self {
+        let text = Cow::Borrowed(sieve);
+        self.value = Some(ValuePattern { text, is_whole: true, replace: Some(replace) });
         self
     }
 
@@ -166,6 +175,11 @@ impl Rule {
     pub fn with_targets(mut self, targets: Targets) -> Self {
         self.targets = targets;
         self
+    }
+
+    /// The regular expression of values, if the rule has one.
+    pub fn value_pattern(&self) -> Option<&str> {
+        self.value.as_ref().filter(|value| !value.is_whole).map(|value| &*value.text)
     }
 
     /// The name in counts and explanations.

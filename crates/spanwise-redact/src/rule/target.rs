@@ -67,12 +67,23 @@ impl Targets {
 
     /// The set of these targets.
     pub fn of(targets: impl IntoIterator<Item = Target>) -> Self {
-        Self(targets.into_iter().fold(0, |set, target| set | Self::bit(target)))
+        targets.into_iter().fold(Self::NONE, |set, target| set.or(Self::one(target)))
     }
 
     /// Whether the target is in the set.
     pub fn contains(self, target: Target) -> bool {
-        self.0 & Self::bit(target) != 0
+        self.overlaps(Self::one(target))
+    }
+
+    /// No target.
+    pub(crate) const NONE: Self = Self(0);
+
+    pub(crate) const fn one(target: Target) -> Self {
+        Self(1 << target as u8)
+    }
+
+    pub(crate) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// Whether the set has no target.
@@ -81,11 +92,8 @@ impl Targets {
     }
 
     /// Whether the sets have a target in common.
+    #[inline]
     pub(crate) fn overlaps(self, other: Self) -> bool {
         self.0 & other.0 != 0
-    }
-
-    fn bit(target: Target) -> u8 {
-        1 << target as u8
     }
 }
