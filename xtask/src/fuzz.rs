@@ -5,11 +5,11 @@ use crate::step::Step;
 
 pub const COMMAND: Command = Command {
     name: "fuzz",
-    summary: "mutated files, conditions and spans for the readers of the tail sampler and the spool",
+    summary: "mutated files, conditions and spans for the tail sampler, redaction and the spool",
     help: "\
-Runs the fuzz targets of spanwise-tail and spanwise-spool (their tests `fuzz`) for longer than `cargo test` does, with the checks for
-overflow. The inputs derive from the corpus in tests/fuzz/corpus of the crate by seeded mutations. An input that fails is printed: as a
-file of the corpus, it is replayed by every `cargo test`.
+Runs the fuzz targets of spanwise-tail, spanwise-redact and spanwise-spool (their tests `fuzz`) for longer than `cargo test` does, with
+the checks for overflow. The inputs derive from the corpus in tests/fuzz/corpus of the crate, and those of redaction from spans with
+secrets, by seeded mutations. An input that fails is printed: as a file of the corpus, it is replayed by every `cargo test`.
 
   --seconds N   the time for each target; those of a crate run at the same time; default 60
   --seed S      begins another series of mutations; default 0
@@ -28,7 +28,9 @@ fn run(arguments: &[String]) -> Result<(), String> {
             _ => return Err(format!("{pair:?}: accepted are --seconds N and --seed S")),
         }
     }
-    for (package, features) in [("spanwise-tail", ""), ("spanwise-spool", "--features model")] {
+    let packages =
+        [("spanwise-tail", ""), ("spanwise-redact", ""), ("spanwise-spool", "--features model")];
+    for (package, features) in packages {
         let arguments =
             format!("test --quiet --package {package} {features} --test fuzz -- --nocapture");
         Step::cargo(format!("fuzz targets of {package}"), &arguments)

@@ -116,7 +116,8 @@ impl Rule {
         self
     }
 
-    /// Adds patterns of keys: `*` is any characters, `?` one.
+    /// Adds patterns of keys: `*` is any characters, `?` one. Entries of maps match by their own key, and by the keys of the attribute and
+    /// of the maps around them, joined by dots; rules that allow, ignore or rename are for attributes alone.
     #[must_use]
     pub fn with_keys<K: Into<Cow<'static, str>>>(
         mut self,
