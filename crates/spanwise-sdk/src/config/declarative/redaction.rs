@@ -8,6 +8,7 @@ use spanwise_redact::RedactorBuilder;
 
 /// The rules of a section, which are compiled once the file has no mistake.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "redaction"), allow(dead_code, reason = "no section is accepted"))]
 pub(super) struct Redaction<'d> {
     field: Field<'d>,
     #[cfg(feature = "redaction")]
@@ -46,13 +47,18 @@ impl Redaction<'_> {
     ///
     /// # Errors
     /// The rules cannot be compiled together.
+    #[cfg(feature = "redaction")]
     pub(super) fn apply(self, builder: &mut SpanwiseBuilder) -> Result<(), BuildError> {
-        #[cfg(feature = "redaction")]
         if builder.redaction.is_none() {
             let built =
                 self.rules.build().map_err(|error| self.field.problem(error.to_string()))?;
             builder.redaction = Some(built);
         }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "redaction"))]
+    pub(super) fn apply(self, _: &mut SpanwiseBuilder) -> Result<(), BuildError> {
         Ok(())
     }
 }
