@@ -4,7 +4,7 @@ use crate::core::Core;
 use crate::redaction::{RedactionBuffers, SpanRedaction};
 use spanwise_ledger::Counter;
 use spanwise_wire::SpanMeta;
-use spanwise_wire::write::{FinishedSpan, SpanHeader, SpanWriter};
+use spanwise_wire::write::{DroppedCounts, FinishedSpan, SpanHeader, SpanWriter};
 
 /// The fields of an ended span that its writer does not have.
 pub(crate) struct SpanEnd {
@@ -35,10 +35,9 @@ impl SpanEnd {
         is_observed: bool,
     ) {
         if let Some(redaction) = &core.redaction {
-            self.finish_redacted((core, redaction), (writer, buffers), |end, span, meta| {
-                end.pass(core, span, meta, is_observed);
+            return self.finish_redacted((core, redaction), (writer, buffers), |redacted| {
+                redacted.pass(core, is_observed);
             });
-            return;
         }
         let (end, meta) = self.counted(core, writer);
         end.pass(core, &writer.finish(&end.header), meta, is_observed);
@@ -71,23 +70,21 @@ impl SpanEnd {
         is_stored
     }
 
-    /// Passes the redacted span to `then`, and counts the data that limits dropped.
+    /// Passes the redacted span to `then`.
     #[cold]
     #[inline(never)]
     pub(crate) fn finish_redacted<T>(
-        self,
+        mut self,
         (core, redaction): (&Core, &SpanRedaction),
         (writer, buffers): (&mut SpanWriter, &mut RedactionBuffers),
-        then: impl FnOnce(&Self, &FinishedSpan<'_>, SpanMeta) -> T,
+        then: impl FnOnce(RedactedEnd<'_>) -> T,
     ) -> T {
-        let (end, meta) = self.counted(core, writer);
+        self.header.end_unix_nanos = self.header.end_unix_nanos.max(self.header.start_unix_nanos);
+        let (meta, dropped) = (self.meta(writer), writer.dropped_counts());
         let span_bytes = core.limits.load().span_bytes;
-        let span = writer.finish(&end.header);
-        redaction.redact(span, span_bytes, buffers, |span, dropped| {
-            if !dropped.is_none() {
-                core.queue.count_dropped(dropped);
-            }
-            then(&end, span, meta)
+        let span = writer.finish(&self.header);
+        redaction.redact(span, span_bytes, buffers, |span, grown| {
+            then(RedactedEnd { end: &self, span, meta, dropped: [&dropped, grown] })
         })
     }
 
@@ -102,13 +99,7 @@ impl SpanEnd {
     }
 
     /// Passes a span to the processors, if they have seen its start, and to the export queue.
-    pub(crate) fn pass(
-        &self,
-        core: &Core,
-        span: &FinishedSpan<'_>,
-        meta: SpanMeta,
-        is_observed: bool,
-    ) {
+    fn pass(&self, core: &Core, span: &FinishedSpan<'_>, meta: SpanMeta, is_observed: bool) {
         if is_observed {
             core.on_end(&self.header, &meta, span);
             let is_sampled = self.header.flags.trace_flags().is_sampled();
@@ -150,6 +141,25 @@ impl SpanEnd {
     #[inline(always)]
     fn meta(&self, writer: &SpanWriter) -> SpanMeta {
         SpanMeta::of(&self.header, self.scope, writer.status_code())
+    }
+}
+
+/// The end of a span that rules have changed.
+pub(crate) struct RedactedEnd<'a> {
+    pub(crate) end: &'a SpanEnd,
+    pub(crate) span: &'a FinishedSpan<'a>,
+    pub(crate) meta: SpanMeta,
+    /// The data that the limits dropped, and that which did not fit after the rules.
+    dropped: [&'a DroppedCounts; 2],
+}
+
+impl RedactedEnd<'_> {
+    /// Counts the data that was dropped, and passes the span on as [`SpanEnd::finish`] does.
+    pub(crate) fn pass(&self, core: &Core, is_observed: bool) {
+        for dropped in self.dropped.into_iter().filter(|dropped| !dropped.is_none()) {
+            core.queue.count_dropped(dropped);
+        }
+        self.end.pass(core, self.span, self.meta, is_observed);
     }
 }
 

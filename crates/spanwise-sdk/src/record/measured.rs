@@ -160,10 +160,11 @@ fn end_redacted(
     if measured == Measured::Yes {
         end.check_order(core);
     }
-    end.finish_redacted((core, redaction), parts, |end, span, meta| {
-        let series = metrics.series_of_view(end.header.kind, meta.status, span);
+    end.finish_redacted((core, redaction), parts, |redacted| {
+        let end = redacted.end;
+        let series = metrics.series_of_view(end.header.kind, redacted.meta.status, redacted.span);
         let is_exported = measured == Measured::Yes && {
-            end.pass(core, span, meta, is_observed);
+            redacted.pass(core, is_observed);
             end.is_exported(core)
         };
         // The outcome of a trace of tail sampling is not known.

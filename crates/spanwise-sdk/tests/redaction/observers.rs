@@ -6,7 +6,8 @@ use spanwise_metrics::{TextEncoder, TextFormat};
 use spanwise_pool::PooledSpan;
 use spanwise_sdk::read::ResourceSpans;
 use spanwise_sdk::{
-    Exporter, LocalTrace, OwnedValue, ReadableSpan, SpanKind, SpanMetrics, SpanProcessor,
+    Counter, Exporter, LocalTrace, OwnedValue, ReadableSpan, SpanKind, SpanLimits, SpanMetrics,
+    SpanProcessor,
 };
 use std::sync::{Arc, Mutex};
 
@@ -84,6 +85,25 @@ fn calls(text: &str, name: &str, has_mail: bool) -> u64 {
     let rows = rows.filter(|line| line.contains(&name));
     let rows = rows.filter(|line| line.contains("user_mail=\"****\"") == has_mail);
     rows.map(|row| row.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
+}
+
+/// The ledger has the dropped data of spans that the export queue gets, and of no others, as without rules.
+#[test]
+fn spans_that_metrics_alone_record_count_no_dropped_attributes() {
+    for (ratio, dropped) in [(0.0, 0), (1.0, 1)] {
+        let metrics = SpanMetrics::builder().with_dimension("user.mail").build().unwrap();
+        let bench = bench(|builder| {
+            let limits = SpanLimits::default().with_attributes(1);
+            let builder = redacting(builder).with_span_limits(limits);
+            builder.with_span_metrics(metrics).with_sampling_ratio(ratio)
+        });
+        let mut span = bench.spanwise.tracer("shop").root("GET", SpanKind::Server);
+        span.attribute("user.mail", EMAIL).attribute("beyond", 1);
+        span.finish();
+        let ledger = bench.spanwise.ledger();
+        assert_eq!(ledger.counter(Counter::DroppedAttributes), dropped, "ratio {ratio}");
+        bench.finish();
+    }
 }
 
 #[test]
