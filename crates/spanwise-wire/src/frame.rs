@@ -2,11 +2,13 @@
 
 mod by_trace;
 mod grouping;
+mod run;
 
 use std::fmt;
 
 use crate::chunk::Chunk;
 use crate::write::{bytes_len, put_varint};
+use run::Run;
 
 /// Limits of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,15 +164,6 @@ pub struct Plan<B> {
     spans: u64,
     from: Position,
     next: Option<Position>,
-}
-
-/// Neighbouring spans of one scope in one chunk.
-#[derive(Debug, Clone, Copy)]
-struct Run {
-    scope: u32,
-    chunk: u32,
-    start: u32,
-    end: u32,
 }
 
 impl<'a, S, B> Framer<'a, S>

@@ -1,6 +1,6 @@
 //! The spans of a trace side by side in a planned request.
 
-use super::Run;
+use super::run::Run;
 use crate::chunk::Chunk;
 use crate::model::TraceId;
 use std::hash::{BuildHasher as _, RandomState};
