@@ -13,6 +13,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 use thread::SpoolThread;
 
 /// A [`RequestSpool`] in a directory of the local disk: a [`Spool`](spanwise_spool::Spool) and its boot ledger, on the thread
@@ -62,7 +63,19 @@ impl DiskSpool {
 }
 
 impl DiskSpoolBuilder {
-    /// The maximum of bytes and of age, and others.
+    /// The most bytes of all files: beyond it, the oldest spans are lost. Default 1 GiB, at least 1 MiB.
+    pub fn with_max_bytes(mut self, bytes: u64) -> Self {
+        self.settings.max_bytes = bytes;
+        self
+    }
+
+    /// The age at which stored spans are lost. Default 72 h, at least 1 s.
+    pub fn with_max_age(mut self, age: Duration) -> Self {
+        self.settings.max_age = age;
+        self
+    }
+
+    /// All settings.
     pub fn with_settings(mut self, settings: SpoolSettings) -> Self {
         self.settings = settings;
         self

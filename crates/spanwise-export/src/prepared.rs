@@ -78,6 +78,16 @@ impl PreparedExporter {
         self
     }
 
+    /// Stores requests in `spool`, as [`ExporterBuilder::with_spool`](crate::ExporterBuilder::with_spool), for a caller that starts the
+    /// spool once every setting is checked. A first destination that is routed by trace id has none.
+    pub fn with_spool(mut self, spool: impl RequestSpool) -> Self {
+        if !self.settings.routes.is_first_routed() {
+            self.settings.has_spool = true;
+            self.spool = Some(Box::new(spool));
+        }
+        self
+    }
+
     /// Starts the exporter's thread, which drains the queue that was made with this exporter, alone
     /// or as a part of `queue`.
     ///

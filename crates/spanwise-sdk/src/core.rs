@@ -10,14 +10,14 @@ use crate::span_metrics::SpanMetricsRecorder;
 use crate::start::Scopes;
 use opentelemetry::InstrumentationScope;
 use spanwise_batch::{Budget, ShardedBuffer, ShardedBufferConfig};
-use spanwise_export::{OnFull, ScopeTable, SpanQueue};
+use spanwise_export::{OnFull, ScopeTable, SpanQueue, SpoolRecovery};
 use spanwise_ledger::Ledger;
 use spanwise_sampling::{DynamicSampler, Sampler};
 use spanwise_wire::write::{FinishedSpan, SpanHeader};
 use spanwise_wire::{SpanLimits, SpanMeta};
 use spanwise_worker::{CaughtPanic, catch_panic, fork};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 /// The shared state of one provider. Spans reach it without going through the provider.
 pub(crate) struct Core {
@@ -51,6 +51,8 @@ pub(crate) struct Core {
     /// The rules that change spans at their end. With them, the queue is never [accepting](SpanQueue::is_accepting) either, so that the
     /// start of each span makes its end one that looks for them.
     pub(crate) redaction: Option<Box<SpanRedaction>>,
+    /// The spans of earlier processes, once the spool is open.
+    pub(crate) spool_recovery: OnceLock<SpoolRecovery>,
 }
 
 /// The phase of a provider.
@@ -99,6 +101,7 @@ impl Core {
             records_all: false,
             span_metrics: None,
             redaction: None,
+            spool_recovery: OnceLock::new(),
         }
     }
 

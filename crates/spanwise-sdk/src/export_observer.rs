@@ -7,7 +7,7 @@ use crate::record::allocated_records;
 use crate::remote_sampling::RemoteSampling;
 use crate::remote_slot::RemoteSlot;
 use spanwise_export::sans_io::DrainedChunk;
-use spanwise_export::{ExportEvent, LastWork, Observer};
+use spanwise_export::{ExportEvent, LastWork, Observer, SpoolReport};
 use spanwise_sampling::Tick;
 use spanwise_transport::{Delivery, Outcome};
 use spanwise_worker::{catch_panic, clock};
@@ -159,6 +159,12 @@ impl Observer for ExportObserver {
             }
             ExportEvent::RequestSplit { spans, max_bytes, delivery, .. } => {
                 self.diagnostics.request_split(spans, max_bytes, &delivery.detail);
+            }
+            ExportEvent::Spool(report) => {
+                if let SpoolReport::Opened(recovery) = report {
+                    let _first = self.core.spool_recovery.set(recovery);
+                }
+                self.diagnostics.spool(report);
             }
             ExportEvent::Awaiting(since) => self.diagnostics.awaiting(since),
             ExportEvent::Panicked { code, panic, .. } => {

@@ -45,6 +45,8 @@ pub mod settings {
 
 /// The bytes of a request, as a [`Sink`] receives them.
 pub use bytes::Bytes;
+#[cfg(feature = "spool")]
+pub use config::SpoolSettings;
 pub use config::{BuildError, Exporter, ReloadError, Reloaded, SettingChange, SpanwiseBuilder};
 pub use detectors::Detector;
 pub use diagnostics::{Diagnostic, LiveDiagnostic, LogLevel};
@@ -64,8 +66,8 @@ pub use record::Span;
 pub use span_metrics::{DurationUnit, SpanMetrics, SpanMetricsBuilder, SpanMetricsError};
 pub use spanwise_batch::{AdaptiveBatchSize, BatchLimits, BatchPreset, BatchSize};
 pub use spanwise_export::{
-    BatchConfig, BatchConfigError, Destination, DynamicBatchConfig, LocalSpan, LocalSpans,
-    LocalTrace, OnFull, TailDecision,
+    BatchConfig, BatchConfigError, CrashLoss, Destination, DynamicBatchConfig, LocalSpan,
+    LocalSpans, LocalTrace, OnFull, SpoolRecovery, TailDecision,
 };
 pub use spanwise_ledger::{Counter, DropReason, Snapshot};
 /// Samplers and their parts.

@@ -5,7 +5,7 @@ use crate::doctor::{self, MARKER};
 use crate::lifecycle::Handle;
 use crate::start::Tracer;
 use opentelemetry::InstrumentationScope;
-use spanwise_export::DynamicBatchConfig;
+use spanwise_export::{DynamicBatchConfig, SpoolRecovery};
 use spanwise_ledger::Snapshot;
 use spanwise_sampling::Sampler;
 use std::borrow::Cow;
@@ -94,6 +94,13 @@ impl Spanwise {
     /// The ledger's counts of all spans so far.
     pub fn ledger(&self) -> Snapshot {
         self.handle.core.ledger.snapshot()
+    }
+
+    /// The spans of earlier processes that the spool found when it was opened: those on disk, and those that a crash lost, exactly or
+    /// with the stated uncertainty. `None` without a spool, and until its thread has opened it, which after a crash with 1 GiB on disk
+    /// may take seconds.
+    pub fn spool_recovery(&self) -> Option<SpoolRecovery> {
+        self.handle.core.spool_recovery.get().copied()
     }
 
     /// Replaces the sampler: `sampler` decides about all later spans of all tracers.

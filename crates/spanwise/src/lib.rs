@@ -15,18 +15,23 @@ pub use spanwise_sdk::Bytes;
 #[doc(inline)]
 pub use spanwise_sdk::{
     AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
-    BatchSize, BuildError, CheckStatus, CircuitBreaker, Compression, Counter, CryptoProvider,
-    Destination, DestinationReport, Detector, Diagnostic, DoctorCheck, DoctorReport, DropReason,
-    DurationUnit, DynamicBatchConfig, EncodeValue, Exporter, Failure, FileSink, FileSinkBuilder,
-    FileSinkError, FinishError, Finished, FlushError, Guard, LinkedContext, LiveBudget,
-    LiveDestination, LiveDiagnostic, LiveRedaction, LiveRule, LiveSampler, LiveSnapshot, LiveSpan,
-    LiveView, LocalSpan, LocalSpans, LocalTrace, LogLevel, MetricsExport, OnFull, Outcome,
-    OwnedValue, ProcessorError, Protocol, ReadableSpan, ReloadError, Reloaded, Report,
-    ResponseStatus, SettingChange, Sink, SinkFuture, SinkLifecycle, Snapshot, Span, SpanId,
-    SpanKind, SpanLimits, SpanMetrics, SpanMetricsBuilder, SpanMetricsError, SpanProcessor,
-    Spanwise, SpanwiseBuilder, StatusCode, TailDecision, TailSampling, TraceFlags, TraceId, Tracer,
-    TracerConfig, Value, VisibleFrom, doctor,
+    BatchSize, BuildError, CheckStatus, CircuitBreaker, Compression, Counter, CrashLoss,
+    CryptoProvider, Destination, DestinationReport, Detector, Diagnostic, DoctorCheck,
+    DoctorReport, DropReason, DurationUnit, DynamicBatchConfig, EncodeValue, Exporter, Failure,
+    FileSink, FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard,
+    LinkedContext, LiveBudget, LiveDestination, LiveDiagnostic, LiveRedaction, LiveRule,
+    LiveSampler, LiveSnapshot, LiveSpan, LiveView, LocalSpan, LocalSpans, LocalTrace, LogLevel,
+    MetricsExport, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan,
+    ReloadError, Reloaded, Report, ResponseStatus, SettingChange, Sink, SinkFuture, SinkLifecycle,
+    Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanMetrics, SpanMetricsBuilder,
+    SpanMetricsError, SpanProcessor, Spanwise, SpanwiseBuilder, SpoolRecovery, StatusCode,
+    TailDecision, TailSampling, TraceFlags, TraceId, Tracer, TracerConfig, Value, VisibleFrom,
+    doctor,
 };
+
+#[cfg(feature = "spool")]
+#[doc(inline)]
+pub use spanwise_sdk::SpoolSettings;
 
 /// Views of encoded spans, which a [`SpanProcessor`] reads.
 #[doc(no_inline)]
@@ -99,6 +104,9 @@ pub mod export {
         SpanQueue, SpoolCommand, SpoolEvent, SpoolLosses, SpoolRecovery, SpoolReport, TailDecision,
         TailSampler, TailSampling, sans_io,
     };
+    #[cfg(feature = "spool")]
+    #[doc(no_inline)]
+    pub use spanwise_export::{DiskSpool, DiskSpoolBuilder};
 }
 
 /// The ledger of spans, which counts the outcome of each: the crate `spanwise-ledger`.
@@ -282,10 +290,13 @@ pub mod sampling {
 /// let _builder: spanwise::SpanwiseBuilder = spanwise::sdk::Spanwise::builder();
 /// ```
 pub mod sdk {
+    #[cfg(feature = "spool")]
+    #[doc(no_inline)]
+    pub use spanwise_sdk::SpoolSettings;
     #[doc(no_inline)]
     pub use spanwise_sdk::{
         AdaptiveBatchSize, Attribute, BatchConfig, BatchConfigError, BatchLimits, BatchPreset,
-        BatchSize, BuildError, Bytes, CheckStatus, CircuitBreaker, Compression, Counter,
+        BatchSize, BuildError, Bytes, CheckStatus, CircuitBreaker, Compression, Counter, CrashLoss,
         CryptoProvider, Destination, DestinationReport, Detector, Diagnostic, DoctorCheck,
         DoctorReport, DropReason, DurationUnit, DynamicBatchConfig, EncodeValue, Exporter, Failure,
         FileSink, FileSinkBuilder, FileSinkError, FinishError, Finished, FlushError, Guard,
@@ -294,9 +305,10 @@ pub mod sdk {
         MetricsExport, OnFull, Outcome, OwnedValue, ProcessorError, Protocol, ReadableSpan,
         ReloadError, Reloaded, Report, ResponseStatus, SettingChange, Sink, SinkFuture,
         SinkLifecycle, Snapshot, Span, SpanId, SpanKind, SpanLimits, SpanMetrics,
-        SpanMetricsBuilder, SpanMetricsError, SpanProcessor, Spanwise, SpanwiseBuilder, StatusCode,
-        TailDecision, TailSampling, TraceFlags, TraceId, Tracer, TracerConfig, Value, VisibleFrom,
-        doctor, opentelemetry, propagation, read, sampling, settings,
+        SpanMetricsBuilder, SpanMetricsError, SpanProcessor, Spanwise, SpanwiseBuilder,
+        SpoolRecovery, StatusCode, TailDecision, TailSampling, TraceFlags, TraceId, Tracer,
+        TracerConfig, Value, VisibleFrom, doctor, opentelemetry, propagation, read, sampling,
+        settings,
     };
 }
 

@@ -62,7 +62,8 @@ const PARTS: &[Part] = &[
                 "distribution",
                 "mapping",
                 "`spanwise.redaction`: the rules of [redaction](redaction.md#the-section-redaction), with the feature `redaction`, \
-                 without which it is an error; other distributions have no effect, which is reported",
+                 without which it is an error; `spanwise.spool`: `directory`, `max_bytes` and `max_age` (milliseconds) of the \
+                 [spool](spool.md#behind-the-exporter), with the feature `spool`, without which it is an error; other distributions have no effect, which is reported",
             ),
             ("stability", "any", "none"),
         ],

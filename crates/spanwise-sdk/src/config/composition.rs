@@ -129,6 +129,7 @@ impl SpanwiseBuilder {
             span_metrics,
             // For explanations.
             features: _,
+            spool,
             health,
             others,
             running,
@@ -163,6 +164,10 @@ impl SpanwiseBuilder {
         let provider = metrics.as_ref().map(OtlpMetrics::provider);
         let histograms = OperationHistograms::default();
         let observer = observer.with_metrics(metrics).with_histograms(histograms.clone());
+        let prepared = match spool {
+            Some(spool) => spool.start(prepared, &core.ledger, reporter),
+            None => prepared,
+        };
         let exporter = prepared.with_observer(observer).spawn(core.clone())?;
         let timeout = self.shutdown_timeout();
         let mut handle =

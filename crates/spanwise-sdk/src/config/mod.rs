@@ -43,6 +43,7 @@ mod span_limits;
 mod span_metrics;
 mod span_processors;
 mod span_redaction;
+mod spool;
 mod tail_sampling;
 mod tracers;
 mod unused;
@@ -59,6 +60,8 @@ pub(crate) use reload::running::Running;
 pub(crate) use route::Routed;
 pub(crate) use sampler_description::description;
 pub use settings::{Setting, SettingType, Support, settings};
+#[cfg(feature = "spool")]
+pub use spool::SpoolSettings;
 
 #[cfg(test)]
 mod mutated_environments;

@@ -21,6 +21,10 @@ pub(super) const REQUEST_SPANS: Range = Range(&settings::MAX_EXPORT_BATCH_SIZE);
 pub(super) const QUEUE_SPANS: Range = Range(&settings::MAX_QUEUE_SIZE);
 /// `SpanwiseBuilder::with_max_in_flight`.
 pub(super) const IN_FLIGHT: Range = Range(&settings::MAX_IN_FLIGHT);
+/// `SpoolSettings::with_max_bytes`.
+pub(super) const SPOOL_MAX_BYTES: Range = Range(&settings::SPOOL_MAX_BYTES);
+/// `SpoolSettings::with_max_age`.
+pub(super) const SPOOL_MAX_AGE: TimeRange = TimeRange(&settings::SPOOL_MAX_AGE);
 /// `SpanwiseBuilder::with_attempt_timeout`.
 pub(super) const ATTEMPT_TIMEOUT: TimeRange = TimeRange(&settings::TIMEOUT);
 /// `SpanwiseBuilder::with_export_timeout`.
@@ -103,6 +107,24 @@ impl Range {
         match code {
             Some(number) => self.check(number).map(Some),
             None => Ok(self.from(environment)),
+        }
+    }
+
+    /// As [`resolve`](Self::resolve), for a number of the disk.
+    pub(super) fn resolve_u64(
+        &self,
+        code: Option<u64>,
+        environment: &Environment,
+    ) -> Result<Option<u64>, BuildError> {
+        match code {
+            Some(number) if self.accepts(number) => Ok(Some(number)),
+            Some(number) => {
+                let accepted = format!("accepted is {}", self.0.kind.accepted());
+                Err(BuildError::setting(self.0.method(), number, accepted))
+            }
+            None => Ok(environment.parsed(self.0, &self.0.kind.accepted(), |value| {
+                value.parse().ok().filter(|number| self.accepts(*number))
+            })),
         }
     }
 

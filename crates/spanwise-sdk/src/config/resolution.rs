@@ -11,6 +11,7 @@ use super::reload::destination_changes::DestinationSettings;
 use super::reload::reported::Reported;
 use super::reload::running::Running;
 use super::resource::{MAX_RESOURCE_BYTES, Resource};
+use super::spool::ResolvedSpool;
 use super::{propagators, settings, unused};
 use crate::diagnostics::{EndpointHealth, Reporter};
 use crate::metrics::OtlpMetrics;
@@ -70,8 +71,9 @@ pub(super) struct Exporting {
     /// Tail sampling is on.
     pub(super) records_all: bool,
     pub(super) span_metrics: Option<Box<SpanMetricsRecorder>>,
-    /// The features that tail sampling and redaction need.
-    pub(super) features: [Option<&'static str>; 2],
+    /// The features that tail sampling, redaction and the spool need.
+    pub(super) features: [Option<&'static str>; 3],
+    pub(super) spool: Option<ResolvedSpool>,
     pub(super) health: EndpointHealth,
     /// The health of the further destinations.
     pub(super) others: Vec<EndpointHealth>,
@@ -150,6 +152,7 @@ impl SpanwiseBuilder {
             environment.unused("with_metrics_export", "the exporter is none: nothing is exported");
         }
         self.report_unused_tail_sampling(environment);
+        self.report_unused_spool(environment);
         let (sampler, remote) = self.resolve_sampler(environment)?;
         if let Some(remote) = remote {
             remote.report_unused(environment);
@@ -206,12 +209,14 @@ impl SpanwiseBuilder {
             }
         };
         let tail = self.resolve_tail_sampling(environment)?;
+        let spool = self.resolve_spool(environment)?;
         let records_all = tail.is_some();
         let budget = self.budget(environment)?;
         let span_metrics = self.resolve_span_metrics(environment, budget);
         let features = [
             self.tail_sampling.as_ref().and_then(TailSampling::feature),
             self.span_redaction().map(|_| "redaction"),
+            spool.as_ref().map(|_| "spool"),
         ];
         let exporter = match tail {
             Some(tail) => exporter.with_tail_sampling(tail),
@@ -244,6 +249,7 @@ impl SpanwiseBuilder {
             records_all,
             span_metrics,
             features,
+            spool,
             health,
             others,
             running,

@@ -2,6 +2,7 @@
 
 use super::interval::REPORT_INTERVAL;
 use crate::config::Reloaded;
+use spanwise_export::SpoolRecovery;
 use spanwise_ledger::{DropReason, Snapshot};
 use spanwise_transport::{Compression, Failure};
 use std::fmt;
@@ -218,6 +219,26 @@ pub enum Diagnostic {
         /// The time between the first and the last loss, to the second.
         lasted: Duration,
     },
+    /// The spool found spans of earlier processes on disk, or the last one crashed.
+    SpoolRecovered {
+        /// The spans.
+        recovery: SpoolRecovery,
+    },
+    /// The spool cannot be used, or its thread has ended: spans are exported, and those that the receiver does not accept are lost.
+    SpoolUnavailable {
+        /// The reason.
+        error: String,
+    },
+    /// An operation of the spool failed. The spans that it cost, if any, count as `spool_io`.
+    SpoolFailed {
+        /// The reason.
+        error: String,
+    },
+    /// The receiver accepts no requests: their spans go to the disk from now on.
+    SpoolStoring,
+    /// All spans on disk were sent: the counterpart of [`SpoolStoring`](Self::SpoolStoring) and
+    /// [`SpoolRecovered`](Self::SpoolRecovered).
+    SpoolDrained,
     /// The worker thread terminated: it exports no more spans, and the provider drops later spans as
     /// `worker_unavailable`. Please report it.
     WorkerDied,
@@ -368,6 +389,22 @@ impl fmt::Display for Diagnostic {
                 )?;
                 write!(f, "lost in the {lasted:.1?} before")
             }
+            Self::SpoolRecovered { recovery } => {
+                let spans = Counted(recovery.spans, "span");
+                write!(f, "the spool has {spans} of earlier processes, which are sent again")?;
+                match recovery.crash.spans {
+                    0 => Ok(()),
+                    _ => write!(f, "; the last one crashed and lost {}", recovery.crash),
+                }
+            }
+            Self::SpoolUnavailable { error } => {
+                write!(f, "the spool cannot be used, and the export goes on without it: {error}")
+            }
+            Self::SpoolFailed { error } => write!(f, "the spool failed: {error}"),
+            Self::SpoolStoring => {
+                f.write_str("the receiver accepts no requests: their spans are stored in the spool")
+            }
+            Self::SpoolDrained => f.write_str("all spans in the spool were sent"),
             Self::WorkerDied => {
                 write!(f, "the worker thread has died: all spans from now on are lost")
             }

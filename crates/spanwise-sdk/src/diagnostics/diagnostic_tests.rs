@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 use super::diagnostic::Diagnostic;
 use crate::config::Reloaded;
+use spanwise_export::{CrashLoss, SpoolRecovery};
 use spanwise_ledger::{DropReason, Ledger};
 use spanwise_transport::{Compression, Failure, ResponseStatus};
 use std::time::Duration;
@@ -130,6 +131,19 @@ fn examples() -> Vec<Diagnostic> {
             last_failure: Some(text("HTTP 503 Service Unavailable")),
         },
         Diagnostic::LossEnded { spans: 1234, lasted: Duration::from_secs(12) },
+        Diagnostic::SpoolRecovered {
+            recovery: SpoolRecovery::new(1_200).with_crash(CrashLoss::new(
+                7,
+                (0, None),
+                Some(Duration::from_secs(1)),
+            )),
+        },
+        Diagnostic::SpoolUnavailable {
+            error: text("the spool directory /var/lib/shop cannot be used: Permission denied"),
+        },
+        Diagnostic::SpoolFailed { error: text("the disk has no space for the spool") },
+        Diagnostic::SpoolStoring,
+        Diagnostic::SpoolDrained,
         Diagnostic::WorkerDied,
         Diagnostic::UserCodePanicked {
             code: "the sampler's tick",
@@ -166,6 +180,11 @@ fn examples() -> Vec<Diagnostic> {
             | Diagnostic::SpansLost { .. }
             | Diagnostic::DestinationSpansLost { .. }
             | Diagnostic::LossEnded { .. }
+            | Diagnostic::SpoolRecovered { .. }
+            | Diagnostic::SpoolUnavailable { .. }
+            | Diagnostic::SpoolFailed { .. }
+            | Diagnostic::SpoolStoring
+            | Diagnostic::SpoolDrained
             | Diagnostic::WorkerDied
             | Diagnostic::UserCodePanicked { .. }
             | Diagnostic::GuardDropped { .. }

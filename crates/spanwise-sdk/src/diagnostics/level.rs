@@ -64,7 +64,10 @@ impl Diagnostic {
             Self::ConfigFileReloaded { reloaded, .. } if !reloaded.needs_restart.is_empty() => {
                 LogLevel::Warn
             }
-            Self::ConfigFileReloaded { .. } => LogLevel::Info,
+            Self::SpoolRecovered { recovery } if recovery.crash.spans > 0 => LogLevel::Warn,
+            Self::ConfigFileReloaded { .. } | Self::SpoolRecovered { .. } | Self::SpoolDrained => {
+                LogLevel::Info
+            }
             Self::AttributeNotDetected { .. }
             | Self::BudgetReduced { .. }
             | Self::InFlightReduced { .. }
@@ -83,6 +86,7 @@ impl Diagnostic {
             | Self::ReceiverWarned { .. }
             | Self::AnswerNotOtlp { .. }
             | Self::NoSamplingStrategy { .. }
+            | Self::SpoolStoring
             | Self::ReportsLeftOut { .. } => LogLevel::Warn,
             Self::EndpointFailing { retry_in: None, .. }
             | Self::ConfigFileNotReloaded { .. }
@@ -92,6 +96,8 @@ impl Diagnostic {
             | Self::MetricsRejected { .. }
             | Self::SpansLost { .. }
             | Self::DestinationSpansLost { .. }
+            | Self::SpoolUnavailable { .. }
+            | Self::SpoolFailed { .. }
             | Self::UserCodePanicked { .. }
             | Self::GuardDropped { .. } => LogLevel::Error,
             Self::WorkerDied => LogLevel::Fatal,

@@ -7,6 +7,7 @@ use super::losses::{LossChange, Losses};
 use super::reporter::Reporter;
 use super::text::sanitize;
 use crate::config::shown;
+use spanwise_export::SpoolReport;
 use spanwise_ledger::{Counter, Ledger};
 use spanwise_transport::{Delivery, Failure};
 use spanwise_worker::CaughtPanic;
@@ -35,6 +36,9 @@ enum Kind {
     NotOtlp,
     NoStrategy,
     Panicked,
+    SpoolFailed,
+    SpoolStoring,
+    SpoolDrained,
 }
 
 impl Diagnostics {
@@ -93,6 +97,28 @@ impl Diagnostics {
         if self.due(Kind::Split) {
             let detail = sanitize(detail);
             self.report(Diagnostic::RequestSplit { spans, max_bytes, detail });
+        }
+    }
+
+    /// Losses are reported with the others, from the ledger.
+    pub(crate) fn spool(&mut self, report: SpoolReport) {
+        match report {
+            SpoolReport::Opened(recovery) if recovery.spans + recovery.crash.spans > 0 => {
+                self.report(Diagnostic::SpoolRecovered { recovery });
+            }
+            SpoolReport::Unavailable { error } => {
+                self.report(Diagnostic::SpoolUnavailable { error: sanitize(&error) });
+            }
+            SpoolReport::Failed { error } if self.due(Kind::SpoolFailed) => {
+                self.report(Diagnostic::SpoolFailed { error: sanitize(&error) });
+            }
+            SpoolReport::Storing if self.due(Kind::SpoolStoring) => {
+                self.report(Diagnostic::SpoolStoring);
+            }
+            SpoolReport::Drained if self.due(Kind::SpoolDrained) => {
+                self.report(Diagnostic::SpoolDrained);
+            }
+            _ => {}
         }
     }
 

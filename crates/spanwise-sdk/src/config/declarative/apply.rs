@@ -51,6 +51,9 @@ impl Settings<'_> {
         if let Some(redaction) = self.redaction {
             redaction.apply(builder)?;
         }
+        if let Some(spool) = self.spool {
+            super::spool::apply(spool, builder);
+        }
         let Some(provider) = self.tracer_provider else {
             builder.exporter.get_or_insert(ExporterSetting::None);
             return Ok(());

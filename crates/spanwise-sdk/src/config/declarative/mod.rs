@@ -21,6 +21,7 @@ mod redaction;
 mod resource;
 mod samplers;
 mod schema;
+mod spool;
 mod standard_error;
 mod tracers;
 

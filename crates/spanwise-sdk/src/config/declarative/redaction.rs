@@ -1,7 +1,8 @@
-//! `distribution.spanwise`, and its section `redaction`.
+//! `distribution.spanwise`, with its section `redaction`.
 
 use super::super::builder::SpanwiseBuilder;
 use super::super::error::BuildError;
+use super::super::spool::SpoolSettings;
 use spanwise_config::Field;
 #[cfg(feature = "redaction")]
 use spanwise_redact::RedactorBuilder;
@@ -16,16 +17,20 @@ pub(super) struct Redaction<'d> {
 }
 
 /// Reads `distribution`: the settings of other distributions are none of ours.
-pub(super) fn of_distribution<'d>(distribution: &Field<'d>) -> Option<Redaction<'d>> {
-    let mut redaction = None;
+pub(super) fn of_distribution<'d>(
+    distribution: &Field<'d>,
+) -> (Option<Redaction<'d>>, Option<SpoolSettings>) {
+    let (mut redaction, mut spool) = (None, None);
     for (name, field) in distribution.entries() {
         if name == "spanwise" {
-            redaction = read(field.mapping(&["redaction"]).get("redaction"));
+            let sections = field.mapping(&["redaction", "spool"]);
+            redaction = read(sections.get("redaction"));
+            spool = super::spool::read(sections.get("spool"));
         } else {
             field.warning("it has no effect: Spanwise has its settings in `distribution.spanwise`");
         }
     }
-    redaction
+    (redaction, spool)
 }
 
 /// Reads a section. `None` without one, or after an error.

@@ -1,5 +1,6 @@
 //! The fields of the file's root.
 
+use super::super::spool::SpoolSettings;
 use super::limits;
 use super::log_level;
 use super::processors::{self, Processor};
@@ -24,6 +25,7 @@ pub(super) struct Settings<'d> {
     pub(super) tracer_provider: Option<TracerProvider<'d>>,
     pub(super) propagators: Option<Vec<Propagator>>,
     pub(super) redaction: Option<Redaction<'d>>,
+    pub(super) spool: Option<SpoolSettings>,
 }
 
 /// The settings of `tracer_provider`.
@@ -51,6 +53,7 @@ pub(super) fn read(root: Field<'_>) -> Settings<'_> {
     if !provider.exists() {
         provider.warning("there is no tracer_provider: no span is recorded");
     }
+    let (redaction, spool) = redaction::of_distribution(&root.get("distribution"));
     let attribute_limits = limits::general(&root.get("attribute_limits"));
     Settings {
         is_disabled: root.get("disabled").boolean().unwrap_or(false),
@@ -58,7 +61,8 @@ pub(super) fn read(root: Field<'_>) -> Settings<'_> {
         resource: resource::read(&root.get("resource")),
         tracer_provider: provider.exists().then(|| tracer_provider(&provider, attribute_limits)),
         propagators: propagators::read(&root.get("propagator")),
-        redaction: redaction::of_distribution(&root.get("distribution")),
+        redaction,
+        spool,
     }
 }
 

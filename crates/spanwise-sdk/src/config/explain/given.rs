@@ -66,6 +66,12 @@ impl SpanwiseBuilder {
         given.add(waits_or_sheds, &[&of::ON_FULL], "with_on_full");
         let tail = self.tail_sampling.is_some();
         given.add(tail, &[&of::TAIL_SAMPLING], "with_tail_sampling");
+        let spool = &self.spool;
+        given.add(spool.directory.is_some(), &[&of::SPOOL_DIRECTORY], "with_spool");
+        let bytes = spool.max_bytes.is_some();
+        given.add(bytes, &[&of::SPOOL_MAX_BYTES], "SpoolSettings::with_max_bytes");
+        let age = spool.max_age.is_some();
+        given.add(age, &[&of::SPOOL_MAX_AGE], "SpoolSettings::with_max_age");
         given.add(self.span_metrics.is_some(), &[&of::SPAN_METRICS], "with_span_metrics");
         #[cfg(feature = "redaction")]
         given.add(self.redaction.is_some(), &[&of::REDACTION], "with_redaction");

@@ -126,6 +126,7 @@ impl SpanwiseBuilder {
             text("with_on_full", format!("{:?}", self.on_full)),
             self.fixed_tail_sampling(),
             self.fixed_redaction(),
+            self.fixed_spool(environment)?,
             text("with_shutdown_timeout", format!("{:?}", self.shutdown_timeout())),
             FixedSetting::new(
                 "with_span_processor",

@@ -175,6 +175,31 @@ rows! {
     .remark(
         "a YAML file with a section `redaction`, or a processor `redaction` or `attributes` of the Collector, with the feature `redaction`",
     );
+    SPOOL_DIRECTORY = Setting::new(
+        &["SPANWISE_SPOOL_DIRECTORY"],
+        Type::Path,
+        "none",
+        "Stores spans in this directory while the receiver accepts none, and sends them again in order.",
+    )
+    .in_code(&["with_spool"])
+    .in_file(&["distribution.spanwise.spool.directory"])
+    .remark("a directory of the process alone, with the feature `spool`");
+    SPOOL_MAX_BYTES = Setting::new(
+        &["SPANWISE_SPOOL_MAX_BYTES"],
+        Type::Integer { min: 1 << 20, max: u64::MAX, unit: "bytes" },
+        "1073741824",
+        "Limits the bytes of the spool, of which the oldest are removed first.",
+    )
+    .in_code(&["SpoolSettings::with_max_bytes"])
+    .in_file(&["distribution.spanwise.spool.max_bytes"]);
+    SPOOL_MAX_AGE = Setting::new(
+        &["SPANWISE_SPOOL_MAX_AGE"],
+        Type::Milliseconds { min: 1_000, max: u64::MAX },
+        "259200000",
+        "Limits the age of spans in the spool.",
+    )
+    .in_code(&["SpoolSettings::with_max_age"])
+    .in_file(&["distribution.spanwise.spool.max_age"]);
     SHUTDOWN_TIMEOUT = Setting::new(
         &[],
         Type::Milliseconds { min: 0, max: u64::MAX },
