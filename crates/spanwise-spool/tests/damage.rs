@@ -191,3 +191,73 @@ fn blocks_that_the_disk_refuses_to_read_at_a_start_are_not_cut() {
     assert!(after.starts_with(&before), "{} of {} bytes", after.len(), before.len());
     assert_eq!(deliver(&storage), (RECORDS, SPANS, 0));
 }
+
+/// A spool whose requests are compressed with a dictionary, and the count of its records of 20 spans.
+fn with_dictionary(storage: &ModelStorage) -> (Spool<ModelStorage>, u64) {
+    let (mut spool, _) = Spool::builder().open_in(storage.clone(), at(0)).unwrap();
+    let mut records = 0;
+    let is_trained = || {
+        let content = storage.content(&segment_file_name(0)).unwrap_or_default();
+        // The kind of a record is behind its magic and the version.
+        content.windows(6).any(|bytes| bytes == b"SWRH\x01\x02")
+    };
+    while !is_trained() {
+        spool.append(at(0), &request(records, 20), 20).unwrap();
+        records += 1;
+        assert!(records < 1000, "no dictionary");
+    }
+    spool.sync(at(0)).unwrap();
+    (spool, records)
+}
+
+fn check_all(storage: ModelStorage, records: u64) {
+    let (mut spool, recovery) = Spool::builder().open_in(storage, at(1)).unwrap();
+    assert_eq!(recovery.spans, records * 20);
+    for number in 0..records {
+        let stored = spool.read_next(at(1)).unwrap().unwrap();
+        assert_eq!(stored.request, request(number, 20), "request {number}");
+    }
+    assert_eq!(spool.take_losses().total(), 0);
+}
+
+#[test]
+fn records_that_are_written_again_take_their_dictionary_along() {
+    let storage = ModelStorage::new(1);
+    let (mut spool, records) = with_dictionary(&storage);
+    spool.append(at(0), &request(records, 20), 20).unwrap();
+    storage.fail(Operation::Sync, 1, 1);
+    assert!(spool.sync(at(0)).unwrap().is_rewritten);
+    drop(spool);
+    let after = storage.crash_point().power_failure(1);
+    assert!(after.content(&segment_file_name(1)).is_some());
+    // Without the first segment, the second has to be enough.
+    after.corrupt(&segment_file_name(0), |bytes| bytes.fill(0)).unwrap();
+    let (mut spool, recovery) = Spool::builder().open_in(after, at(1)).unwrap();
+    assert_eq!(recovery.spans, 20);
+    assert_eq!(spool.read_next(at(1)).unwrap().unwrap().request, request(records, 20));
+}
+
+#[test]
+fn a_dictionary_that_had_no_space_is_written_with_the_next_record() {
+    let storage = ModelStorage::new(1);
+    let (spool, records) = with_dictionary(&storage);
+    drop(spool);
+    // A new segment begins with the dictionary.
+    let (mut spool, _) = Spool::builder().open_in(storage.clone(), at(0)).unwrap();
+    spool.append(at(0), &request(records, 20), 20).unwrap();
+    spool.sync(at(0)).unwrap();
+    drop(spool);
+    let (mut spool, _) = Spool::builder().open_in(storage.clone(), at(0)).unwrap();
+    let used: u64 = (0..2)
+        .map(|segment| storage.content(&segment_file_name(segment)).unwrap().len() as u64)
+        .sum();
+    // For one of the two copies.
+    storage.set_capacity(used + (50 << 10));
+    let error = spool.append(at(0), &request(records + 1, 20), 20).unwrap_err();
+    assert!(matches!(error, SpoolError::DiskFull { .. }), "{error}");
+    storage.set_capacity(u64::MAX);
+    spool.append(at(0), &request(records + 1, 20), 20).unwrap();
+    spool.sync(at(0)).unwrap();
+    drop(spool);
+    check_all(storage, records + 2);
+}
