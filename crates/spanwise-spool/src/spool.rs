@@ -15,6 +15,7 @@ use crate::time::{unix_nanos, unix_seconds};
 use crate::{Losses, RecordId, SpoolBuilder, SpoolSettings, SpoolStats};
 
 mod append;
+mod cursor;
 mod dictionary;
 mod find;
 mod read;
@@ -40,7 +41,7 @@ pub struct Spool<S: Storage> {
     dictionary: SharedDictionary,
     /// A dictionary that no segment has any more.
     missing_dictionary: Option<u32>,
-    cursor: read::Cursor<S::File>,
+    cursor: cursor::Cursor<S::File>,
     /// Records that were read and are not acknowledged.
     outstanding: BTreeMap<RecordId, u64>,
     checkpoints: Checkpoints<S::File>,

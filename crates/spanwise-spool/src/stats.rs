@@ -12,7 +12,24 @@ pub struct Losses {
     pub io: u64,
 }
 
+/// The reason why spans on disk are lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    Evicted,
+    Expired,
+    Io,
+}
+
 impl Losses {
+    pub(crate) fn add(&mut self, loss: Loss, spans: u64) {
+        let count = match loss {
+            Loss::Evicted => &mut self.evicted,
+            Loss::Expired => &mut self.expired,
+            Loss::Io => &mut self.io,
+        };
+        *count = count.saturating_add(spans);
+    }
+
     /// All lost spans.
     #[must_use]
     pub fn total(&self) -> u64 {

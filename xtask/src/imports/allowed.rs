@@ -38,6 +38,11 @@ pub const ALLOWED: &[Allowed] = &[
         kind: Kind::Parts,
     },
     Allowed {
+        from: "crates/spanwise-spool/src/spool.rs",
+        to: "crates/spanwise-spool/src/builder.rs",
+        kind: Kind::Builder,
+    },
+    Allowed {
         from: "crates/spanwise-tail/src/threads/tail_sampler_threads.rs",
         to: "crates/spanwise-tail/src/threads/builder.rs",
         kind: Kind::Builder,

@@ -211,7 +211,7 @@ fn too_large(bytes: usize) -> SpoolError {
 
 /// 1 MiB, the raw bytes between two syncs.
 const WINDOW_LOG: u32 = 20;
-/// A dictionary is used if a request has at most so many hundredths of its bytes without one.
+/// A dictionary is used if a request has at most this percentage of its bytes without one.
 const MAX_PERCENT: usize = 98;
 /// Bytes of the parts of a request that is larger than a record may be.
 const PART_BYTES: usize = 8 << 20;

@@ -5,9 +5,10 @@ use std::io;
 use std::ops::Range;
 use std::time::SystemTime;
 
-use super::{Spool, retention::Loss};
+use super::Spool;
 use crate::format::{RecordHeader, RecordKind};
 use crate::segment::{Scan, Step};
+use crate::stats::Loss;
 use crate::storage::Storage;
 use crate::time::unix_seconds;
 use crate::{RecordId, SpoolError};
@@ -41,28 +42,6 @@ impl fmt::Debug for StoredRequest {
             .field("bytes", &self.request.len())
             .field("spans", &self.spans)
             .finish_non_exhaustive()
-    }
-}
-
-/// The place of the next record to read.
-pub(super) struct Cursor<F> {
-    pub(super) segment: u64,
-    /// In that segment; `None` at its start.
-    scan: Option<Scan>,
-    pub(super) file: Option<F>,
-    pub(super) payload: Vec<u8>,
-}
-
-impl<F> Cursor<F> {
-    pub(super) fn start() -> Self {
-        Self { segment: 0, scan: None, file: None, payload: Vec::new() }
-    }
-
-    /// Moves to the start of a segment, or of the next one that there is.
-    pub(super) fn move_to(&mut self, segment: u64) {
-        self.segment = segment;
-        self.scan = None;
-        self.file = None;
     }
 }
 
@@ -211,8 +190,8 @@ impl<S: Storage> Spool<S> {
         let mut lost = spans.saturating_sub(settled);
         for record in records {
             if segment.acknowledged.add(record, lost) {
-                self.losses.io += lost;
-                self.stats.losses.io += lost;
+                self.losses.add(Loss::Io, lost);
+                self.stats.losses.add(Loss::Io, lost);
                 lost = 0;
             }
         }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::{Spool, dictionary::newest_dictionary, new_compressor, read::Cursor};
+use super::{Spool, cursor::Cursor, dictionary::newest_dictionary, new_compressor};
 use crate::boot_ledger;
 use crate::checkpoint::{CheckpointEntry, Checkpoints, FILE_NAMES};
 use crate::compress::{Decompressor, SharedDictionary};

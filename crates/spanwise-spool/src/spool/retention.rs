@@ -7,15 +7,9 @@ use crate::RecordId;
 use crate::lookup::index_file_name;
 #[cfg(feature = "planted-bugs")]
 use crate::planted::{SpoolBug, planted};
+use crate::stats::Loss;
 use crate::storage::Storage;
 use crate::time::unix_seconds;
-
-/// The reason why spans on disk are lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Loss {
-    Evicted,
-    Expired,
-}
 
 impl<S: Storage> Spool<S> {
     /// Removes the segments whose records are all older than
@@ -69,17 +63,8 @@ impl<S: Storage> Spool<S> {
     }
 
     pub(super) fn count_loss(&mut self, loss: Loss, spans: u64) {
-        #[cfg(feature = "planted-bugs")]
-        if planted(SpoolBug::EvictionUncounted) && loss == Loss::Evicted {
-            return;
-        }
-        let add = |count: &mut u64| *count = count.saturating_add(spans);
-        for losses in [&mut self.losses, &mut self.stats.losses] {
-            add(match loss {
-                Loss::Evicted => &mut losses.evicted,
-                Loss::Expired => &mut losses.expired,
-            });
-        }
+        self.losses.add(loss, spans);
+        self.stats.losses.add(loss, spans);
     }
 
     /// Completes the active segment if it has no unsynced records and the condition holds.
