@@ -53,7 +53,10 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
-            Long(option) if spool::is_option(command, option) => {
+            Long(option)
+                if command.is_some_and(|it| it.file == FileArgument::Spool)
+                    && spool::is_option(option) =>
+            {
                 let option = option.to_owned();
                 given.spool.set(&option, &mut parser)?;
             }

@@ -4,7 +4,7 @@
 
 mod support;
 
-use spanwise_spool::storage::DirectoryStorage;
+use spanwise_spool::storage::{DirectoryEntry, DirectoryFile, DirectoryStorage, Storage};
 use spanwise_spool::{Found, RecordQuery, Spool};
 use spanwise_wire::TraceId;
 use spanwise_wire::read::TraceRequest;
@@ -248,4 +248,61 @@ fn spans_of_one_trace_in_many_records_are_one_request() {
     let is_of_trace =
         |span: spanwise_wire::read::SpanView<'_>| span.trace_id() == Some(trace(7).to_bytes());
     assert!(TraceRequest::new(&found.request).spans().all(|span| is_of_trace(span.unwrap())));
+}
+
+/// A disk that has no space for indexes.
+struct WithoutIndexes(DirectoryStorage);
+
+impl Storage for WithoutIndexes {
+    type File = DirectoryFile;
+
+    fn list(&self) -> std::io::Result<Vec<DirectoryEntry>> {
+        self.0.list()
+    }
+
+    fn create(&mut self, name: &str) -> std::io::Result<DirectoryFile> {
+        match name.contains("index") {
+            true => Err(std::io::ErrorKind::StorageFull.into()),
+            false => self.0.create(name),
+        }
+    }
+
+    fn open(&self, name: &str) -> std::io::Result<DirectoryFile> {
+        self.0.open(name)
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> std::io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn remove(&mut self, name: &str) -> std::io::Result<()> {
+        self.0.remove(name)
+    }
+
+    fn sync_directory(&mut self) -> std::io::Result<()> {
+        self.0.sync_directory()
+    }
+}
+
+#[test]
+fn a_disk_without_space_for_indexes_costs_no_record_and_no_search() {
+    let directory = TempDirectory::new();
+    let storage = WithoutIndexes(DirectoryStorage::open(directory.path()).unwrap());
+    let builder = Spool::builder().with_segment_bytes(64 << 10);
+    let (mut spool, _) = builder.open_in(storage, at(0)).unwrap();
+    for number in 0..REQUESTS {
+        spool.append(at(0), &request(number, SPANS), SPANS).unwrap();
+        if number % 20 == 10 {
+            spool.sync(at(0)).unwrap();
+        }
+    }
+    let complete = spool.stats().segments - 1;
+    assert!(complete > 1, "{:?}", spool.stats());
+    assert_eq!(spool.take_losses().total(), 0);
+    // The first search builds the indexes in memory.
+    for (number, rebuilt) in [(0, complete), (1, 0), (REQUESTS - 1, 0)] {
+        let found = spool.find(trace(number));
+        assert_eq!((found.spans, found.rebuilt_indexes), (SPANS, rebuilt), "{number}");
+    }
+    assert_eq!(files(&directory, "index"), [] as [PathBuf; 0]);
 }

@@ -1,7 +1,6 @@
 //! The arguments of `spanwise spool`.
 
 use super::times;
-use crate::command::{Command, FileArgument};
 use spanwise_wire::TraceId;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -34,10 +33,9 @@ const OPTIONS: [(&str, &str); 6] = [
     ("skip-rejected", "spool replay"),
 ];
 
-/// Whether an option is one of these, and `command` one of `spool`.
-pub fn is_option(command: Option<&Command>, option: &str) -> bool {
-    command.is_some_and(|command| command.file == FileArgument::Spool)
-        && OPTIONS.iter().any(|(name, _)| *name == option)
+/// Whether a subcommand of `spool` has the option.
+pub fn is_option(option: &str) -> bool {
+    OPTIONS.iter().any(|(name, _)| *name == option)
 }
 
 impl Options {
