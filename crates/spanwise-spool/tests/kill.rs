@@ -19,13 +19,13 @@ mod requests;
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use requests::{Random, Request, Requests, number_of, request};
 use spanwise_spool::boot_ledger::{BootIdentity, BootLedger, Precision, PreviousRun, SpanCounts};
 use spanwise_spool::storage::{DirectoryFile, DirectoryStorage};
-use spanwise_spool::{RecordId, Recovery, Spool};
+use spanwise_spool::{RecordId, Recovery, Spool, SpoolError};
 
 const DIRECTORY: &str = "SPANWISE_KILL_DIRECTORY";
 const FIRST: &str = "SPANWISE_KILL_FIRST";
@@ -114,9 +114,9 @@ struct Reports {
     acknowledged: BTreeSet<u64>,
 }
 
-/// Starts a process on the directory, kills it after `delay`, and returns what it reported.
-fn kill_after(directory: &Path, first: u64, delay: Duration) -> Reports {
-    let mut process = Command::new(std::env::current_exe().unwrap())
+/// Starts a process on the directory, whose standard output is a pipe.
+fn spawn(directory: &Path, first: u64) -> Child {
+    Command::new(std::env::current_exe().unwrap())
         .args([
             "a_killed_process_loses_no_stored_record",
             "--exact",
@@ -128,7 +128,12 @@ fn kill_after(directory: &Path, first: u64, delay: Duration) -> Reports {
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+/// Starts a process on the directory, kills it after `delay`, and returns what it reported.
+fn kill_after(directory: &Path, first: u64, delay: Duration) -> Reports {
+    let mut process = spawn(directory, first);
     let out = BufReader::new(process.stdout.take().unwrap());
     let reader = std::thread::spawn(move || {
         let mut reports = Reports::default();
@@ -258,5 +263,24 @@ fn a_killed_process_loses_no_stored_record() {
         "{kills} kills, {stored} stored records judged, {duplicates} delivered again, {torn} torn tails, {lost} spans lost in memory, \
          exact in {lost_exactly} of {crashes} starts, {:.1} s",
         begin.elapsed().as_secs_f64()
+    );
+}
+
+#[test]
+fn d9_the_directory_of_a_running_process_is_refused_until_it_ends() {
+    let path = std::env::temp_dir().join(format!("spanwise-spool-lock-{}", std::process::id()));
+    let directory = TestDirectory(path);
+    let mut process = spawn(&directory.0, 0);
+    // Its first report follows the lock.
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let is_open = lines.any(|line| line.is_ok_and(|line| line.starts_with("@created")));
+    let result = Spool::builder().open(&directory.0);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(is_open, "the process ended by itself");
+    assert!(matches!(result, Err(SpoolError::Locked { .. })));
+    assert!(
+        Spool::builder().open(&directory.0).is_ok(),
+        "the kernel frees the lock of a killed process"
     );
 }

@@ -163,7 +163,7 @@ pub fn boot_ledger(bytes: &Vec<u8>) -> bool {
     };
     let (mut ledger, read) = open();
     assert_eq!(std::mem::discriminant(&read), std::mem::discriminant(&previous));
-    // Whatever was there, the slots of this run are read by the next one.
+    // The next run reads the slots of this one, after any bytes.
     for created in 1..=3 {
         let counts = SpanCounts { created, ..SpanCounts::default() };
         ledger.write(start(), &counts).unwrap();
