@@ -161,6 +161,13 @@ impl RecordHeader {
         self.trailer_offset() + RECORD_HEADER_BYTES as u64
     }
 
+    /// Whether the bytes before the record have space for the headers of all records before it. Otherwise its number is not true,
+    /// although its checksum is right.
+    pub(crate) fn fits_its_offset(&self) -> bool {
+        let least = u64::from(self.record) * 2 * RECORD_HEADER_BYTES as u64;
+        least <= u64::from(self.offset)
+    }
+
     /// The count of spans up to the end of this record in the segment.
     pub fn spans_through(&self) -> u64 {
         self.spans_before.saturating_add(u64::from(self.spans))

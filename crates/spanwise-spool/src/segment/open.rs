@@ -98,6 +98,7 @@ fn complete<F: StorageFile>(
     };
     let is_end = end.kind == RecordKind::End
         && end.end() == len
+        && end.fits_its_offset()
         && segment.is_none_or(|segment| segment == end.segment);
     Ok(is_end.then(|| FoundRecords {
         segment: Some(end.segment),

@@ -148,6 +148,7 @@ impl Scan {
             // Without a lost record, no span is lost.
             && (header.record > self.record || header.spans_before == self.spans)
             && (header.kind == RecordKind::Spans || header.spans == 0)
+            && header.fits_its_offset()
             && header.record < self.max_records
             && header.spans_through() <= self.max_spans;
         let lost_records = header.record.checked_sub(self.record)?;

@@ -72,6 +72,11 @@ impl<S: Storage> Spool<S> {
                     self.cursor.scan = Some(scan);
                     return Ok(None);
                 }
+                if scan.spans() < segment.totals.spans {
+                    // The copies of its end record differ, and the sums are those of the other one.
+                    self.lose_rest(number, &scan);
+                    continue;
+                }
                 // Its last records may have been lost, and all others acknowledged.
                 self.cursor.move_to(number + 1);
                 self.remove_if_delivered(number);

@@ -146,6 +146,30 @@ fn d5_a_gap_over_acknowledged_records_loses_the_spans_of_the_others() {
     }
 }
 
+#[test]
+fn d5_a_number_that_the_segment_has_no_space_for_is_damage_although_its_checksum_is_right() {
+    let segment = segment();
+    for at in [8, segment.headers.len() - 1] {
+        let mut bytes = segment.bytes.clone();
+        for part in [RecordPart::Header, RecordPart::Trailer] {
+            let header = RecordHeader { record: u32::MAX - 1, ..segment.headers[at] };
+            let start = match part {
+                RecordPart::Header => u64::from(header.offset),
+                RecordPart::Trailer => header.trailer_offset(),
+            } as usize;
+            bytes[start..start + RECORD_HEADER_BYTES].copy_from_slice(&header.encode(part));
+        }
+        let (mut spool, recovery) = builder().open_in(segment.storage(&bytes), start()).unwrap();
+        let (delivered, losses) = deliver(&mut spool);
+        let lost = u64::from(segment.headers[at].spans);
+        assert_eq!(
+            (losses.io, delivered.len()),
+            (lost, 16 - usize::from(lost > 0)),
+            "{recovery:?}"
+        );
+    }
+}
+
 const MASKS: [u8; 3] = [0x01, 0x80, 0xff];
 
 #[test]
