@@ -12,6 +12,7 @@ machine, retries and ledger with a receiver and a network that fail in every way
 each step. A seed that breaks a rule is printed with the command that replays it.
 
   --tail        the world of the tail sampler, without I/O, instead
+  --spool       the world of the spool, with processes that crash and restart, instead
   --seeds N     seeds 0 to N - 1, on all cores; default 1000
   --first S     begins at the seed S
   --jobs J      processes, default one for each core

@@ -42,9 +42,9 @@ pub fn run(args: &[String]) -> Result<bool, String> {
     let total = options.seeds.run_all(options.bug)?;
     for failure in &total.failures {
         println!("seed {}: {}", failure.seed, failure.violation);
-        let tail = if options.seeds.world == WorldKind::Tail { " --tail" } else { "" };
+        let world = options.seeds.world.option().map_or_else(String::new, |it| format!(" {it}"));
         let plant = options.bug.map(|bug| format!(" --plant {bug}")).unwrap_or_default();
-        println!("  replay: cargo xtask sim{tail} --seed {} --trace{plant}", failure.seed);
+        println!("  replay: cargo xtask sim{world} --seed {} --trace{plant}", failure.seed);
     }
     let seconds = start.elapsed().as_secs_f64();
     println!("{total}, in {seconds:.1} s");
@@ -94,6 +94,7 @@ impl Options {
                 "--jobs" => options.seeds.jobs = number(1..=1_024)? as usize,
                 "--seed" => options.one = Some(number(0..=u64::MAX)?),
                 "--tail" => options.seeds.world = WorldKind::Tail,
+                "--spool" => options.seeds.world = WorldKind::Spool,
                 "--trace" => options.is_traced = true,
                 "--planted" => options.is_planted = true,
                 "--plant" => {
@@ -134,6 +135,7 @@ mod tests {
         assert_eq!(options.bug, PlantedBug::parse("LostTicket"));
         assert!(options.bug.is_some());
         assert_eq!(parse("--tail").unwrap().seeds.world, WorldKind::Tail);
+        assert_eq!(parse("--spool").unwrap().seeds.world, WorldKind::Spool);
         let options = parse("--seed 9 --trace").unwrap();
         assert_eq!((options.one, options.is_traced), (Some(9), true));
         let wrong = ["--seeds", "--seeds many", "--seeds 0", "--seed -1", "--jobs 0", "--trace"];

@@ -21,6 +21,7 @@ mod sender;
 mod sender_event;
 mod simulation;
 mod span_list;
+mod spool;
 mod tail;
 mod trace;
 mod violation;

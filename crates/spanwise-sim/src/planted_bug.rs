@@ -1,4 +1,4 @@
-//! The bugs of both worlds.
+//! The bugs of the worlds.
 
 use crate::simulation::WorldKind;
 use spanwise_ledger::planted::Bug;
@@ -16,14 +16,18 @@ impl PlantedBug {
     /// Every bug of a world.
     pub(crate) fn all(world: WorldKind) -> Vec<Self> {
         match world {
-            WorldKind::Export => Bug::ALL.into_iter().map(Self::Export).collect(),
+            WorldKind::Export => {
+                let of_export = Bug::ALL.into_iter().filter(|bug| !OF_SPOOL.contains(bug));
+                of_export.map(Self::Export).collect()
+            }
+            WorldKind::Spool => OF_SPOOL.into_iter().map(Self::Export).collect(),
             WorldKind::Tail => TailBug::ALL.into_iter().map(Self::Tail).collect(),
         }
     }
 
     /// The bug of this name, of any world.
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        let worlds = [WorldKind::Export, WorldKind::Tail];
+        let worlds = [WorldKind::Export, WorldKind::Tail, WorldKind::Spool];
         worlds.into_iter().flat_map(Self::all).find(|bug| bug.to_string() == name)
     }
 
@@ -39,6 +43,9 @@ impl PlantedBug {
         });
     }
 }
+
+/// The bugs that only a world with a spool can find.
+const OF_SPOOL: [Bug; 2] = [Bug::SpooledBeforeStored, Bug::AcknowledgedBeforeDelivery];
 
 /// The name of the variant.
 impl fmt::Display for PlantedBug {

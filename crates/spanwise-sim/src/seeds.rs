@@ -72,8 +72,8 @@ impl Seeds {
         if let Some(bug) = bug {
             command.arg("--plant").arg(bug.to_string());
         }
-        if self.world == WorldKind::Tail {
-            command.arg("--tail");
+        if let Some(option) = self.world.option() {
+            command.arg(option);
         }
         if self.until_found {
             command.arg("--until-found");

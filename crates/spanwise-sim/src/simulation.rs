@@ -1,9 +1,9 @@
 //! The run of one seed.
 
 use crate::report::Report;
-use crate::tail;
 use crate::violation::Violation;
 use crate::world::{Counts, World};
+use crate::{spool, tail};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
@@ -14,6 +14,19 @@ pub enum WorldKind {
     Export,
     /// The tail sampler.
     Tail,
+    /// The export path with a spool, over processes that crash.
+    Spool,
+}
+
+impl WorldKind {
+    /// The option that selects it.
+    pub(crate) fn option(self) -> Option<&'static str> {
+        match self {
+            Self::Export => None,
+            Self::Tail => Some("--tail"),
+            Self::Spool => Some("--spool"),
+        }
+    }
 }
 
 /// Runs the world of a seed. The same seed gives the same report, on every machine and in every process,
@@ -24,6 +37,7 @@ pub fn run_seed(world: WorldKind, seed: u64, is_traced: bool) -> Report {
     if world == WorldKind::Tail {
         return tail::run(seed, is_traced);
     }
+    let run = if world == WorldKind::Spool { spool::run } else { run };
     let world = thread::Builder::new().spawn(move || run(seed, is_traced)).map(|it| it.join());
     match world {
         Ok(Ok(report)) => report,

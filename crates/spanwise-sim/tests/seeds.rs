@@ -30,6 +30,20 @@ fn the_first_seeds_of_the_tail_sampler_break_no_rule() {
     assert!(output.contains("500 seeds, 0 of which break a rule"), "{output}");
 }
 
+#[test]
+fn the_first_seeds_of_the_spool_break_no_rule() {
+    let (is_success, output) = sim("--spool --seeds 100");
+    assert!(is_success, "{output}");
+    assert!(output.contains("100 seeds, 0 of which break a rule"), "{output}");
+}
+
+#[test]
+fn every_bug_planted_in_the_spool_is_found() {
+    let (is_success, output) = sim("--spool --planted --seeds 1000");
+    assert!(is_success, "{output}");
+    assert!(output.contains("2 of 2"), "{output}");
+}
+
 /// In these worlds a panic of the output once left a trace of a budget undecided for ever.
 #[test]
 fn worlds_that_once_lost_a_trace_break_no_rule() {
@@ -48,7 +62,7 @@ fn every_bug_planted_in_the_tail_sampler_is_found() {
 
 #[test]
 fn a_seed_has_the_same_trace_in_every_process() {
-    for seed in ["3", "14", "159", "5 --tail"] {
+    for seed in ["3", "14", "159", "5 --tail", "7 --spool"] {
         let (is_success, first) = sim(&format!("--seed {seed} --trace"));
         assert!(is_success, "{first}");
         let (_, second) = sim(&format!("--seed {seed} --trace"));

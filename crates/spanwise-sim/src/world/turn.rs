@@ -62,6 +62,10 @@ impl World {
                 }
                 Action::Report(event) => self.report(event)?,
                 Action::WaitUntil(until) => return self.wait(until),
+                Action::Spool(command) => {
+                    let details = format!("{command:?}");
+                    return Err(Violation { rule: "no spool is used without one", details });
+                }
                 Action::Finish => return self.finish(),
             }
             self.check()?;
