@@ -47,6 +47,22 @@ fn the_oldest_segments_are_evicted_and_counted() {
 }
 
 #[test]
+fn records_without_a_sync_do_not_exceed_the_budget() {
+    let directory = TempDirectory::new();
+    let (mut spool, _) = small().open_in(open(&directory), at(0)).unwrap();
+    let mut evicted = 0;
+    for _ in 0..200 {
+        spool.append(at(0), &noise(3, 20 * KIB), 3).unwrap();
+        assert!(spool.stats().bytes <= 1 << 20, "{}", spool.stats().bytes);
+        evicted += spool.take_losses().evicted;
+    }
+    spool.sync(at(0)).unwrap();
+    evicted += spool.take_losses().evicted;
+    assert_eq!(spool.stats().spans + evicted, 600);
+    assert!(spool.stats().spans > 0);
+}
+
+#[test]
 fn a_start_evicts_what_a_smaller_budget_does_not_hold() {
     let directory = TempDirectory::new();
     let (mut spool, _) = small().with_max_bytes(4 << 20).open_in(open(&directory), at(0)).unwrap();

@@ -121,6 +121,11 @@ impl<S: Storage> Spool<S> {
             self.sync(now).map_err(|error| with_records(error, &records))?;
         }
         self.retain(now, bytes);
+        if self.disk_bytes().saturating_add(bytes) > self.settings.max_bytes {
+            // The unsynced records alone leave no space: once they are stored, their segment can be evicted.
+            self.sync(now).map_err(|error| with_records(error, &records))?;
+            self.retain(now, bytes);
+        }
         let dictionary = self.dictionary.get().cloned();
         let active = self.open_active(now).map_err(create_error)?;
         let before = active.place();
