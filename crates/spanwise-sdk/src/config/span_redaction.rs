@@ -43,7 +43,7 @@ impl SpanwiseBuilder {
     ///
     /// # Cost
     /// None without rules. With them, the start and the end of each span leave the path of the usual span, and the end makes a pass over
-    /// the texts of the span. It takes no lock and, unless a rule changes a value, allocates nothing once the process is warm.
+    /// the texts of the span. It takes no lock and allocates nothing once the process is warm, but for spans beyond 8 KiB.
     #[cfg(feature = "redaction")]
     pub fn with_redaction(mut self, redactor: spanwise_redact::Redactor) -> Self {
         self.redaction = Some(redactor);

@@ -37,7 +37,7 @@ impl SpanRedaction {
     /// links.
     ///
     /// # Cost
-    /// A pass over the span's texts. No allocation once `buffers` were used, unless a rule changes a value.
+    /// A pass over the span's texts. No allocation once `buffers` were used, but after a span of more than 8 KiB.
     pub(crate) fn redact<T>(
         &self,
         span: FinishedSpan<'_>,
