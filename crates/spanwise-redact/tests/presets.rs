@@ -53,6 +53,13 @@ fn secrets_are_found_by_key_and_by_form() {
         "x-api-key",
         "user.access_token",
         "session.token",
+        "Authorization",
+        "X-Api-Key",
+        "http.request.header.x-vault-token",
+        "process.environment_variable.DB_PASSWORD",
+        "process.environment_variable.AWS_SECRET_ACCESS_KEY",
+        "app.apiKey",
+        "accessToken",
     ] {
         assert_eq!(of(key, "anything"), "****", "{key}");
     }

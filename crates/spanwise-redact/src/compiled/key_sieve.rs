@@ -5,11 +5,13 @@
 pub(super) struct KeySieve(Box<[[u64; 256]; 4]>);
 
 impl KeySieve {
-    /// A sieve for keys that begin and end with these bytes. `None` if there are no patterns, or one of them has no such bytes.
-    pub(super) fn new<'p>(ends: impl Iterator<Item = (&'p [u8], &'p [u8])>) -> Option<Self> {
+    /// A sieve for keys that begin and end with these bytes, and whether those of a key may also be in upper case. `None` if there are no patterns, or one of them has no such bytes.
+    pub(super) fn new<'p>(
+        ends: impl Iterator<Item = ((&'p [u8], &'p [u8]), bool)>,
+    ) -> Option<Self> {
         let mut tables = Box::new([[0; 256]; 4]);
         let mut is_empty = true;
-        for (index, (prefix, suffix)) in ends.enumerate() {
+        for (index, ((prefix, suffix), is_any_case)) in ends.enumerate() {
             let from_end = |place: usize| suffix.iter().rev().nth(place);
             let bytes = [prefix.first(), prefix.get(1), from_end(1), from_end(0)];
             if bytes.iter().all(Option::is_none) {
@@ -18,7 +20,11 @@ impl KeySieve {
             is_empty = false;
             for (table, known) in tables.iter_mut().zip(bytes) {
                 let words = (0..=u8::MAX).zip(table.iter_mut());
-                let words = words.filter(|(byte, _)| known.is_none_or(|known| known == byte));
+                let is_known = |byte: &u8| {
+                    let byte = if is_any_case { byte.to_ascii_lowercase() } else { *byte };
+                    known.is_none_or(|known| *known == byte)
+                };
+                let words = words.filter(|(byte, _)| is_known(byte));
                 words.for_each(|(_, word)| *word |= 1 << (index % 64));
             }
         }

@@ -7,6 +7,7 @@ use super::rule_set::RuleSet;
 use super::seen::Seen;
 use crate::rule::KeyPattern;
 use regex_automata::meta;
+use std::borrow::Cow;
 
 /// The rules of each key.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) struct KeyMatcher {
 #[derive(Debug)]
 pub(super) enum KeyTest {
     Glob(Glob),
+    /// A glob in lower case, for keys in any case.
+    GlobOfAnyCase(Glob),
     Regex(Box<meta::Regex>),
 }
 
@@ -32,8 +35,9 @@ impl KeyMatcher {
     pub(super) fn new(always: RuleSet, patterns: Vec<(KeyTest, usize)>) -> Self {
         let seen = (!patterns.is_empty()).then(Seen::new);
         let ends = patterns.iter().map(|(test, _)| match test {
-            KeyTest::Glob(glob) => glob.ends(),
-            KeyTest::Regex(_) => (&[][..], &[][..]),
+            KeyTest::Glob(glob) => (glob.ends(), false),
+            KeyTest::GlobOfAnyCase(glob) => (glob.ends(), true),
+            KeyTest::Regex(_) => ((&[][..], &[][..]), false),
         });
         let sieve = KeySieve::new(ends);
         Self { always, patterns, sieve, seen }
@@ -70,8 +74,10 @@ impl KeyMatcher {
     #[inline(never)]
     fn search(&self, key: &[u8]) -> RuleSet {
         let mut rules = self.always;
+        let has_upper = key.iter().any(u8::is_ascii_uppercase);
+        let lower = if has_upper { Cow::Owned(key.to_ascii_lowercase()) } else { key.into() };
         for (test, rule) in &self.patterns {
-            if !rules.contains(*rule) && test.is_match(key) {
+            if !rules.contains(*rule) && test.is_match(key, &lower) {
                 rules.insert(*rule);
             }
         }
@@ -90,12 +96,15 @@ impl KeyTest {
             KeyPattern::Regex(text) => regex(text),
             KeyPattern::Glob(glob) if glob.contains('?') => regex(&of_glob(glob)),
             KeyPattern::Glob(glob) => Ok(Self::Glob(Glob::new(glob))),
+            KeyPattern::GlobOfAnyCase(glob) => Ok(Self::GlobOfAnyCase(Glob::new(glob))),
         }
     }
 
-    fn is_match(&self, key: &[u8]) -> bool {
+    /// Whether a key matches; `lower` is the key in lower case.
+    fn is_match(&self, key: &[u8], lower: &[u8]) -> bool {
         match self {
             Self::Glob(glob) => glob.is_match(key),
+            Self::GlobOfAnyCase(glob) => glob.is_match(lower),
             Self::Regex(regex) => regex.is_match(key),
         }
     }
@@ -129,6 +138,8 @@ mod tests {
             (glob("a?c"), 2),
             (glob("http.*"), 2),
             (KeyPattern::Regex("(?i)passw(or)?d".into()), 3),
+            (KeyPattern::GlobOfAnyCase("*-session"), 4),
+            (glob("a.b"), 5),
         ];
         let matcher = matcher(&patterns, 1);
         for (key, expected) in [
@@ -140,10 +151,26 @@ mod tests {
             ("abbc", vec![1]),
             ("a\nc", vec![1, 2]),
             ("user.PASSWD.old", vec![1, 3]),
+            ("X-Session", vec![1, 4]),
+            ("x-session", vec![1, 4]),
+            ("x-sessions", vec![1]),
+            ("A.B", vec![1]),
             ("", vec![1]),
         ] {
             assert_eq!(indexes(&matcher, key), expected, "{key:?}");
         }
+    }
+
+    #[test]
+    fn keys_in_any_case_pass_the_sieve() {
+        let patterns = [(KeyPattern::GlobOfAnyCase("ab*yz"), 0), (glob("cd*wx"), 2)];
+        let matcher = matcher(&patterns, 1);
+        for key in ["ab.yz", "AB.yz", "aB.Yz"] {
+            assert_eq!(indexes(&matcher, key), [0, 1], "{key}");
+            assert_eq!(matcher.known(key.as_bytes()), Some(matcher.rules(key.as_bytes())));
+        }
+        assert_eq!(indexes(&matcher, "CD.wx"), [1]);
+        assert_eq!(indexes(&matcher, "cd.wx"), [1, 2]);
     }
 
     #[test]

@@ -63,8 +63,8 @@ impl CompiledRules {
                 return Err(RedactError::TooManyKeyPatterns { index, name });
             }
             for key in &rule.keys {
-                let (KeyPattern::Glob(text) | KeyPattern::Regex(text)) = key;
-                let test = KeyTest::new(key).map_err(|it| pattern_error(index, &rule, text, it))?;
+                let wrong = |it| pattern_error(index, &rule, key.text(), it);
+                let test = KeyTest::new(key).map_err(wrong)?;
                 tests.push((test, index));
             }
             let mut pattern = None;
@@ -255,14 +255,11 @@ pub(crate) fn check(index: usize, rule: &Rule) -> Result<(), RedactError> {
         Action::Rename(to) if to.is_empty() => return error("its new key is empty"),
         _ => {}
     }
-    let text = |key: &KeyPattern| {
-        let (KeyPattern::Glob(text) | KeyPattern::Regex(text)) = key;
-        text.len()
-    };
-    if rule.keys.iter().any(|key| text(key) == 0) {
+    let len = |key: &KeyPattern| key.text().len();
+    if rule.keys.iter().any(|key| len(key) == 0) {
         return error("it has an empty key pattern");
     }
-    if let Some(long) = rule.keys.iter().map(text).find(|len| *len > MAX_KEY_PATTERN) {
+    if let Some(long) = rule.keys.iter().map(len).find(|len| *len > MAX_KEY_PATTERN) {
         let most = MAX_KEY_PATTERN;
         return error(&format!("its key pattern has {long} bytes: at most {most} are accepted"));
     }

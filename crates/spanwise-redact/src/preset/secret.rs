@@ -5,36 +5,7 @@ use crate::rule::{Action, Rule};
 
 /// Attributes named after a secret, and values that have the form of one.
 pub(super) fn rules() -> Vec<Rule> {
-    let keys = Rule::new(Action::Mask).with_name("secret_key").with_keys([
-        "*authorization",
-        "*authorization.*",
-        "*cookie",
-        "*cookie.*",
-        "*password",
-        "*password.*",
-        "*passwd*",
-        "*passphrase*",
-        "*secret",
-        "*secret.*",
-        "*secret_*",
-        "*client_secret*",
-        "*credential*",
-        "*api_key*",
-        "*api-key*",
-        "*apikey*",
-        "*private_key*",
-        "*access_key*",
-        "*access_token*",
-        "*refresh_token*",
-        "*id_token*",
-        "*auth_token*",
-        "*auth-token*",
-        "*csrf*",
-        "*.token",
-        "token",
-        "*session_token*",
-        "*x-amz-security-token*",
-    ]);
+    let keys = Rule::new(Action::Mask).with_name("secret_key").with_keys_of_any_case(KEYS);
     let rest = FORMS.iter().map(|(name, pattern)| {
         Rule::new(Action::Mask).with_name(*name).with_value_pattern(*pattern)
     });
@@ -43,6 +14,49 @@ pub(super) fn rules() -> Vec<Rule> {
         .with_replacement(ASSIGNED, mask_assigned);
     [keys].into_iter().chain(rest).chain([assigned]).collect()
 }
+
+/// Keys of secrets, in lower case: `DB_PASSWORD`, `X-Api-Key` and `apiKey` match too.
+const KEYS: &[&str] = &[
+    "*authorization",
+    "*authorization.*",
+    "*cookie",
+    "*cookie.*",
+    "*password",
+    "*password.*",
+    "*passwd*",
+    "*passphrase*",
+    "*secret",
+    "*secret.*",
+    "*secret_*",
+    "*client_secret*",
+    "*credential*",
+    "*api_key*",
+    "*api-key*",
+    "*apikey*",
+    "*private_key*",
+    "*private-key*",
+    "*privatekey*",
+    "*access_key*",
+    "*access-key*",
+    "*accesskey*",
+    "*access_token*",
+    "*accesstoken*",
+    "*refresh_token*",
+    "*refreshtoken*",
+    "*id_token*",
+    "*idtoken*",
+    "*auth_token*",
+    "*auth-token*",
+    "*authtoken*",
+    "*csrf*",
+    "*xsrf*",
+    "*.token",
+    "*-token",
+    "token",
+    "*session_token*",
+    "*sessiontoken*",
+    "*x-amz-security-token*",
+];
 
 /// Forms of secrets.
 const FORMS: &[(&str, &str)] = &[

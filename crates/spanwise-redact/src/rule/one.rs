@@ -38,6 +38,8 @@ pub struct Rule {
 pub(crate) enum KeyPattern {
     /// `*` for any characters and `?` for one.
     Glob(Cow<'static, str>),
+    /// The same in lower case, for keys in any case.
+    GlobOfAnyCase(&'static str),
     /// A regular expression, which may match a part of the key.
     Regex(Cow<'static, str>),
 }
@@ -50,6 +52,15 @@ pub(crate) struct ValuePattern {
     pub(crate) is_whole: bool,
     /// Replaces the secret parts of a match. `None`: the whole match.
     pub(crate) replace: Option<Replace>,
+}
+
+impl KeyPattern {
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Glob(text) | Self::Regex(text) => text,
+            Self::GlobOfAnyCase(text) => text,
+        }
+    }
 }
 
 /// Appends `matched` with its secret parts replaced; false if there are none.
@@ -124,6 +135,12 @@ impl Rule {
         keys: impl IntoIterator<Item = K>,
     ) -> Self {
         self.keys.extend(keys.into_iter().map(|key| KeyPattern::Glob(key.into())));
+        self
+    }
+
+    /// Adds globs in lower case without `?`, which match keys in any case.
+    pub(crate) fn with_keys_of_any_case(mut self, keys: &[&'static str]) -> Self {
+        self.keys.extend(keys.iter().copied().map(KeyPattern::GlobOfAnyCase));
         self
     }
 
