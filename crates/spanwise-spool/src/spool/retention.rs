@@ -63,6 +63,10 @@ impl<S: Storage> Spool<S> {
     }
 
     pub(super) fn count_loss(&mut self, loss: Loss, spans: u64) {
+        #[cfg(feature = "planted-bugs")]
+        if planted(SpoolBug::EvictionUncounted) && loss == Loss::Evicted {
+            return;
+        }
         self.losses.add(loss, spans);
         self.stats.losses.add(loss, spans);
     }
