@@ -1,7 +1,7 @@
 //! The rules of one action on an `AnyValue`: strings, numbers in digits, and the elements of arrays and maps.
 
-use super::apply::{Change, Unreadable, apply, is_ignored};
-use super::masking::{Hash, HashKey, MASK, Masking};
+use super::apply::{Change, Unreadable, apply, hash_of, is_ignored};
+use super::masking::{HashKey, MASK, Masking};
 use super::number::Digits;
 use crate::compiled::{CompiledRule, CompiledRules};
 use crate::rule::Action;
@@ -89,7 +89,7 @@ impl ValueRewriter<'_> {
             // Equal values have equal bytes.
             _ => digits.as_ref().map_or(value, Digits::as_bytes),
         };
-        let hash = Hash::of(&self.rule.rule, self.hash_key);
+        let hash = hash_of(&self.rule.rule, self.hash_key);
         put_message(out, STRING, |out| Masking::new(out, hash).secret_bytes(text));
         Change::Replaced
     }

@@ -2,7 +2,7 @@
 
 use super::masking::{Hash, HashKey, MASK, Masking};
 use crate::compiled::CompiledRule;
-use crate::rule::{Action, Replace};
+use crate::rule::{Action, Replace, Rule};
 use regex_automata::meta;
 
 /// The result of a rule for a text or value.
@@ -20,6 +20,12 @@ pub(super) enum Change {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
+/// The hashes of a rule. `None` if it does not hash; a build with one that does has a key.
+pub(super) fn hash_of<'k>(rule: &Rule, key: Option<&'k HashKey>) -> Option<Hash<'k>> {
+    let key = key.filter(|_| rule.action == Action::Hash)?;
+    Some(Hash::new(key, rule.hash_bytes))
+}
+
 /// Whether a rule leaves the text to no rule behind it.
 pub(super) fn is_ignored(rule: &CompiledRule, text: &[u8]) -> bool {
     rule.rule.action == Action::Ignore
@@ -34,7 +40,7 @@ pub(super) fn apply(
     out: &mut Vec<u8>,
 ) -> Result<Change, Unreadable> {
     let action = &rule.rule.action;
-    let hash = Hash::of(&rule.rule, hash_key);
+    let hash = hash_of(&rule.rule, hash_key);
     if let (Action::Delete, Some(pattern)) = (action, &rule.pattern)
         && rule.rule.value.as_ref().is_some_and(|value| value.replace.is_none())
     {

@@ -1,6 +1,5 @@
 //! Masks and hashes, appended to a text.
 
-use crate::rule::{Action, Rule};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use std::fmt;
@@ -37,10 +36,8 @@ pub(super) struct Hash<'m> {
 }
 
 impl<'m> Hash<'m> {
-    /// `None` if the rule does not hash. A build with one that does has a key.
-    pub(super) fn of(rule: &Rule, key: Option<&'m HashKey>) -> Option<Self> {
-        let key = key.filter(|_| rule.action == Action::Hash)?;
-        Some(Self { key, bytes: rule.hash_bytes })
+    pub(super) fn new(key: &'m HashKey, bytes: usize) -> Self {
+        Self { key, bytes }
     }
 }
 
