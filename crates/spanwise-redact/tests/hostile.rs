@@ -96,6 +96,19 @@ fn long_values_cost_linear_time() {
 }
 
 #[test]
+fn queries_of_begins_without_ends_cost_linear_time() {
+    let redactor = presets();
+    for part in ["q'a ", "`", "/*", "--", "$a$", "\\'", "'", "1", ":1"] {
+        let query = text(&part.repeat((1 << 20) / part.len()));
+        let span = support::span([("db.query.text", query)]).encode_to_vec();
+        let start = Instant::now();
+        let _changed = redactor.redact_span(&span, &mut Scratch::default());
+        // The square would take minutes.
+        assert!(start.elapsed() < Duration::from_secs(20), "{part}: {:?}", start.elapsed());
+    }
+}
+
+#[test]
 fn a_pattern_whose_matches_look_ahead_to_the_end_deletes_long_values() {
     let redactor = with([Rule::mask_values(".*x|a")]);
     let start = Instant::now();

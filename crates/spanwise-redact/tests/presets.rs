@@ -29,6 +29,7 @@ fn urls_lose_credentials_and_the_values_of_their_queries() {
     for (before, after) in [
         ("https://ann:pw@example.com/a", "https://****@example.com/a"),
         ("postgres://ann@db/x", "postgres://****@db/x"),
+        ("postgres://ann:p@ss@db/x", "postgres://****@db/x"),
         ("see https://e.com/a?b=1&c=2#d now", "see https://e.com/a?b=****&c=****#d now"),
         ("https://e.com/a?flag&x=", "https://e.com/a?flag&x="),
         ("https://e.com/a?b=2;c=3", "https://e.com/a?b=****;c=****"),
@@ -38,6 +39,8 @@ fn urls_lose_credentials_and_the_values_of_their_queries() {
         assert_eq!(of("url.full", before), after);
     }
     assert_eq!(of("url.query", "a=1&b=two"), "a=****&b=****");
+    assert_eq!(of("url.query", "next=/home&sid=abc"), "next=****&sid=****");
+    assert_eq!(of("url.query", "sid=abc&next=/x?y=1"), "sid=****&next=****");
     assert_eq!(of("http.target", "/x?a=1"), "/x?a=****");
     assert_eq!(of("http.target", "/x/y=z"), "/x/y=z");
 }
@@ -128,6 +131,27 @@ fn queries_lose_their_literals() {
         ("SELECT $1, :2, @p3, t2.c4", "SELECT $1, :2, @p3, t2.c4"),
         ("SELECT $$a 'b$$, $x$y$x$ FROM u", "SELECT ?, ? FROM u"),
         ("SELECT 'unfinished", "SELECT ?"),
+        // A quote in a comment or name begins no string.
+        (
+            "SELECT a -- don't\nWHERE b = 'x' /* it's 5 */ AND c = 'y'",
+            "SELECT a -- don?\nWHERE b = ? /* it?*/ AND c = ?",
+        ),
+        ("SELECT a FROM `it's` WHERE b = 'x'", "SELECT a FROM `it's` WHERE b = ?"),
+        // A backslash escapes in MySQL, and does not elsewhere.
+        (r"SELECT a WHERE p = 'C:\' AND b = 'x'", "SELECT a WHERE p = ? AND b = ?"),
+        (r"SELECT 'C:\', 'x', 'D:\'", "SELECT ?, ?, ?"),
+        (r"SELECT 'a\'x\'b', c", "SELECT ?, c"),
+        (
+            "SELECT q'[it's]', nq'!x'y!', a FROM t WHERE b = 'x'",
+            "SELECT q?, nq?, a FROM t WHERE b = ?",
+        ),
+        ("SELECT q'x', 'y'", "SELECT q?, ?"),
+        (r#"{"find":"t","filter":{"a":5,"b":[7]}}"#, "{?:?,?:{?:?,?:[?]}}"),
+        ("{a:5}", "{a:?}"),
+        (
+            "SELECT 1_000 FROM t WHERE a=:1 AND b IN (:2,:3)",
+            "SELECT ? FROM t WHERE a=:1 AND b IN (:2,:3)",
+        ),
         ("SELECT a FROM é WHERE x = 'é'", "SELECT a FROM é WHERE x = ?"),
         ("SELECT 1", "SELECT ?"),
         ("SELECT a FROM b", "SELECT a FROM b"),

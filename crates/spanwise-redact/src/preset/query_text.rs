@@ -2,6 +2,7 @@
 
 use crate::rewrite::Masking;
 use crate::rule::{Action, Rule};
+use std::ops::Range;
 
 /// Replaces strings and numbers by `?`, as the semantic conventions ask of instrumentation (database spans, *Sanitization of
 /// `db.query.text`*).
@@ -13,63 +14,192 @@ pub(super) fn rule() -> Rule {
 }
 
 /// A byte that begins a literal, and a digit that is no part of a name or parameter.
-const SIEVE: &str = r#"['"]|\$[^0-9]|[^A-Za-z0-9_$@:\x80-\xfe][0-9]"#;
+const SIEVE: &str = r#"['"]|\$[^0-9]|[^A-Za-z0-9_$@:\x80-\xfe][0-9]|[^ \t\r\n=(,<>+*/|%-]:[0-9]"#;
 
 fn replace(query: &str, out: &mut Masking<'_>) -> bool {
-    let bytes = query.as_bytes();
-    let (mut copied, mut at, mut is_changed) = (0, 0, false);
-    while let Some(skipped) = bytes.get(at..).and_then(|it| it.iter().position(is_start)) {
-        at += skipped;
-        let Some(byte) = bytes.get(at) else { break };
-        let rest = || query.get(at..).unwrap_or_default();
-        let literal = match byte {
-            b'\'' => quoted(rest(), '\''),
-            // A string of MySQL; of others it is a name, which is no datum either way.
-            b'"' => quoted(rest(), '"'),
-            b'$' => dollar_quoted(rest()),
-            b'0'..=b'9' if !is_name(bytes, at) => number(rest()),
-            _ => 0,
-        };
-        if literal == 0 {
-            at += 1;
-            continue;
+    if !query.contains("\\'") && !query.contains("\\\"") {
+        return replaced(query, Literals::new(query, Backslash::Escapes), out);
+    }
+    // `'C:\'` is a whole string of most databases, and the begin of one of MySQL: what leaves no string open is meant. Both may be.
+    let [escaped, plain] = [Backslash::Escapes, Backslash::Plain].map(|backslash| {
+        let mut literals = Literals::new(query, backslash);
+        let found: Vec<_> = literals.by_ref().collect();
+        (found, literals.is_open)
+    });
+    match [escaped.1, plain.1] {
+        [false, true] => replaced(query, escaped.0, out),
+        [true, false] => replaced(query, plain.0, out),
+        _ => {
+            let mut both = [escaped.0, plain.0].concat();
+            both.sort_by_key(|literal| literal.start);
+            both.dedup_by(|next, last| {
+                let is_part = next.start < last.end;
+                last.end = if is_part { last.end.max(next.end) } else { last.end };
+                is_part
+            });
+            replaced(query, both, out)
         }
-        out.text(query.get(copied..at).unwrap_or_default());
-        out.text("?");
-        at += literal;
-        copied = at;
-        is_changed = true;
     }
-    if is_changed {
-        out.text(query.get(copied..).unwrap_or_default());
-    }
-    is_changed
 }
 
-/// Whether a literal may begin with a byte.
-fn is_start(byte: &u8) -> bool {
-    matches!(byte, b'\'' | b'"' | b'$' | b'0'..=b'9')
+/// Replaces literals, which come in their order.
+fn replaced(
+    query: &str,
+    literals: impl IntoIterator<Item = Range<usize>>,
+    out: &mut Masking<'_>,
+) -> bool {
+    let mut copied = 0;
+    for literal in literals {
+        out.text(query.get(copied..literal.start).unwrap_or_default());
+        out.text("?");
+        copied = literal.end;
+    }
+    if copied > 0 {
+        out.text(query.get(copied..).unwrap_or_default());
+    }
+    copied > 0
+}
+
+/// The meaning of `\` in a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backslash {
+    /// The letter behind it is part of the string.
+    Escapes,
+    Plain,
+}
+
+/// The places of the literals in a query. A quote in a comment begins none that goes on behind it.
+struct Literals<'q> {
+    query: &'q str,
+    backslash: Backslash,
+    at: usize,
+    /// The end of the comment at this place.
+    comment: Option<usize>,
+    /// Strings such as `q'[it's]'` have an end.
+    has_q: bool,
+    /// A string has no end.
+    is_open: bool,
+}
+
+impl<'q> Literals<'q> {
+    fn new(query: &'q str, backslash: Backslash) -> Self {
+        Self { query, backslash, at: 0, comment: None, has_q: true, is_open: false }
+    }
+
+    /// Bytes to go on by, and whether they are a literal.
+    fn step(&mut self, rest: &str) -> (usize, bool) {
+        let (bytes, at, is_code) = (self.query.as_bytes(), self.at, self.comment.is_none());
+        let literal = match rest.as_bytes() {
+            [b'-', b'-', ..] if is_code => {
+                self.comment = rest.find('\n').map(|end| at + end).or(Some(bytes.len()));
+                return (2, false);
+            }
+            [b'/', b'*', ..] if is_code => {
+                let end = rest.get(2..).and_then(|rest| rest.find("*/"));
+                self.comment = end.map(|end| at + 2 + end).or(Some(bytes.len()));
+                return (2, false);
+            }
+            // A name of MySQL, which may have a quote.
+            [b'`', ..] if is_code => {
+                let end = rest.get(1..).and_then(|rest| rest.find('`'));
+                return (end.map_or(1, |end| end + 2), false);
+            }
+            [b'\'', ..] if self.has_q && is_code && is_q_quoted(bytes, at) => {
+                let len = q_quoted(rest);
+                // Not Oracle. No more of them: each would look at the whole rest.
+                self.has_q = len.is_some();
+                len.or_else(|| quoted(rest, '\'', self.backslash)).unwrap_or(rest.len())
+            }
+            // A string of MySQL if the quotes are double; of others it is a name, which is no datum either way.
+            [quote @ (b'\'' | b'"'), ..] => {
+                let len = quoted(rest, char::from(*quote), self.backslash);
+                self.is_open |= is_code && len.is_none();
+                len.unwrap_or(rest.len())
+            }
+            [b'$', ..] => dollar_quoted(rest),
+            [b'0'..=b'9', ..] if !is_name(bytes, at) => number(rest),
+            _ => 0,
+        };
+        (literal.max(1), literal > 0)
+    }
+}
+
+impl Iterator for Literals<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        loop {
+            let rest = self.query.get(self.at..self.comment.unwrap_or(self.query.len()))?;
+            let Some(skipped) = rest.bytes().position(is_start) else {
+                self.at = self.comment.take()?;
+                continue;
+            };
+            self.at += skipped;
+            let (len, is_literal) = self.step(rest.get(skipped..)?);
+            let start = self.at;
+            self.at += len;
+            if is_literal {
+                return Some(start..self.at);
+            }
+        }
+    }
+}
+
+/// Whether a literal, a comment or a name in quotes may begin with a byte.
+fn is_start(byte: u8) -> bool {
+    matches!(byte, b'\'' | b'"' | b'`' | b'$' | b'-' | b'/' | b'0'..=b'9')
 }
 
 /// Whether the byte before is a part of a name or parameter, and so is a digit here.
 fn is_name(bytes: &[u8], at: usize) -> bool {
-    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-    before.is_some_and(|byte| {
-        byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"_$@:".contains(byte)
-    })
+    match bytes.get(..at) {
+        // `:1` is a parameter, and `"a":1` of a document is none.
+        Some([before @ .., b':']) => before
+            .last()
+            .is_none_or(|byte| byte.is_ascii_whitespace() || b"=(,<>+*/|%-".contains(byte)),
+        Some([.., byte]) => {
+            byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"_$@".contains(byte)
+        }
+        _ => false,
+    }
 }
 
-/// Bytes of a quoted string at the start of `text`: two quotes and `\` with a letter are part of it. One without an end has all.
-fn quoted(text: &str, quote: char) -> usize {
+/// Bytes of a quoted string at the start of `text`, in which two quotes are part of it. `None`: it has no end.
+fn quoted(text: &str, quote: char, backslash: Backslash) -> Option<usize> {
     let mut letters = text.char_indices().skip(1).peekable();
     while let Some((index, letter)) = letters.next() {
-        if letter == '\\' {
+        if letter == '\\' && backslash == Backslash::Escapes {
             letters.next();
         } else if letter == quote && letters.next_if(|(_, next)| *next == quote).is_none() {
-            return index + quote.len_utf8();
+            return Some(index + quote.len_utf8());
         }
     }
-    text.len()
+    None
+}
+
+/// Whether the quote at this place may begin a string of Oracle such as `q'[it's]'`.
+fn is_q_quoted(bytes: &[u8], at: usize) -> bool {
+    let before = match bytes.get(..at) {
+        Some([before @ .., b'n' | b'N', b'q' | b'Q'] | [before @ .., b'q' | b'Q']) => before,
+        _ => return false,
+    };
+    before.last().is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')
+}
+
+/// Bytes of a string of Oracle at its quote; `None` if it has no end.
+fn q_quoted(text: &str) -> Option<usize> {
+    let delimiter = text.get(1..)?.chars().next().filter(|letter| !letter.is_whitespace())?;
+    let end = match delimiter {
+        '[' => ']',
+        '(' => ')',
+        '{' => '}',
+        '<' => '>',
+        other => other,
+    };
+    let content = 1 + delimiter.len_utf8();
+    let mut ends =
+        text.get(content..)?.match_indices(end).map(|(index, end)| content + index + end.len());
+    ends.find(|end| text.as_bytes().get(*end) == Some(&b'\'')).map(|end| end + 1)
 }
 
 /// Bytes of a string of PostgreSQL: `$$…$$` or `$tag$…$tag$`; 0 if it is none, such as the parameter `$1`.
@@ -92,7 +222,9 @@ fn number(text: &str) -> usize {
     let mut end = 0;
     while let Some(byte) = bytes.get(end) {
         let after_exponent = matches!(bytes.get(end.wrapping_sub(1)), Some(b'e' | b'E'));
-        if byte.is_ascii_alphanumeric() || *byte == b'.' || (b"+-".contains(byte) && after_exponent)
+        if byte.is_ascii_alphanumeric()
+            || b"._".contains(byte)
+            || (b"+-".contains(byte) && after_exponent)
         {
             end += 1;
         } else {

@@ -7,14 +7,16 @@ use crate::rule::{Action, Rule};
 pub(super) fn rules() -> Vec<Rule> {
     let mask = |name| Rule::new(Action::Mask).with_name(name);
     vec![
-        mask("url_credentials").with_replacement(r"://[^\s/?#@]+@", credentials),
+        mask("url_credentials").with_replacement(r"://[^\s/?#]+@", credentials),
         mask("url_query").with_replacement(r"://[^\s?#]*\?[^\s#]+", query),
         mask("url_query_attribute")
-            .with_keys(["url.query", "url.full", "http.url", "http.target", "url.original"])
+            .with_keys(["url.full", "http.url", "http.target", "url.original"])
             .with_function("(?s)=.", parameters),
+        mask("url_query_attribute").with_keys(["url.query"]).with_function("(?s)=.", masked),
     ]
 }
 
+/// Up to the last `@`: a password may have others.
 fn credentials(matched: &str, out: &mut Masking<'_>) -> bool {
     let user_info = matched.trim_start_matches("://").trim_end_matches('@');
     out.text("://");
@@ -30,7 +32,7 @@ fn query(matched: &str, out: &mut Masking<'_>) -> bool {
     masked(query, out)
 }
 
-/// The query of a URL, or a query alone.
+/// The query of a URL or path, or a query alone.
 fn parameters(matched: &str, out: &mut Masking<'_>) -> bool {
     let (url, fragment) = matched.split_at(matched.find('#').unwrap_or(matched.len()));
     let is_changed = match url.split_once('?') {
