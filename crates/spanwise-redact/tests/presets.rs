@@ -77,6 +77,9 @@ fn secrets_are_found_by_key_and_by_form() {
         "AKIAIOSFODNN7EXAMPLE",
         "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
         "xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzzqgy",
+        "xapp-1-A0123456789-1234567890123-abcdef",
+        "_AKIAIOSFODNN7EXAMPLE",
+        "eyJhbGciOiJkaXIiLCJlbmMi..QR1Owv2ug2WyPBnb.QrRARTeE.kDO2w8qD",
         "sk_test_4eC39HqLyjWDarjtT1zdp7dc",
         "AIzaSyDaGmWKa4JsXZ-HjGw7ISLn_3namBGewQe",
         "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----",
@@ -88,6 +91,15 @@ fn secrets_are_found_by_key_and_by_form() {
         ("password=hunter2 ok", "password=**** ok"),
         (r#"{"api_key": "abc", "n": 1}"#, r#"{"api_key": "****", "n": 1}"#),
         ("Token: abcdef", "Token: ****"),
+        (r#"{"password": "a, b;c", "n": 1}"#, r#"{"password": "****", "n": 1}"#),
+        (r#"{"password": "a\"b"}"#, r#"{"password": "****"}"#),
+        (r#"sent {\"password\":\"a b\",\"n\":1}"#, r#"sent {\"password\":\"****\",\"n\":1}"#),
+        (r#":password => "x""#, r#":password => "****""#),
+        ("mysql --password hunter2 -h db", "mysql --password **** -h db"),
+        ("AccountKey=abc/+==;x=1", "AccountKey=****;x=1"),
+        ("Authorization: ApiKey abcdef\nHost: x", "Authorization: ****\nHost: x"),
+        ("Set-Cookie: sid=abc; path=/", "Set-Cookie: ****"),
+        ("the token is \"\", the secret: ok", "the token is \"\", the secret: ok"),
         ("no secret here", "no secret here"),
     ] {
         assert_eq!(of("note", before), after);
@@ -107,6 +119,12 @@ fn addresses_and_cards_are_found() {
         ("1700000000000000000", "1700000000000000000"),
         ("from 192.168.0.17:80", "from ****:80"),
         ("version 1.2.3", "version 1.2.3"),
+        ("refused: db.example.com/10.1.2.3:5432", "refused: db.example.com/****:5432"),
+        ("Chrome/120.0.0.0", "Chrome/120.0.0.0"),
+        ("client 192.168.001.017", "client ****"),
+        ("ip:2001:db8::1", "ip:****"),
+        ("ip:::1", "ip:****"),
+        ("2001:db8:0:0:0:0:0:1:443", "****:443"),
         ("300.1.1.1", "300.1.1.1"),
         ("[2001:db8::1]:443", "[****]:443"),
         ("::1", "****"),
@@ -160,6 +178,7 @@ fn queries_lose_their_literals() {
         assert_eq!(of("db.statement", before), after);
     }
     assert_eq!(of("note", "SELECT 1"), "SELECT 1");
+    assert_eq!(of("db.query.parameter.0", "ann"), "****");
 }
 
 /// Masked text has nothing that a second pass would change, and so redaction in several places is the same as in one.

@@ -2,7 +2,7 @@
 
 use crate::rewrite::Masking;
 use crate::rule::{Action, Rule};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 /// Addresses of both versions.
 pub(super) fn rules() -> Vec<Rule> {
@@ -24,10 +24,11 @@ fn replace_v4(text: &str, out: &mut Masking<'_>) -> bool {
         let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
         at = position(bytes, start, |byte| !is_part(byte)).unwrap_or(bytes.len());
         let address = text.get(start..at).unwrap_or_default().trim_end_matches('.');
-        // The version of a program is none: `Chrome/120.0.0.0`.
+        // The version of a program is none, `Chrome/120.0.0.0`; the address behind the name of a host is one, `db/10.0.0.7`.
         let before = bytes.get(..start).unwrap_or_default();
-        let is_version = matches!(before, [.., name, b'/'] if name.is_ascii_alphabetic());
-        if (7..=15).contains(&address.len()) && !is_version && address.parse::<Ipv4Addr>().is_ok() {
+        let is_version = address.ends_with(".0.0")
+            && matches!(before, [.., name, b'/'] if name.is_ascii_alphabetic());
+        if !is_version && is_v4(address) {
             out.text(text.get(copied..start).unwrap_or_default());
             out.secret(address);
             copied = start + address.len();
@@ -55,13 +56,23 @@ fn replace_v6(text: &str, out: &mut Masking<'_>) -> bool {
         if let Some(shorter) = address.strip_suffix(':').filter(|it| !it.ends_with(':')) {
             address = shorter;
         }
-        if is_v6(address) {
+        // Behind the colon of a name, `ip:2001:db8::1`, and in front of a port.
+        let behind_name = address.strip_prefix(':').map(|it| (start + 1, it));
+        let before_port = address.rsplit_once(':').map(|(it, _)| (start, it));
+        let forms = [Some((start, address)), behind_name, before_port];
+        if let Some((start, address)) = forms.into_iter().flatten().find(|(_, it)| is_v6(it)) {
             out.text(text.get(copied..start).unwrap_or_default());
             out.secret(address);
             copied = start + address.len();
         }
     }
     finish(text, copied, out)
+}
+
+/// Whether a text is an address of version 4, also with leading zeros.
+fn is_v4(address: &str) -> bool {
+    let is_part = |part: &str| (1..=3).contains(&part.len()) && part.parse::<u8>().is_ok();
+    address.split('.').count() == 4 && address.split('.').all(is_part)
 }
 
 fn is_v6(address: &str) -> bool {

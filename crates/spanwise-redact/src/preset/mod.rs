@@ -25,7 +25,7 @@ pub enum Preset {
     PaymentCard,
     /// IP addresses, version 4 and 6.
     IpAddress,
-    /// Strings and numbers in `db.query.text` and `db.statement`, each of which becomes `?`.
+    /// Strings and numbers in `db.query.text` and `db.statement`, each of which becomes `?`, and the values of parameters of queries.
     DatabaseQuery,
 }
 
@@ -60,7 +60,7 @@ impl Preset {
             Self::Email => vec![email()],
             Self::PaymentCard => vec![card::rule()],
             Self::IpAddress => ip::rules(),
-            Self::DatabaseQuery => vec![query_text::rule()],
+            Self::DatabaseQuery => query_text::rules(),
         }
     }
 }

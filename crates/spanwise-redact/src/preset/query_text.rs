@@ -1,4 +1,4 @@
-//! Literals in the text of database queries.
+//! Literals in the text of database queries, and parameters.
 
 use crate::rewrite::Masking;
 use crate::rule::{Action, Rule};
@@ -6,11 +6,15 @@ use std::ops::Range;
 
 /// Replaces strings and numbers by `?`, as the semantic conventions ask of instrumentation (database spans, *Sanitization of
 /// `db.query.text`*).
-pub(super) fn rule() -> Rule {
-    Rule::new(Action::Mask)
-        .with_name("database_query")
-        .with_keys(["db.query.text", "db.statement"])
-        .with_function(SIEVE, replace)
+pub(super) fn rules() -> Vec<Rule> {
+    let mask = |name| Rule::new(Action::Mask).with_name(name);
+    vec![
+        mask("database_query")
+            .with_keys(["db.query.text", "db.statement"])
+            .with_function(SIEVE, replace),
+        mask("database_query_parameter")
+            .with_keys(["db.query.parameter.*", "db.operation.parameter.*"]),
+    ]
 }
 
 /// A byte that begins a literal, and a digit that is no part of a name or parameter.
