@@ -31,6 +31,7 @@ mod remote_sampling;
 mod remote_slot;
 mod span_metrics;
 mod span_route;
+mod spool_settings;
 mod start;
 mod tail;
 mod value;
@@ -45,8 +46,6 @@ pub mod settings {
 
 /// The bytes of a request, as a [`Sink`] receives them.
 pub use bytes::Bytes;
-#[cfg(feature = "spool")]
-pub use config::SpoolSettings;
 pub use config::{BuildError, Exporter, ReloadError, Reloaded, SettingChange, SpanwiseBuilder};
 pub use detectors::Detector;
 pub use diagnostics::{Diagnostic, LiveDiagnostic, LogLevel};
@@ -85,6 +84,8 @@ pub use spanwise_wire::{
     Attribute, LinkedContext, OwnedValue, SpanId, SpanKind, SpanLimits, StatusCode, TraceFlags,
     TraceId, Value,
 };
+#[cfg(feature = "spool")]
+pub use spool_settings::SpoolSettings;
 pub use start::{Tracer, TracerConfig};
 pub use tail::TailSampling;
 

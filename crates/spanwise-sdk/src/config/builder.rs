@@ -96,7 +96,7 @@ pub struct SpanwiseBuilder {
     pub(super) hold_back: Option<Duration>,
     pub(super) on_full: OnFull,
     pub(super) tail_sampling: Option<crate::tail::TailSampling>,
-    pub(super) spool: super::spool::SpoolSettings,
+    pub(super) spool: crate::spool_settings::SpoolSettings,
     pub(super) span_metrics: Option<crate::span_metrics::SpanMetrics>,
     #[cfg(feature = "redaction")]
     pub(super) redaction: Option<crate::redaction::Redactor>,

@@ -60,8 +60,6 @@ pub(crate) use reload::running::Running;
 pub(crate) use route::Routed;
 pub(crate) use sampler_description::description;
 pub use settings::{Setting, SettingType, Support, settings};
-#[cfg(feature = "spool")]
-pub use spool::SpoolSettings;
 
 #[cfg(test)]
 mod mutated_environments;

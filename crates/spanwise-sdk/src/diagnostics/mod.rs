@@ -1,6 +1,7 @@
 //! Reports to the operator: lost spans, failing endpoints, ignored settings.
 
 mod certificate_health;
+mod counted;
 mod destination_losses;
 mod diagnostic;
 #[cfg(test)]
@@ -16,8 +17,8 @@ mod text;
 mod throttle;
 
 pub(crate) use certificate_health::CertificateHealth;
+pub(crate) use counted::Counted;
 pub(crate) use destination_losses::DestinationLosses;
-pub(crate) use diagnostic::Counted;
 pub use diagnostic::Diagnostic;
 pub(crate) use endpoint_health::EndpointHealth;
 pub(crate) use handler::{Handler, to_stderr};

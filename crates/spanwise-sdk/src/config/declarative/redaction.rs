@@ -2,7 +2,7 @@
 
 use super::super::builder::SpanwiseBuilder;
 use super::super::error::BuildError;
-use super::super::spool::SpoolSettings;
+use crate::spool_settings::SpoolSettings;
 use spanwise_config::Field;
 #[cfg(feature = "redaction")]
 use spanwise_redact::RedactorBuilder;

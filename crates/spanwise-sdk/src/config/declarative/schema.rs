@@ -1,6 +1,5 @@
 //! The fields of the file's root.
 
-use super::super::spool::SpoolSettings;
 use super::limits;
 use super::log_level;
 use super::processors::{self, Processor};
@@ -11,6 +10,7 @@ use super::samplers::{self, Choice};
 use super::tracers;
 use crate::diagnostics::LogLevel;
 use crate::propagation::Propagator;
+use crate::spool_settings::SpoolSettings;
 use crate::start::TracerConfigurator;
 use spanwise_config::Field;
 use spanwise_wire::SpanLimits;

@@ -2,7 +2,7 @@
 
 use super::super::builder::SpanwiseBuilder;
 use super::super::settings::{SPOOL_MAX_AGE, SPOOL_MAX_BYTES, Setting};
-use super::super::spool::SpoolSettings;
+use crate::spool_settings::SpoolSettings;
 use spanwise_config::Field;
 use std::path::PathBuf;
 use std::time::Duration;
