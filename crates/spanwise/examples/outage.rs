@@ -15,7 +15,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+/// Runs the outage, or, as the service that it starts, makes spans.
+pub fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["serve", address, directory, seconds] => {
@@ -63,7 +64,8 @@ fn print_ledger(ledger: &Snapshot) {
     println!("{created} {recovered} {exported} {dropped} {spooled} {in_flight}");
 }
 
-fn outage(seconds: f64) -> Result<ExitCode, Box<dyn Error>> {
+/// An outage of this time, of which the service restarts after half.
+pub fn outage(seconds: f64) -> Result<ExitCode, Box<dyn Error>> {
     // A port without a listener: the receiver is down.
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let directory = std::env::temp_dir().join(format!("spanwise-outage-{}", std::process::id()));
