@@ -92,6 +92,33 @@ fn a_file_of_tail_sampling_policies_is_read() {
 }
 
 #[test]
+fn a_spool_is_explained_and_its_directory_is_left_alone() {
+    let folder = TemporaryFile::new("x", "");
+    let directory = folder.0.with_file_name("spool");
+    let variables = [
+        ("SPANWISE_SPOOL_DIRECTORY", directory.display().to_string()),
+        ("SPANWISE_SPOOL_MAX_BYTES", "268435456".to_owned()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9".to_owned()),
+    ];
+    let (status, text) = spanwise(&["config", "explain"], &variables);
+    assert_eq!(status, 0, "{text}");
+    let row = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    assert!(row("SPANWISE_SPOOL_DIRECTORY").contains(&variables[0].1), "{text}");
+    assert!(row("SPANWISE_SPOOL_MAX_BYTES").contains("268435456 bytes"), "{text}");
+    assert!(row("SPANWISE_SPOOL_MAX_AGE").contains("259200000 ms"), "{text}");
+    let (_, text) = spanwise(&["doctor"], &variables);
+    assert!(text.contains("needs the feature `spool` of spanwise in the program"), "{text}");
+    let file = "file_format: \"1.1\"\ndistribution: {spanwise: {spool: {directory: /var/lib/shop/spans}}}\n\
+                tracer_provider: {processors: [{batch: {exporter: {otlp_http: }}}]}\n";
+    let file = TemporaryFile::new("otel.yaml", file);
+    let (status, text) = spanwise(&["config", "check", &file.text()], &[]);
+    let expected = "it can be used, and needs the feature `spool` of spanwise in the program";
+    assert_eq!((status, text), (0, format!("{}: {expected}\n", file.text())));
+    // The running process has the directory and its lock.
+    assert!(!directory.exists(), "{}", directory.display());
+}
+
+#[test]
 fn a_variable_without_a_value_is_a_warning_that_names_the_nearest_one() {
     let text = GOOD.replace("http://collector:4318/v1/traces", "${COLECTOR_URL}");
     let file = TemporaryFile::new("otel.yaml", &text);
