@@ -231,6 +231,10 @@ fn wrong_rules_are_errors_with_index_and_text() {
         "rule 1 (hash): it hashes without a key: set one of at least 16 bytes"
     );
     assert_eq!(
+        error(Rule::mask(["a"]).with_targets(Targets::TEXTS)),
+        "rule 1 (mask): it has keys and no target with a key: names and messages have none"
+    );
+    assert_eq!(
         error(Rule::mask(["a"]).with_targets(Targets::of([]))),
         "rule 1 (mask): it has no target: name at least one"
     );

@@ -320,6 +320,10 @@ fn rules() -> impl Strategy<Value = Vec<ModelRule>> {
             if matches!(action, Action::Allow | Action::Rename(_) | Action::Truncate(_)) {
                 pattern = None;
             }
+            // Keys need a target with a key.
+            if !targets.iter().any(|it| Targets::ATTRIBUTES.contains(*it)) {
+                keys.clear();
+            }
             ModelRule { action, keys, pattern, targets }
         },
     );

@@ -253,6 +253,9 @@ pub(crate) fn check(index: usize, rule: &Rule) -> Result<(), RedactError> {
             return error("it has a value pattern: ignore, delete, mask and hash accept one");
         }
         Action::Rename(to) if to.is_empty() => return error("its new key is empty"),
+        _ if !rule.keys.is_empty() && !Targets::ATTRIBUTES.overlaps(rule.targets) => {
+            return error("it has keys and no target with a key: names and messages have none");
+        }
         _ => {}
     }
     let len = |key: &KeyPattern| key.text().len();
