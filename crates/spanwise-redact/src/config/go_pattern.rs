@@ -13,27 +13,68 @@ pub(super) fn translated(text: &str) -> String {
     let mut in_set = false;
     // A `]` that stands first in a set is a letter.
     let mut is_first = false;
+    let mut range = Range::None;
     while let Some(letter) = letters.next() {
         let was_first = std::mem::take(&mut is_first);
         match letter {
-            '\\' => escape(&mut letters, in_set, &mut out),
+            '\\' => {
+                let is_class = letters.peek().is_some_and(|letter| "dDwWsS".contains(*letter));
+                range = if is_class { Range::None } else { range.after_letter() };
+                escape(&mut letters, in_set, &mut out);
+            }
+            // In ours, two of them are a difference of sets.
+            '-' if in_set => {
+                let is_range = letters.peek().is_some_and(|next| *next != ']');
+                if range == Range::Low && is_range {
+                    range = Range::Open;
+                    out.push('-');
+                } else {
+                    range = range.after_letter();
+                    out.push_str("\\-");
+                }
+            }
             '[' if !in_set => {
-                (in_set, is_first) = (true, true);
+                (in_set, is_first, range) = (true, true, Range::None);
                 out.push('[');
                 if letters.next_if_eq(&'^').is_some() {
                     out.push('^');
                 }
             }
-            '[' if letters.peek() == Some(&':') => named_set(&mut letters, &mut out),
+            '[' if letters.peek() == Some(&':') => {
+                range = Range::None;
+                named_set(&mut letters, &mut out);
+            }
             ']' if in_set && !was_first => {
                 in_set = false;
                 out.push(']');
             }
-            '[' | ']' | '&' | '~' if in_set => out.extend(['\\', letter]),
-            letter => out.push(letter),
+            letter => {
+                range = range.after_letter();
+                if in_set && "[]&~".contains(letter) {
+                    out.push('\\');
+                }
+                out.push(letter);
+            }
         }
     }
     out
+}
+
+/// The place in a range of a set, `a-z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Range {
+    /// A `-` is a letter.
+    None,
+    /// Behind a letter that may begin a range.
+    Low,
+    /// Behind the `-` of a range.
+    Open,
+}
+
+impl Range {
+    fn after_letter(self) -> Self {
+        if self == Self::Open { Self::None } else { Self::Low }
+    }
 }
 
 /// The letters behind a backslash.
@@ -114,6 +155,14 @@ mod tests {
             (r"^[a&&b]$", &["&", "a", "b"], &["c"]),
             (r"^[a~~b]$", &["~", "a"], &["c"]),
             (r"^[[:alpha:]~]+$", &["ab~"], &["1"]),
+            (r"^[+--]$", &["+", ",", "-"], &["*", "."]),
+            (r"^[--/]$", &["-", ".", "/"], &["0"]),
+            (r"^[^--/]$", &["a"], &["-", "."]),
+            (r"^[a-z--]$", &["a", "-"], &["A"]),
+            (r"^[a-c-e]$", &["b", "-", "e"], &["d"]),
+            (r"^[\d-z]$", &["1", "-", "z"], &["p"]),
+            (r"^[\w--.]$", &["a", "-", "."], &["/"]),
+            (r"^[\---]$", &["-"], &["a"]),
             (r"^.$", &["a", "é"], &["ab"]),
             (r"(?i)É", &["é", "É"], &["e"]),
             (r"(?i)ſ", &["S", "s"], &["t"]),
