@@ -1,6 +1,8 @@
 //! Regular expressions of Go's syntax, matched by the crate `regex`.
 
 use std::fmt;
+use std::iter::Peekable;
+use std::str::Chars;
 
 use regex::Regex;
 
@@ -62,24 +64,28 @@ fn translated(text: &str) -> String {
     let mut in_set = false;
     // A `]` that stands first in a set is a letter.
     let mut is_first = false;
+    let mut range = Range::None;
     while let Some(letter) = letters.next() {
         let was_first = std::mem::take(&mut is_first);
         match letter {
-            '\\' => match letters.next() {
-                Some('d') => out.push_str("[0-9]"),
-                Some('D') => out.push_str("[^0-9]"),
-                Some('w') => out.push_str("[0-9A-Za-z_]"),
-                Some('W') => out.push_str("[^0-9A-Za-z_]"),
-                Some('s') => out.push_str("[\\t\\n\\f\\r ]"),
-                Some('S') => out.push_str("[^\\t\\n\\f\\r ]"),
-                Some('b') if !in_set => out.push_str("(?-u:\\b)"),
-                Some('Q') if !in_set => quote(&mut letters, &mut out),
-                Some(escaped) => out.extend(['\\', escaped]),
-                None => out.push('\\'),
-            },
+            '\\' => {
+                let is_class = letters.peek().is_some_and(|letter| "dDwWsS".contains(*letter));
+                range = if is_class { Range::None } else { range.after_letter() };
+                escape(&mut letters, in_set, &mut out);
+            }
+            // In the crate `regex`, two of them are a difference of sets.
+            '-' if in_set => {
+                let is_range = letters.peek().is_some_and(|next| *next != ']');
+                if range == Range::Low && is_range {
+                    range = Range::Open;
+                    out.push('-');
+                } else {
+                    range = range.after_letter();
+                    out.push_str("\\-");
+                }
+            }
             '[' if !in_set => {
-                in_set = true;
-                is_first = true;
+                (in_set, is_first, range) = (true, true, Range::None);
                 out.push('[');
                 if letters.next_if_eq(&'^').is_some() {
                     out.push('^');
@@ -87,6 +93,7 @@ fn translated(text: &str) -> String {
             }
             '[' if letters.peek() == Some(&':') => {
                 // A named set such as `[:alpha:]`, up to its end.
+                range = Range::None;
                 out.push('[');
                 for letter in letters.by_ref() {
                     out.push(letter);
@@ -99,15 +106,53 @@ fn translated(text: &str) -> String {
                 in_set = false;
                 out.push(']');
             }
-            '[' | ']' | '&' | '~' if in_set => out.extend(['\\', letter]),
-            _ => out.push(letter),
+            _ => {
+                range = range.after_letter();
+                if in_set && "[]&~".contains(letter) {
+                    out.push('\\');
+                }
+                out.push(letter);
+            }
         }
     }
     out
 }
 
+/// The place in a range of a set, `a-z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Range {
+    /// A `-` is a letter.
+    None,
+    /// Behind a letter that may begin a range.
+    Low,
+    /// Behind the `-` of a range.
+    Open,
+}
+
+impl Range {
+    fn after_letter(self) -> Self {
+        if self == Self::Open { Self::None } else { Self::Low }
+    }
+}
+
+/// The letters behind a backslash.
+fn escape(letters: &mut Peekable<Chars<'_>>, in_set: bool, out: &mut String) {
+    match letters.next() {
+        Some('d') => out.push_str("[0-9]"),
+        Some('D') => out.push_str("[^0-9]"),
+        Some('w') => out.push_str("[0-9A-Za-z_]"),
+        Some('W') => out.push_str("[^0-9A-Za-z_]"),
+        Some('s') => out.push_str(r"[\t\n\f\r ]"),
+        Some('S') => out.push_str(r"[^\t\n\f\r ]"),
+        Some('b') if !in_set => out.push_str(r"(?-u:\b)"),
+        Some('Q') if !in_set => quote(letters, out),
+        Some(escaped) => out.extend(['\\', escaped]),
+        None => out.push('\\'),
+    }
+}
+
 /// Quotes up to `\E`, or to the end.
-fn quote(letters: &mut std::iter::Peekable<std::str::Chars<'_>>, out: &mut String) {
+fn quote(letters: &mut Peekable<Chars<'_>>, out: &mut String) {
     while let Some(letter) = letters.next() {
         if letter == '\\' && letters.next_if_eq(&'E').is_some() {
             return;
@@ -146,6 +191,11 @@ mod tests {
         check(r"^[^]a]$", &["b"], &["]", "a"]);
         check(r"^[a&&b]$", &["&", "a", "b"], &["c"]);
         check(r"^[[:alpha:]~]+$", &["ab~"], &["1"]);
+        check(r"^[+--]$", &["+", ",", "-"], &["*", "."]);
+        check(r"^[--/]$", &["-", ".", "/"], &["0"]);
+        check(r"^[a-z--]$", &["a", "-"], &["A"]);
+        check(r"^[a-c-e]$", &["b", "-", "e"], &["d"]);
+        check(r"^[\w--.]$", &["a", "-", "."], &["/"]);
         check(r"v[0-9]+.HealthCheck$", &["grpc.health.v1.HealthCheck"], &["v1.HealthCheckX"]);
         check(r"\/health", &["/health"], &["/heal"]);
         check(r"(?i)É", &["é"], &["e"]);
