@@ -58,7 +58,9 @@ fn traces_are_grouped_in_requests_that_are_compressed() {
             }
         }
         let traces = roots.each_ref().map(|root| root.context().trace_id().to_bytes());
-        roots.into_iter().for_each(|root| _ = root.finish());
+        for root in roots {
+            root.finish();
+        }
         spanwise.shutdown().unwrap();
         let found: Vec<_> = collected.span_ids().into_iter().map(|(trace, _)| trace).collect();
         let in_turns = || (0..153).map(|number| traces[number % 3]);
