@@ -306,3 +306,17 @@ fn a_disk_without_space_for_indexes_costs_no_record_and_no_search() {
     }
     assert_eq!(files(&directory, "index"), [] as [PathBuf; 0]);
 }
+
+#[test]
+fn no_debug_text_shows_a_payload() {
+    let directory = TempDirectory::new();
+    let mut spool = filled(&directory);
+    let found = format!("{:?}", spool.find(trace(0)));
+    spool.sync(at(0)).unwrap();
+    let stored = format!("{:?}", spool.read_next(at(0)).unwrap().unwrap());
+    // A list of the bytes would be longer by orders of magnitude.
+    let bytes = request(0, SPANS).len();
+    for text in [found, stored] {
+        assert!(text.contains(&format!("bytes: {bytes}")) && text.len() < 200, "{text}");
+    }
+}

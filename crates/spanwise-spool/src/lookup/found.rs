@@ -1,9 +1,10 @@
 //! Answers of searches.
 
 use crate::RecordId;
+use std::fmt;
 
 /// The spans of one trace, from [`Spool::find`](crate::Spool::find).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Found {
     /// An `ExportTraceServiceRequest` with the spans, their resources and scopes, in the order of the appends.
@@ -24,6 +25,18 @@ pub struct Found {
     pub unreadable_segments: u64,
     /// Whether the search ended at 64 MiB of spans.
     pub is_cut: bool,
+}
+
+/// Without the spans, which may have personal data.
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Found")
+            .field("bytes", &self.request.len())
+            .field("spans", &self.spans)
+            .field("records", &self.records)
+            .field("damaged_records", &self.damaged_records)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A record that may have a span of a query, from [`Spool::find_records`](crate::Spool::find_records).
