@@ -3,19 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The directory and the limits of a spool; see [`SpanwiseBuilder::with_spool`](crate::SpanwiseBuilder).
-///
-/// ```
-/// # #[cfg(feature = "spool")] {
-/// # use spanwise_sdk as spanwise;
-/// use spanwise::SpoolSettings;
-/// use std::time::Duration;
-///
-/// let settings = SpoolSettings::new("/var/lib/shop/spans")
-///     .with_max_bytes(256 << 20)
-///     .with_max_age(Duration::from_secs(24 * 3600));
-/// # }
-/// ```
+/// The directory and the limits of a spool; see [`SpanwiseBuilder::with_spool`](crate::SpanwiseBuilder::with_spool).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SpoolSettings {
     pub(crate) directory: Option<PathBuf>,
@@ -27,6 +15,16 @@ pub struct SpoolSettings {
 impl SpoolSettings {
     /// A spool in this directory (`SPANWISE_SPOOL_DIRECTORY`), which is created if necessary. Each process needs one of its own, on a
     /// local disk.
+    ///
+    /// ```
+    /// # use spanwise_sdk as spanwise;
+    /// use spanwise::SpoolSettings;
+    /// use std::time::Duration;
+    ///
+    /// let settings = SpoolSettings::new("/var/lib/shop/spans")
+    ///     .with_max_bytes(256 << 20)
+    ///     .with_max_age(Duration::from_secs(24 * 3600));
+    /// ```
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: Some(directory.into()), ..Self::default() }
     }
