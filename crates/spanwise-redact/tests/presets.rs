@@ -39,7 +39,7 @@ fn urls_lose_credentials_and_the_values_of_their_queries() {
         assert_eq!(of("url.full", before), after);
     }
     assert_eq!(of("url.query", "a=1&b=two"), "a=****&b=****");
-    assert_eq!(of("url.query", "next=/home&sid=abc"), "next=****&sid=****");
+    assert_eq!(of("url.query", "next=/cart&sid=abc"), "next=****&sid=****");
     assert_eq!(of("url.query", "sid=abc&next=/x?y=1"), "sid=****&next=****");
     assert_eq!(of("http.target", "/x?a=1"), "/x?a=****");
     assert_eq!(of("http.target", "/x/y=z"), "/x/y=z");
