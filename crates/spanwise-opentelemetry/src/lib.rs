@@ -41,6 +41,8 @@ pub use processor::{BatchSpanProcessor, BatchSpanProcessorBuilder};
 pub use redaction::{RedactingSpanExporter, RedactingSpanProcessor};
 #[cfg(feature = "sampler")]
 pub use sampler::OtelSampler;
+#[cfg(feature = "spool")]
+pub use spanwise_sdk::SpoolSettings;
 #[cfg(feature = "processor")]
 pub use spanwise_sdk::{
     AdaptiveBatchSize, BatchConfig, BatchConfigError, BatchLimits, BatchPreset, BatchSize,

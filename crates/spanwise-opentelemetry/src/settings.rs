@@ -64,6 +64,10 @@ macro_rules! export_settings {
             /// [`SpanwiseBuilder::with_redaction`]. Default: nothing is changed.
             #[cfg(feature = "redaction")]
             with_redaction(redactor: spanwise_redact::Redactor);
+            /// Stores spans on disk while the receiver accepts none (`SPANWISE_SPOOL_DIRECTORY`): as
+            /// [`SpanwiseBuilder::with_spool`]. Default: no spool.
+            #[cfg(feature = "spool")]
+            with_spool(settings: spanwise_sdk::SpoolSettings);
             /// The largest response of a receiver in bytes: 1 KiB to 64 MiB, default 64 KiB.
             with_max_response_bytes(bytes: usize);
             /// A circuit breaker for requests: after failed attempts in a row they wait, and one probe at a time is
