@@ -100,6 +100,7 @@ redaction:
 fn a_section_stands_alone_and_has_all_presets() {
     for file in [
         "presets: all",
+        "presets: [all]",
         "redaction: {presets: all}",
         "redaction:\n  presets: [url, secrets, email, payment_card, ip_address, database_query]",
     ] {
@@ -112,7 +113,8 @@ fn a_section_stands_alone_and_has_all_presets() {
 fn mistakes_have_the_index_and_the_text_of_the_rule_and_its_place() {
     let targets = "`span.attributes`, `event.attributes`, `link.attributes`, `resource.attributes`, `scope.attributes`, `span.name`, \
                    `event.name` or `status.message`";
-    let presets = "`url`, `secrets`, `email`, `payment_card`, `ip_address` or `database_query`";
+    let presets =
+        "`url`, `secrets`, `email`, `payment_card`, `ip_address`, `database_query` or `all`";
     let actions = "`allow`, `ignore`, `delete`, `mask`, `hash`, `truncate` or `rename`";
     for (rule, expected) in [
         (

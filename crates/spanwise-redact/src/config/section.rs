@@ -52,13 +52,18 @@ fn presets(field: &Field<'_>) -> Vec<Preset> {
         let all = field.choice(&[("all", ())]);
         return if all.is_some() { Preset::ALL.into() } else { Vec::new() };
     }
-    let known = Preset::ALL.map(|preset| (preset.name(), preset));
+    // `[all]` is the first attempt of many.
+    let mut known = Preset::ALL.map(|preset| (preset.name(), Some(preset))).to_vec();
+    known.push(("all", None));
     let mut presets = Vec::new();
     for element in elements(field) {
         let Some(preset) = element.choice(&known) else { continue };
-        match presets.contains(&preset) {
-            true => element.error("the preset is in the list already"),
-            false => presets.push(preset),
+        let chosen = preset.as_slice();
+        for preset in if chosen.is_empty() { &Preset::ALL[..] } else { chosen } {
+            match presets.contains(preset) {
+                true => element.error("the preset is in the list already"),
+                false => presets.push(*preset),
+            }
         }
     }
     presets
