@@ -53,6 +53,20 @@ mod tests {
     }
 }
 
+/// A user looks for the feature of a method here.
+#[test]
+fn the_table_of_the_readme_has_each_feature() {
+    let manifest = include_str!("../Cargo.toml").split("[features]\n").nth(1).unwrap();
+    let section = manifest.split("\n[").next().unwrap();
+    let names = section.lines().filter_map(|line| line.split_once(" = [")).map(|(name, _)| name);
+    let names: Vec<_> = names.filter(|name| *name != "default").collect();
+    assert!(names.contains(&"spool") && names.contains(&"tls"), "{names:?}");
+    let readme = include_str!("../README.md");
+    for name in names {
+        assert!(readme.contains(&format!("\n| `{name}` | ")), "the table has no `{name}`");
+    }
+}
+
 /// Every block that doctests ignore is in this file, which compiles.
 #[test]
 fn this_file_has_the_ignored_examples_of_the_readme() {
