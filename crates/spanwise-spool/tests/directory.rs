@@ -111,15 +111,18 @@ fn a_path_that_is_no_directory_is_an_error() {
     let directory = TempDirectory::new();
     let file = directory.path().join("file");
     fs::write(&file, "x").unwrap();
-    for path in [&file, &file.join("below")] {
+    for (path, reason) in [(&file, "it is no directory"), (&file.join("below"), "Not a directory")]
+    {
         let error = Spool::builder().open(path).err().unwrap();
         assert!(matches!(error, SpoolError::Directory { .. }), "{error}");
+        assert!(error.to_string().contains(reason), "{error}");
     }
     let link = directory.path().join("link");
     fs::create_dir(directory.path().join("target")).unwrap();
     symlink(directory.path().join("target"), &link).unwrap();
     let error = Spool::builder().open(&link).err().unwrap();
     assert!(matches!(error, SpoolError::Directory { .. }), "{error}");
+    assert!(error.to_string().contains("it is a symbolic link: name its target"), "{error}");
 }
 
 #[test]

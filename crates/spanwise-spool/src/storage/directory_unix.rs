@@ -173,7 +173,16 @@ impl StorageFile for DirectoryFile {
 }
 
 fn open_locked(path: &Path) -> Result<(OwnedFd, OwnedFd), SpoolError> {
-    let failed = |source: io::Error| SpoolError::Directory { path: path.to_owned(), source };
+    let failed = |source: io::Error| {
+        // The system's error is "File exists" for a file, and "Not a directory" for a link to a directory.
+        let kind = path.symlink_metadata().map(|metadata| metadata.file_type());
+        let source = match kind {
+            Ok(kind) if kind.is_symlink() => io::Error::other(IS_LINK),
+            Ok(kind) if !kind.is_dir() => io::Error::other(IS_NO_DIRECTORY),
+            _ => source,
+        };
+        SpoolError::Directory { path: path.to_owned(), source }
+    };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
     let directory =
         rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | SAFE, Mode::empty())
@@ -196,6 +205,8 @@ fn open_locked(path: &Path) -> Result<(OwnedFd, OwnedFd), SpoolError> {
 }
 
 const LOCK_FILE: &str = "lock";
+const IS_LINK: &str = "it is a symbolic link: name its target, or a directory below";
+const IS_NO_DIRECTORY: &str = "it is no directory";
 /// Read and written by the user of the process only.
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 const SAFE: OFlags = OFlags::CLOEXEC.union(OFlags::NOFOLLOW);
