@@ -185,6 +185,20 @@ fn values_out_of_range_are_errors_in_code_and_reported_in_variables() {
 }
 
 #[test]
+fn a_limit_without_a_directory_is_reported() {
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let received = reports.clone();
+    let spanwise = builder(&[("SPANWISE_SPOOL_MAX_BYTES", "268435456".to_owned())])
+        .with_diagnostics(move |it| received.lock().unwrap().push(it.to_string()))
+        .build()
+        .unwrap();
+    spanwise.shutdown_timeout(LONG).unwrap();
+    let expected = "SPANWISE_SPOOL_MAX_BYTES has no effect: there is no spool without SPANWISE_SPOOL_DIRECTORY";
+    let reports = reports.lock().unwrap();
+    assert_eq!(reports.iter().filter(|it| *it == expected).count(), 1, "{reports:?}");
+}
+
+#[test]
 fn a_provider_without_a_spool_has_no_thread_and_no_files() {
     let spanwise = builder(&[]).build().unwrap();
     make(&spanwise, 3);

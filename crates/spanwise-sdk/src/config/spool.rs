@@ -75,6 +75,11 @@ impl SpanwiseBuilder {
                 None => None,
             },
         };
+        if directory.is_none() {
+            for setting in [&settings::SPOOL_MAX_BYTES, &settings::SPOOL_MAX_AGE] {
+                environment.report_unused(setting, UNUSED_LIMIT);
+            }
+        }
         let shown = directory.as_deref().map(|path| shown_path(&path.to_string_lossy()));
         environment
             .effective(&settings::SPOOL_DIRECTORY, || shown.unwrap_or_else(|| "none".to_owned()));
@@ -168,5 +173,6 @@ impl ResolvedSpool {
 }
 
 const METHOD: &str = "with_spool";
+const UNUSED_LIMIT: &str = "there is no spool without SPANWISE_SPOOL_DIRECTORY";
 const MAX_BYTES: u64 = 1 << 30;
 const MAX_AGE: Duration = Duration::from_secs(72 * 3600);
