@@ -4,7 +4,7 @@ use super::environment::process_names;
 use super::settings::{Support, settings};
 use crate::diagnostics::Diagnostic;
 
-/// A report for each `OTEL_*` variable of the process that is not known and has a known one near, the first 16 by name.
+/// A report for each `OTEL_*` or `SPANWISE_*` variable of the process that is not known and has a known one near, the first 16 by name.
 pub(crate) fn of_process() -> Vec<Diagnostic> {
     let mut reports: Vec<_> =
         process_names().filter_map(|name| Some((nearest(&name)?, name))).collect();
@@ -14,17 +14,25 @@ pub(crate) fn of_process() -> Vec<Diagnostic> {
     reports.into_iter().map(report).collect()
 }
 
-/// The variable of a setting that `name` is at most two letters away from. `None` for a known name, and for one that is
-/// nearer to a variable of another signal.
+/// The variable of a setting that `name` is at most two letters away from, or a beginning of if it is one of ours. `None` for a
+/// known name, and for one that is nearer to a variable of another signal.
 fn nearest(name: &str) -> Option<&'static str> {
     // The name is printed.
     let is_plain = name.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'_');
-    if !name.starts_with(PREFIX) || !is_plain || name.len() > MAX_LETTERS {
+    let is_ours = name.starts_with(OURS);
+    if !(name.starts_with(PREFIX) || is_ours) || !is_plain || name.len() > MAX_LETTERS {
         return None;
     }
     let known =
-        settings().iter().flat_map(|it| it.variables.iter().map(|name| (it.support, *name)));
-    let known = known.filter(|(_, known)| known.len().abs_diff(name.len()) <= MAX_DISTANCE);
+        || settings().iter().flat_map(|it| it.variables.iter().map(|name| (it.support, *name)));
+    if is_ours && name.len() > OURS.len() {
+        // `SPANWISE_REDACTION` for the variable with `_FILE`: spans would leave as they are.
+        let longer = known().find(|(_, known)| known.starts_with(name));
+        if let Some((_, known)) = longer {
+            return (known != name).then_some(known);
+        }
+    }
+    let known = known().filter(|(_, known)| known.len().abs_diff(name.len()) <= MAX_DISTANCE);
     let near = known.map(|(support, known)| (distance(name, known), support, known));
     let (distance, support, known) = near.min_by_key(|(distance, ..)| *distance)?;
     let is_slip = (1..=MAX_DISTANCE).contains(&distance) && support == Support::Supported;
@@ -50,6 +58,7 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 const PREFIX: &str = "OTEL_";
+const OURS: &str = "SPANWISE_";
 /// More are no slip: the names of the table differ from each other by little more.
 const MAX_DISTANCE: usize = 2;
 /// Longer names are no slip.
@@ -67,6 +76,10 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_ENPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
             ("OTEL_EXPORTER_OTLP_TRACES_HEADER", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"),
             ("OTEL_SERVICE_NAEM", "OTEL_SERVICE_NAME"),
+            ("SPANWISE_BUDGET_BYTE", "SPANWISE_BUDGET_BYTES"),
+            ("SPANWISE_REDACTION", "SPANWISE_REDACTION_FILE"),
+            ("SPANWISE_REDACTION_FIEL", "SPANWISE_REDACTION_FILE"),
+            ("SPANWISE_SPOOL_DIR", "SPANWISE_SPOOL_DIRECTORY"),
         ] {
             assert_eq!(nearest(slip), Some(variable));
             assert_eq!(nearest(variable), None);
@@ -77,7 +90,8 @@ mod tests {
             "OTEL_METRIC_EXPORTER",
             "OTEL_BLRP_SCHEDULE_DELAYS",
             "OTEL_",
-            "SPANWISE_BUDGET_BYTE",
+            "SPANWISE_",
+            "SPANWISE_BLESS",
             "OTEL_SERVICE\u{1b}NAME",
             &"OTEL_".repeat(100),
         ] {
