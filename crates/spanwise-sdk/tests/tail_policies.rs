@@ -175,7 +175,9 @@ fn a_variable_names_a_file_of_policies_and_code_precedes_it() {
     let error = |builder: SpanwiseBuilder| builder.build().map(|_| ()).unwrap_err().to_string();
     let unknown = error(build("status_cod", &path));
     assert!(unknown.contains(&path) && unknown.contains("status_code"), "{unknown}");
-    assert!(error(build("", "/no/such/file.yaml")).contains("cannot be read"));
+    let missing = error(build("", "/no/such/file.yaml"));
+    let expected = "SPANWISE_TAIL_SAMPLING_FILE=`/no/such/file.yaml`: the file cannot be read";
+    assert!(missing.contains(expected), "{missing}");
     std::fs::remove_file(&path).unwrap();
 }
 

@@ -112,6 +112,11 @@ fn read(
     _: &'static str,
 ) -> Result<TailSampling, BuildError> {
     let shown = shown_path(path);
+    // The problems of a file name no variable.
+    if let Err(error) = std::fs::metadata(path) {
+        let problem = format!("the file cannot be read: {error}");
+        return Err(BuildError::setting(variable, &shown, problem));
+    }
     let document = Document::open(path, |name| environment.referred(name));
     let document = document.map_err(|problems| match shown == path {
         true => problems.into(),
