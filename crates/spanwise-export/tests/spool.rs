@@ -238,6 +238,34 @@ fn a_disk_that_fails_costs_the_spans_that_it_was_given_and_no_others() {
 }
 
 #[test]
+fn a_record_that_the_disk_does_not_store_behind_the_others_stays_where_it_is() {
+    let mut world = outage(usual);
+    let stored = world.pushed();
+    while world.ledger().spooled < stored {
+        world.wait(SECOND / 10);
+    }
+    world.disk.is_failing = true;
+    // The receiver accepts live spans and fails on each record.
+    world.set_receiver(Receiver::From(world.pushed() + 1));
+    for _ in 0..240 {
+        world.push(10, 100);
+        world.wait(SECOND / 2);
+    }
+    let during = world.ledger();
+    assert!(world.reports.iter().any(|it| matches!(it, SpoolReport::Failed { .. })), "it moves");
+    assert_eq!(
+        (during.spooled + during.in_flight, during.dropped_total()),
+        (stored, 0),
+        "{during}"
+    );
+    world.disk.is_failing = false;
+    world.set_receiver(Receiver::Up);
+    world.wait(2 * MINUTE);
+    assert_eq!(world.ledger().exported, world.pushed());
+    world.ledger().check().unwrap();
+}
+
+#[test]
 fn a_disk_that_hangs_leaves_memory_for_what_the_receiver_accepts() {
     let mut world = World::new(usual);
     world.disk.is_hung = true;

@@ -67,6 +67,8 @@ pub(super) struct Storing {
     first_chunk: u64,
     bytes: usize,
     pub(super) is_replay: bool,
+    /// It is a copy of the present record, which stays on disk if the copy is not stored.
+    is_copy: bool,
     /// Memory that the chunk of a large span was charged for, and its request is in.
     #[expect(dead_code, reason = "held for its drop")]
     charge: Option<Arc<Charge>>,
@@ -103,12 +105,11 @@ impl Spool {
         self.phase = Phase::Open;
     }
 
-    /// It stores nothing any more. Returns the requests that it has not stored.
-    pub(super) fn unavailable(&mut self) -> impl Iterator<Item = Storing> + use<> {
+    /// It stores nothing any more, and neither the requests that it has not answered for.
+    pub(super) fn unavailable(&mut self) {
         self.phase = Phase::Unavailable;
         self.has_records = false;
-        self.storing_bytes = 0;
-        std::mem::take(&mut self.storing).into_values()
+        self.drop_all();
     }
 
     /// Whether it may store another request of this length.
@@ -144,7 +145,8 @@ impl Spool {
         let (id, spans) = (self.next_id, tickets.spans());
         self.next_id += 1;
         self.storing_bytes += bytes;
-        let storing = Storing { tickets, first_chunk, bytes, is_replay, charge };
+        let is_copy = is_replay && !self.is_split();
+        let storing = Storing { tickets, first_chunk, bytes, is_replay, is_copy, charge };
         self.storing.insert(id, storing);
         (id, request, spans)
     }
@@ -214,7 +216,9 @@ impl Spool {
     /// Books the spans of all requests that it has not answered for as lost.
     pub(super) fn drop_all(&mut self) {
         self.storing_bytes = 0;
-        std::mem::take(&mut self.storing).into_values().for_each(Storing::lost);
+        for request in std::mem::take(&mut self.storing).into_values() {
+            let _is_on_disk = request.lost();
+        }
     }
 }
 
@@ -224,9 +228,13 @@ impl Storing {
         self.tickets.spooled(endpoint);
     }
 
-    /// Books the spans as lost.
-    pub(super) fn lost(self) {
-        self.tickets.dropped(DropReason::SpoolIo);
+    /// Books the spans as lost, unless the record that has them is still on disk. Returns whether it is.
+    pub(super) fn lost(self) -> bool {
+        match self.is_copy {
+            true => self.tickets.given_up(DropReason::SpoolIo),
+            false => self.tickets.dropped(DropReason::SpoolIo),
+        }
+        self.is_copy
     }
 }
 

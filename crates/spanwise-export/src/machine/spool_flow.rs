@@ -5,7 +5,7 @@ use super::ExportMachine;
 use super::compose::ComposedRequest;
 use super::in_flight::InFlightRequest;
 use super::refused::Refused;
-use super::spool::{Replay, Spool, Storing, is_retryable, is_too_large};
+use super::spool::{Replay, Spool, is_retryable, is_too_large};
 use super::stage::Stage;
 use crate::event::{ExportEvent, SpoolReport};
 use crate::machine::action::{Action, RequestId};
@@ -31,7 +31,7 @@ impl ExportMachine {
                 if matches!(spool.replay, Replay::Reading(_)) {
                     spool.replay = Replay::None;
                 }
-                spool.unavailable().for_each(Storing::lost);
+                spool.unavailable();
                 self.report_spool(SpoolReport::Unavailable { error });
                 self.settle_replay();
             }
@@ -53,7 +53,7 @@ impl ExportMachine {
             }
             SpoolEvent::Lost(losses) => self.lost_on_disk(losses),
             SpoolEvent::Failed { error } => self.report_spool(SpoolReport::Failed { error }),
-            SpoolEvent::Closed => spool.unavailable().for_each(Storing::lost),
+            SpoolEvent::Closed => spool.unavailable(),
         }
     }
 
@@ -88,7 +88,11 @@ impl ExportMachine {
                 request.on_disk(self.in_flight.endpoint(0));
             }
             Err(error) => {
-                request.lost();
+                if request.lost() {
+                    // Its record is read again: a copy behind the others has no space.
+                    spool.replay = Replay::None;
+                    self.outbox.push_back(Action::Spool(SpoolCommand::Rewind));
+                }
                 self.report_spool(SpoolReport::Failed { error });
             }
         }
@@ -294,7 +298,8 @@ impl ExportMachine {
             return Some(request);
         };
         let Some(spool) = &mut self.spool else { return Some(request) };
-        if request.is_replay && !spool.is_split() && !spool.is_last_failure() {
+        let is_moved = |spool: &mut Spool| spool.accepts(request.bytes) && spool.is_last_failure();
+        if request.is_replay && !spool.is_split() && !is_moved(spool) {
             spool.replay = Replay::None;
             spool.may_be_delivered |= delivery.may_have_been_accepted();
             request.tickets.given_up(DropReason::SpoolIo);

@@ -27,6 +27,8 @@ pub enum Receiver {
     Partial,
     /// It refuses requests of more than this number of bytes.
     Small(usize),
+    /// As `Down` for requests that have a span before this one.
+    From(u64),
 }
 
 /// A spool whose commands the world carries out.
@@ -242,6 +244,7 @@ impl World {
                 Action::Send(id, request) => {
                     let takes = match self.receiver {
                         Receiver::Down | Receiver::Hung => TIMEOUT,
+                        Receiver::From(first) if is_before(request.message(), first) => TIMEOUT,
                         _ => ANSWER,
                     };
                     self.in_flight.push((self.now + takes, id, request));
@@ -303,7 +306,10 @@ impl World {
                 Receiver::Small(limit) if bytes > limit => {
                     (Outcome::Failed(Failure::TooLarge), Vec::new())
                 }
-                Receiver::Small(_) => (accepted(0), spans),
+                Receiver::From(first) if is_before(request.message(), first) => {
+                    (Outcome::Failed(Failure::RetryDeadline { last: None }), Vec::new())
+                }
+                Receiver::Small(_) | Receiver::From(_) => (accepted(0), spans),
             };
             for span in taken {
                 *self.received.entry(span).or_default() += 1;
@@ -360,6 +366,10 @@ impl World {
     pub fn exported(&self) -> u64 {
         self.earlier.iter().map(|it| it.exported).sum::<u64>() + self.ledger().exported
     }
+}
+
+fn is_before(message: &[u8], first: u64) -> bool {
+    ids(message).iter().any(|id| *id < first)
 }
 
 fn accepted(rejected: u64) -> Outcome {
