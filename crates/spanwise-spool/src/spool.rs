@@ -85,7 +85,8 @@ impl<S: Storage> Spool<S> {
         let mut stats = self.stats;
         stats.segments = self.segments.len() as u64;
         stats.bytes = self.disk_bytes();
-        stats.spans = self.segments.values().map(Segment::live_spans).sum();
+        let spans = self.segments.values().map(Segment::live_spans);
+        stats.spans = spans.fold(0, u64::saturating_add);
         if let Some(active) = &self.active {
             stats.unsynced_records = active.unsynced.len() as u64;
             stats.unsynced_spans = active.unsynced_spans();
@@ -109,8 +110,7 @@ impl<S: Storage> Spool<S> {
             let stored = self.segments.get(&active.number).map_or(0, |segment| segment.totals.end);
             active.writer.written().end.saturating_sub(stored)
         };
-        let on_disk = |segment: &Segment| segment.totals.end + segment.index_bytes;
-        let stored: u64 = self.segments.values().map(on_disk).sum();
+        let stored = self.segments.values().map(Segment::disk_bytes).fold(0, u64::saturating_add);
         stored + self.active.as_ref().map_or(0, unsynced)
     }
 

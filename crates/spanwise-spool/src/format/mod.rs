@@ -7,6 +7,7 @@ mod segment;
 
 pub(crate) use bytes::{get_u16, get_u32, get_u64, put};
 pub use checksum::crc32c;
+pub(crate) use record::MAX_PAYLOAD_BYTES;
 pub use record::{
     MAX_RAW_BYTES, RECORD_HEADER_BYTES, RecordHeader, RecordKind, RecordPart, UnknownRecord,
 };

@@ -8,6 +8,9 @@ pub const RECORD_HEADER_BYTES: usize = 80;
 /// The most bytes of a record before its compression.
 pub const MAX_RAW_BYTES: usize = 64 << 20;
 
+/// The most bytes of a payload: libzstd's bound for [`MAX_RAW_BYTES`] that do not compress is below it.
+pub(crate) const MAX_PAYLOAD_BYTES: u32 = (MAX_RAW_BYTES + MAX_RAW_BYTES / 128) as u32;
+
 /// The header of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordHeader {
@@ -126,6 +129,7 @@ impl RecordHeader {
         if u16::from(bytes[4]) != FORMAT_VERSION
             || get_u16(bytes, 6) != 0
             || raw_bytes as usize > MAX_RAW_BYTES
+            || get_u32(bytes, 24) > MAX_PAYLOAD_BYTES
         {
             return Err(UnknownRecord::Unsupported);
         }
@@ -161,11 +165,12 @@ impl RecordHeader {
         self.trailer_offset() + RECORD_HEADER_BYTES as u64
     }
 
-    /// Whether the bytes before the record have space for the headers of all records before it. Otherwise its number is not true,
-    /// although its checksum is right.
+    /// Whether the bytes before the record have space for the headers of all records before it, and these for their spans.
+    /// Otherwise its numbers are not true, although its checksum is right.
     pub(crate) fn fits_its_offset(&self) -> bool {
-        let least = u64::from(self.record) * 2 * RECORD_HEADER_BYTES as u64;
-        least <= u64::from(self.offset)
+        let records = u64::from(self.record);
+        records * 2 * RECORD_HEADER_BYTES as u64 <= u64::from(self.offset)
+            && self.spans_before <= records * u64::from(u32::MAX)
     }
 
     /// The count of spans up to the end of this record in the segment.
@@ -249,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_record_of_another_version_or_kind_is_not_damaged() {
-        for (offset, value) in [(4, 2), (5, 0), (5, 4), (6, 1), (31, 0xff)] {
+        for (offset, value) in [(4, 2), (5, 0), (5, 4), (6, 1), (27, 0xff), (31, 0xff)] {
             let mut bytes = HEADER.encode(RecordPart::Header);
             bytes[offset] = value;
             let checksum = crc32c(&bytes[..CHECKSUM]);

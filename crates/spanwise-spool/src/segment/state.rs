@@ -47,6 +47,11 @@ impl Segment {
         }
     }
 
+    /// Bytes of its records and its index.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.totals.end.saturating_add(self.index_bytes)
+    }
+
     /// Spans that are neither acknowledged nor lost.
     pub(crate) fn live_spans(&self) -> u64 {
         self.totals.spans.saturating_sub(self.acknowledged.spans())

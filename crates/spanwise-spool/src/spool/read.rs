@@ -143,10 +143,7 @@ impl<S: Storage> Spool<S> {
             }
         }
         self.cursor.move_to(0);
-        let delivered: Vec<u64> = self.segments.keys().copied().collect();
-        for number in delivered {
-            self.remove_if_delivered(number);
-        }
+        self.remove_delivered();
     }
 
     /// Reads one record of spans; `None` if it is none, is acknowledged, damaged or expired.

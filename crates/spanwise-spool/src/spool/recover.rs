@@ -1,6 +1,6 @@
 //! Opens the segments of earlier processes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -66,7 +66,8 @@ impl<S: Storage> Spool<S> {
         }
         recovery.segments = segments.len() as u64;
         recovery.bytes = segments.values().map(|segment| segment.totals.end).sum();
-        recovery.spans = segments.values().map(Segment::live_spans).sum();
+        let spans = segments.values().map(Segment::live_spans);
+        recovery.spans = spans.fold(0, u64::saturating_add);
         let mut decompressor = Decompressor::new();
         let dictionary = SharedDictionary::default();
         if let Some(found) = newest_dictionary(&storage, &segments) {
@@ -93,10 +94,7 @@ impl<S: Storage> Spool<S> {
             stats: SpoolStats::default(),
             lookup,
         };
-        let numbers: Vec<u64> = spool.segments.keys().copied().collect();
-        for number in numbers {
-            spool.remove_if_delivered(number);
-        }
+        spool.remove_delivered();
         spool.retain(now, 0);
         Ok((spool, recovery))
     }
@@ -150,22 +148,29 @@ fn set_copies_aside<S: Storage>(
     segments: &mut BTreeMap<u64, Segment>,
     recovery: &mut Recovery,
 ) {
-    let is_copy = |number: &u64, segment: &Segment| {
-        segments.iter().any(|(other_number, other)| {
-            let is_older = (*other_number == other.stored_number, number)
-                > (*number == segment.stored_number, other_number);
-            let is_same = other.stored_number == segment.stored_number
-                && (other.created_unix_nanos == segment.created_unix_nanos
-                    || other.created_unix_nanos == 0
-                    || segment.created_unix_nanos == 0);
-            other_number != number && is_same && is_older
-        })
-    };
-    let copies: Vec<u64> = segments
+    // A start can have many thousand segments: one look at each.
+    let mut order: Vec<(u64, bool, u64)> = segments
         .iter()
-        .filter(|(number, segment)| is_copy(number, segment))
-        .map(|(&number, _)| number)
+        .map(|(&number, segment)| (segment.stored_number, number != segment.stored_number, number))
         .collect();
+    // The original has the name of its number, or else the lowest one.
+    order.sort_unstable();
+    let mut copies = Vec::new();
+    for same_number in order.chunk_by(|a, b| a.0 == b.0) {
+        let mut seen = BTreeSet::new();
+        for &(_, _, number) in same_number {
+            let created = segments.get(&number).map_or(0, |segment| segment.created_unix_nanos);
+            // Without its header, a segment may be a copy of any of the same number.
+            let is_copy = match created {
+                0 => !seen.is_empty(),
+                created => seen.contains(&0) || seen.contains(&created),
+            };
+            seen.insert(created);
+            if is_copy {
+                copies.push(number);
+            }
+        }
+    }
     for number in copies {
         if let Some(copy) = segments.remove(&number) {
             set_aside(storage, &copy.file_name);

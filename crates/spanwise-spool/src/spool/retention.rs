@@ -31,24 +31,50 @@ impl<S: Storage> Spool<S> {
             .filter(|(_, segment)| segment.is_complete && is_expired(segment.appended_unix_seconds))
             .map(|(&number, _)| number)
             .collect();
+        let mut is_removed = !expired.is_empty();
         for number in expired {
             self.lose_segment(number, Loss::Expired);
         }
-        while self.disk_bytes().saturating_add(incoming) > self.settings.max_bytes {
-            let mut segments = self.segments.iter();
-            let oldest =
-                segments.find(|(_, segment)| segment.is_complete).map(|(&number, _)| number);
-            match oldest {
-                Some(number) => self.lose_segment(number, Loss::Evicted),
+        // A sum of its own: a lower maximum can evict thousands of segments.
+        let mut bytes = self.disk_bytes().saturating_add(incoming);
+        while bytes > self.settings.max_bytes {
+            let oldest = self.segments.iter().find(|(_, segment)| segment.is_complete);
+            match oldest.map(|(&number, segment)| (number, segment.disk_bytes())) {
+                Some((number, freed)) => {
+                    self.lose_segment(number, Loss::Evicted);
+                    (bytes, is_removed) = (bytes.saturating_sub(freed), true);
+                }
                 // The active segment is the only one.
-                None if self.close_stored(|_| true) => {}
+                None if self.close_stored(|_| true) => {
+                    bytes = self.disk_bytes().saturating_add(incoming);
+                }
                 None => break,
             }
+        }
+        if is_removed {
+            self.sync_removals();
         }
     }
 
     /// Removes a segment if all of its spans are acknowledged or accounted as lost.
     pub(super) fn remove_if_delivered(&mut self, number: u64) -> bool {
+        let is_removed = self.unlink_if_delivered(number);
+        if is_removed {
+            self.sync_removals();
+        }
+        is_removed
+    }
+
+    /// As [`remove_if_delivered`](Self::remove_if_delivered), for all segments, with one sync of the directory.
+    pub(super) fn remove_delivered(&mut self) {
+        let numbers: Vec<u64> = self.segments.keys().copied().collect();
+        let removed = numbers.into_iter().filter(|&number| self.unlink_if_delivered(number));
+        if removed.count() > 0 {
+            self.sync_removals();
+        }
+    }
+
+    fn unlink_if_delivered(&mut self, number: u64) -> bool {
         let Some(segment) = self.segments.get(&number) else { return false };
         #[cfg(feature = "planted-bugs")]
         if planted(SpoolBug::SegmentRemovedEarly) && segment.is_complete {
@@ -99,6 +125,10 @@ impl<S: Storage> Spool<S> {
         let _best_effort = self.storage.remove(&segment.file_name);
         self.lookup.forget(number);
         let _best_effort = self.storage.remove(&index_file_name(number));
+    }
+
+    /// A power failure must not return removed segments: their spans are delivered, or counted as lost.
+    fn sync_removals(&mut self) {
         let _best_effort = self.storage.sync_directory();
     }
 

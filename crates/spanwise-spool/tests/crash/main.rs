@@ -27,6 +27,8 @@ use world::World;
 
 /// Crash points of one seed: long enough for evictions and several lives, short enough to follow by hand.
 const POINTS_OF_A_SEED: u64 = 500;
+/// The worlds from this seed on reach every event early.
+const FIRST_SEED: u64 = 7_000;
 
 /// The world of a seed until a rule is broken or it had enough crash points.
 fn run(seed: u64, points: u64) -> Result<Tally, String> {
@@ -49,7 +51,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn no_crash_loses_a_stored_record() {
     let points = number("SPANWISE_CRASH_POINTS").unwrap_or(4_000);
-    let first = number("SPANWISE_CRASH_SEED").unwrap_or_default();
+    let first = number("SPANWISE_CRASH_SEED").unwrap_or(FIRST_SEED);
     let jobs = number("SPANWISE_CRASH_JOBS").unwrap_or(1);
     let begin = Instant::now();
     let (next, total, failed) = (AtomicU64::new(0), Mutex::new(Tally::default()), Mutex::new(None));
