@@ -6,12 +6,15 @@ mod support;
 
 use serde_json::Value;
 use spanwise_receiver::{Answer, Receiver};
+use spanwise_spool::boot_ledger::{
+    BootIdentity, BootLedger, FILE_NAME, Precision, PreviousRun, SpanCounts,
+};
 use spanwise_spool::storage::DirectoryStorage;
 use spanwise_spool::{RecordQuery, Spool};
 use spanwise_wire::json::to_protobuf;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use support::{TemporaryFile, output, spanwise};
 
 /// Two requests, of two services; one trace is in both.
@@ -239,6 +242,24 @@ fn replay_sends_the_records_and_removes_them() {
     assert_eq!((status, text.as_str()), (0, "no segments\n"));
     let (status, report) = json("spool replay", &directory, &["--endpoint", &endpoint]);
     assert_eq!((status, &report["sent_spans"], &report["stopped"]), (0, &0.into(), &Value::Null));
+}
+
+#[test]
+fn replay_notes_what_it_delivered_for_the_next_start() {
+    let _alone = alone();
+    let directory = filled();
+    let mut storage = DirectoryStorage::open(&directory.path).unwrap();
+    let precision = Precision::Interval(Duration::from_secs(1));
+    let (ledger, _) = BootLedger::open(&mut storage, BootIdentity::current(), precision).unwrap();
+    let counts = SpanCounts { created: 4, exported: 1, spooled: 3, ..SpanCounts::default() };
+    ledger.close(SystemTime::now(), &counts).unwrap();
+    drop(storage);
+    let (receiver, _collected) = Receiver::collecting().unwrap();
+    let endpoint = receiver.http_endpoint();
+    assert_eq!(run("spool replay", &directory, &["--endpoint", &endpoint]).0, 0);
+    let noted = std::fs::read(directory.path.join(FILE_NAME)).unwrap();
+    let counts = SpanCounts { exported: 4, spooled: 0, ..counts };
+    assert_eq!(PreviousRun::from_bytes(&noted), PreviousRun::Clean(counts));
 }
 
 #[test]

@@ -193,6 +193,39 @@ fn a_crash_is_reported_by_the_next_start_and_stored_spans_survive_it() {
 }
 
 #[test]
+fn spans_of_a_segment_that_is_damaged_as_a_whole_or_removed_are_counted_by_the_next_start() {
+    for is_removed in [true, false] {
+        let (directory, receiver) = (Directory::new(), Receiver::default());
+        let first = receiver.process(&directory.0);
+        first.push(1..301);
+        assert_eq!(first.shut_down().spooled, 300);
+        let second = receiver.process(&directory.0);
+        second.wait_for(|account| account.recovered == 300);
+        second.push(301..311);
+        assert_eq!(second.shut_down().spooled, 310);
+
+        let entries = std::fs::read_dir(&directory.0).unwrap();
+        let mut segments: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        segments.retain(|path| path.extension().is_some_and(|it| it == "segment"));
+        let damaged = segments.iter().min().unwrap();
+        match is_removed {
+            true => std::fs::remove_file(damaged).unwrap(),
+            false => std::fs::write(damaged, [0; 4096]).unwrap(),
+        }
+        receiver.is_up.store(true, SeqCst);
+        let third = receiver.process(&directory.0);
+        third.wait_for(|account| account.exported == 10);
+        let third = third.shut_down();
+        assert_eq!((third.recovered, third.dropped(DropReason::SpoolIo)), (310, 300), "{third}");
+
+        let fourth = receiver.process(&directory.0);
+        fourth.push(311..312);
+        fourth.wait_for(|account| account.exported == 1);
+        assert_eq!(fourth.shut_down().recovered, 0, "they are counted once");
+    }
+}
+
+#[test]
 fn a_directory_of_another_process_is_waited_for_and_costs_no_export() {
     let (directory, receiver) = (Directory::new(), Receiver::default());
     let first = receiver.process(&directory.0);

@@ -42,6 +42,8 @@ fn run(arguments: &Arguments) -> Output {
     spool.checkpoint();
     let Replay { sums, transport, .. } = replay;
     let (left, losses) = (spool.stats().spans, spool.take_losses());
+    let noted = spool.note_delivered(spool.stats().acknowledged_spans + losses.total());
+    let stopped = stopped.or(noted.err().map(|error| error.to_string()));
     let is_well = stopped.is_none() && left == 0 && sums.rejected == 0 && losses.total() == 0;
     let text = match arguments.json {
         true => json!({

@@ -82,7 +82,7 @@ impl SpoolThread {
                 }
             }
         };
-        let recovered = recovery.spans + recovery.crash.spans;
+        let recovered = recovery.spans + recovery.damaged + recovery.crash.spans;
         let mut open = Open {
             spool,
             boot_ledger,
@@ -124,7 +124,13 @@ impl SpoolThread {
         let (spool, found) = builder.open_in(storage, SystemTime::now())?;
         let loss = previous.loss(found.spans);
         let crash = CrashLoss::new(loss.spans, (loss.min, loss.max), loss.uncertainty);
-        Ok((spool, boot_ledger, SpoolRecovery::new(found.spans).with_crash(crash)))
+        // After a shutdown, all spans that were on disk are found, unless their segments are damaged as a whole, or removed.
+        let damaged = match previous {
+            PreviousRun::Clean(counts) => counts.spooled.saturating_sub(found.spans),
+            _ => 0,
+        };
+        let recovery = SpoolRecovery::new(found.spans).with_damaged(damaged).with_crash(crash);
+        Ok((spool, boot_ledger, recovery))
     }
 
     /// Refuses commands for this time. Returns `false` once the exporter has ended.
@@ -281,8 +287,10 @@ impl Open {
         self.spool.rewind();
         self.spool.checkpoint();
         self.report_losses();
+        // What the next start finds: the exporter may not have booked the last events yet.
+        let spooled = self.spool.stats().spans;
         if let Some(boot_ledger) = self.boot_ledger.take()
-            && let Some(counts) = self.counts()
+            && let Some(counts) = self.counts().map(|counts| SpanCounts { spooled, ..counts })
             && let Err(error) = boot_ledger.close(SystemTime::now(), &counts)
         {
             let error = format!("the boot ledger cannot be written: {error}").into();

@@ -194,6 +194,28 @@ impl<F: StorageFile> BootLedger<F> {
     }
 }
 
+/// Moves spans of the run before from `spooled` to `exported`: another program delivered them, with the lock of the directory. The next
+/// start would otherwise miss them.
+///
+/// # Errors
+/// The error of the system. Without a boot ledger there is nothing to do.
+pub(crate) fn delivered<S: Storage>(storage: &mut S, spans: u64) -> io::Result<()> {
+    let mut file = match storage.open(FILE_NAME) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let slots = [read_slot(&file, 0)?, read_slot(&file, 1)?];
+    // A slot that this code does not read stays: what it has is unknown, and the report of the next start states so.
+    let is_known = slots.iter().all(|slot| matches!(slot, Ok(_) | Err(Invalid::Empty)));
+    let last = slots.into_iter().flatten().max_by_key(|slot| slot.sequence);
+    let Some(mut slot) = last.filter(|_| is_known) else { return Ok(()) };
+    slot.counts.spooled = slot.counts.spooled.saturating_sub(spans);
+    slot.counts.exported = slot.counts.exported.saturating_add(spans);
+    slot.sequence = slot.sequence.saturating_add(1);
+    file.write_at(&slot.encode()[..], (slot.sequence % 2) * SLOT_BYTES as u64)?;
+    file.sync()
+}
+
 fn create<S: Storage>(storage: &mut S) -> io::Result<S::File> {
     let file = storage.create(FILE_NAME)?;
     // The name survives a power failure from here on; without it, the next start reports no crash at all.

@@ -58,6 +58,29 @@ fn a_shutdown_loses_nothing() {
 }
 
 #[test]
+fn spans_that_another_program_delivered_are_neither_missing_nor_lost() {
+    let storage = ModelStorage::new(0);
+    let (ledger, _) = open(&storage, SECOND);
+    ledger.close(at(1), &counts(11, 8, 3)).unwrap();
+    delivered(&mut storage.clone(), 2).unwrap();
+    assert_eq!(open(&storage, SECOND).1, PreviousRun::Clean(counts(11, 10, 1)));
+
+    // 10 in memory and 30 on disk, and 5 that were stored since: all 35 are delivered.
+    let (mut ledger, _) = open(&storage, SECOND);
+    ledger.write(at(2), &counts(100, 60, 30)).unwrap();
+    delivered(&mut storage.clone(), 35).unwrap();
+    assert_eq!(open(&storage, SECOND).1.loss(0).spans, 5);
+
+    // A damaged slot may have been the last one.
+    let damage = |bytes: &mut Vec<u8>| bytes[100] ^= 1;
+    storage.corrupt(FILE_NAME, damage).unwrap();
+    let before = open(&storage, SECOND).1;
+    delivered(&mut storage.clone(), 1).unwrap();
+    assert_eq!(open(&storage, SECOND).1, before);
+    delivered(&mut ModelStorage::new(0), 1).unwrap();
+}
+
+#[test]
 fn a_crash_loses_the_spans_in_memory_less_those_stored_since() {
     let storage = ModelStorage::new(0);
     let (ledger, _) = open(&storage, SECOND);

@@ -134,6 +134,16 @@ impl<S: Storage> Spool<S> {
         let _best_effort = self.checkpoints.write(&mut self.storage, self.segments.values());
     }
 
+    /// Notes in the boot ledger that records were delivered by a program other than the process that stored them, after its end:
+    /// otherwise the next start counts their spans as lost. `spans` are those that were acknowledged or became losses.
+    ///
+    /// # Errors
+    /// [`SpoolError::Io`] if the boot ledger cannot be read or written.
+    pub fn note_delivered(&mut self, spans: u64) -> Result<(), SpoolError> {
+        let noted = crate::boot_ledger::delivered(&mut self.storage, spans);
+        noted.map_err(SpoolError::io("write the boot ledger"))
+    }
+
     /// Goes back to the first record that is not acknowledged: a delivery failed. Spans of records that
     /// were read and whose segment was evicted since become losses.
     pub fn rewind(&mut self) {
