@@ -3,8 +3,8 @@
 use std::io;
 
 use crate::format::{
-    MAX_PAYLOAD_BYTES, MAX_SEGMENT_NUMBER, RECORD_HEADER_BYTES, RecordHeader, RecordKind,
-    RecordPart, SEGMENT_HEADER_BYTES, SegmentHeader, UnknownSegment,
+    MAX_SEGMENT_NUMBER, RECORD_HEADER_BYTES, RecordHeader, RecordKind, RecordPart,
+    SEGMENT_HEADER_BYTES, SegmentHeader, UnknownSegment,
 };
 #[cfg(feature = "planted-bugs")]
 use crate::planted::{SpoolBug, planted};
@@ -46,7 +46,7 @@ pub(crate) fn open_segment<F: StorageFile>(file: F, file_name: &str) -> io::Resu
     let number = header.map(|header| header.segment);
     let found = match complete(&file, len, number)? {
         Some(found) => found,
-        None => scan_all(&file, len.min(MAX_SEARCHED_BYTES), number),
+        None => scan_all(&file, len, number),
     };
     let Some(stored_number) = found.segment.filter(|&number| number < MAX_SEGMENT_NUMBER) else {
         return Ok(Opened::Damaged);
@@ -159,7 +159,3 @@ fn seal<F: StorageFile>(file: F, segment: u64, found: &FoundRecords) -> io::Resu
     writer.sync()?;
     Ok(writer.written())
 }
-
-/// No record ends behind these bytes, however long the file is: the offset of a header has 32 bits.
-const MAX_SEARCHED_BYTES: u64 =
-    u32::MAX as u64 + MAX_PAYLOAD_BYTES as u64 + 2 * RECORD_HEADER_BYTES as u64;

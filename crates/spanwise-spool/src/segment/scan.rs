@@ -3,7 +3,8 @@
 use std::io;
 
 use crate::format::{
-    RECORD_HEADER_BYTES, RecordHeader, RecordKind, RecordPart, SEGMENT_HEADER_BYTES, UnknownRecord,
+    MAX_PAYLOAD_BYTES, RECORD_HEADER_BYTES, RecordHeader, RecordKind, RecordPart,
+    SEGMENT_HEADER_BYTES, UnknownRecord,
 };
 use crate::storage::StorageFile;
 
@@ -104,6 +105,7 @@ impl Scan {
 
     /// Finds the next record that ends at `limit` or before.
     pub(crate) fn next<F: StorageFile>(&mut self, file: &F, limit: u64) -> io::Result<Step> {
+        let limit = limit.min(MAX_SEARCHED_BYTES);
         let mut bytes = [0; RECORD_HEADER_BYTES];
         let mut cut_spans = 0;
         if self.search_from <= self.offset
@@ -202,6 +204,9 @@ impl Scan {
 }
 
 const MIN_RECORD_BYTES: u64 = 2 * RECORD_HEADER_BYTES as u64;
+/// No record ends behind these bytes, however long the file is: the offset of a header has 32 bits.
+const MAX_SEARCHED_BYTES: u64 =
+    u32::MAX as u64 + MAX_PAYLOAD_BYTES as u64 + 2 * RECORD_HEADER_BYTES as u64;
 const SEARCH_BYTES: usize = 64 << 10;
 /// The unit in which disks and page caches fail.
 const DISK_BLOCK_BYTES: usize = 4 << 10;
