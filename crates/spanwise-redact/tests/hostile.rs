@@ -178,9 +178,8 @@ fn attributes_that_readers_read_differently_are_deleted() {
         assert_eq!(redactor.explain(&span).len(), 1);
         // Without a rule for it, an attribute stays as it is.
         let other =
-            with(
-                [Rule::mask(["x"]).with_targets(Targets::of([spanwise_redact::Target::SpanName]))],
-            );
+            with([Rule::mask_values("x")
+                .with_targets(Targets::of([spanwise_redact::Target::SpanName]))]);
         assert_eq!(bytes(&other, &span), span, "{name}");
     }
 }
