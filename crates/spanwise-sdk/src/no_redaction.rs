@@ -30,6 +30,10 @@ impl SpanRedaction {
         match *self {}
     }
 
+    pub(crate) fn changes_name(&self, _: &str) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn resource(&self, _: &[u8]) -> Vec<u8> {
         match *self {}
     }

@@ -5,6 +5,7 @@ use crate::core::Phase;
 use crate::diagnostics::LiveDiagnostic;
 use crate::lifecycle::Handle;
 use crate::recent::LiveSpan;
+use crate::redaction::SpanRedaction;
 use spanwise_ledger::Snapshot;
 use spanwise_sampling::{DynamicSampler, SamplingRate};
 use spanwise_wire::read::ResourceSpans;
@@ -58,7 +59,8 @@ pub struct LiveBudget {
 pub struct LiveSampler {
     /// Its description (specification, *GetDescription*).
     pub description: String,
-    /// The probability of each key, the busiest first; empty unless the sampler adapts by key.
+    /// The probability of each key, the busiest first; empty unless the sampler adapts by key. With redaction, a key that a rule changes
+    /// as the name of a span is `****`, and so is one of 45 bytes or more, which may be cut within a secret.
     pub rates: Vec<SamplingRate>,
 }
 
@@ -90,7 +92,7 @@ impl LiveSnapshot {
                 used_bytes: budget.charged(),
                 peak_bytes: budget.peak(),
             },
-            sampler: LiveSampler::of(&core.sampler),
+            sampler: LiveSampler::of(&core.sampler, core.redaction.as_deref()),
             destinations: destinations(handle),
             redaction: core.redaction.as_ref().map(|it| it.counts()),
             diagnostics: handle.reporter().recent(),
@@ -100,8 +102,15 @@ impl LiveSnapshot {
 }
 
 impl LiveSampler {
-    fn of(sampler: &DynamicSampler) -> Self {
-        Self { description: sampler.to_string(), rates: sampler.load().rates() }
+    /// A sampler knows the names of spans as they are.
+    fn of(sampler: &DynamicSampler, redaction: Option<&SpanRedaction>) -> Self {
+        let mut rates = sampler.load().rates();
+        if let Some(redaction) = redaction {
+            let is_secret = |key: &str| key.len() >= MIN_CUT_KEY || redaction.changes_name(key);
+            let secret = rates.iter_mut().filter(|rate| is_secret(&rate.key));
+            secret.for_each(|rate| rate.key = "****".to_owned());
+        }
+        Self { description: sampler.to_string(), rates }
     }
 }
 
@@ -135,3 +144,6 @@ pub(super) fn service_name(resource: &[u8]) -> String {
     let name = resource.as_ref().and_then(|it| it.attribute("service.name"));
     name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
+
+/// A key of 48 bytes may be the first part of a longer one, and may end up to three bytes before, between characters.
+const MIN_CUT_KEY: usize = 45;

@@ -91,6 +91,13 @@ impl SpanRedaction {
         result
     }
 
+    /// Whether a rule changes the name of a span. Nothing is counted.
+    pub(crate) fn changes_name(&self, name: &str) -> bool {
+        let mut span = Vec::with_capacity(name.len() + MAX_KEY);
+        put_bytes(&mut span, NAME, name.as_bytes());
+        catch_panic(|| !self.redactor.explain(&span).is_empty()).unwrap_or(true)
+    }
+
     /// The redacted header of a group of spans with one resource: a `ResourceSpans` message without spans.
     pub(crate) fn resource(&self, header: &[u8]) -> Vec<u8> {
         let mut request = Vec::with_capacity(header.len() + MAX_KEY);

@@ -4,6 +4,7 @@ use crate::support::{bench, builder};
 use crate::{CANARY, EMAIL, assert_clean, redacting, start};
 use spanwise_metrics::{TextEncoder, TextFormat};
 use spanwise_pool::PooledSpan;
+use spanwise_sampling::Adaptive;
 use spanwise_sdk::read::ResourceSpans;
 use spanwise_sdk::{
     Counter, Exporter, LocalTrace, OwnedValue, ReadableSpan, SpanKind, SpanLimits, SpanMetrics,
@@ -127,6 +128,24 @@ fn tail_sampling_decides_about_redacted_spans() {
     let seen = seen.lock().unwrap();
     assert!(!seen.is_empty());
     assert_clean(&seen);
+}
+
+/// The sampler decides by the names as they are, and its keys are theirs.
+#[test]
+fn a_live_view_has_no_secret_in_the_keys_of_an_adaptive_sampler() {
+    let sampler = Adaptive::builder().with_traces_per_second(100.0).build().unwrap();
+    let bench = bench(|builder| redacting(builder).with_sampler(sampler));
+    let cut = format!("{} {EMAIL}", "x".repeat(40));
+    for name in ["GET /orders", &format!("load {CANARY}"), &format!("to {EMAIL}"), &cut] {
+        for _ in 0..3 {
+            bench.spanwise.tracer("shop").root(name, SpanKind::Server).finish();
+        }
+    }
+    let rates = bench.spanwise.live_view().snapshot().unwrap().sampler.rates;
+    let mut keys: Vec<_> = rates.iter().map(|rate| &*rate.key).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["****", "****", "****", "GET /orders"]);
+    bench.finish();
 }
 
 #[test]
