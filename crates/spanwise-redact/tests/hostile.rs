@@ -52,9 +52,12 @@ fn check_linear(redactor: &Redactor, value: impl Fn(usize) -> Value) {
         let _warm = redactor.redact_span(&span, &mut scratch);
         (0..2).map(|_| once()).min().unwrap()
     };
-    let (short, long) = (time(8 << 10), time(64 << 10));
-    // The square would be 64 times.
-    assert!(long < short * 40 + Duration::from_millis(50), "{short:?}, {long:?}");
+    // The square would be 64 times. A machine with other work may be slow for one measurement, not for each of ten.
+    let is_linear = || {
+        let (short, long) = (time(8 << 10), time(64 << 10));
+        long < short * 40 + Duration::from_millis(50)
+    };
+    assert!((0..10).any(|_| is_linear()), "{:?}, {:?}", time(8 << 10), time(64 << 10));
 }
 
 #[test]
