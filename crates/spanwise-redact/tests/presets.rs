@@ -145,7 +145,7 @@ fn queries_lose_their_literals() {
             "SELECT a1 FROM t WHERE b = 'it''s' AND c > -1.5e-3",
             "SELECT a1 FROM t WHERE b = ? AND c > -?",
         ),
-        (r"SELECT 'a\'b', 0xff", "SELECT ?, ?"),
+        (r"SELECT 'a\\', 0xff", "SELECT ?, ?"),
         ("SELECT $1, :2, @p3, t2.c4", "SELECT $1, :2, @p3, t2.c4"),
         ("SELECT $$a 'b$$, $x$y$x$ FROM u", "SELECT ?, ? FROM u"),
         ("SELECT 'unfinished", "SELECT ?"),
@@ -155,10 +155,19 @@ fn queries_lose_their_literals() {
             "SELECT a -- don?\nWHERE b = ? /* it?*/ AND c = ?",
         ),
         ("SELECT a FROM `it's` WHERE b = 'x'", "SELECT a FROM `it's` WHERE b = ?"),
-        // A backslash escapes in MySQL, and does not elsewhere.
-        (r"SELECT a WHERE p = 'C:\' AND b = 'x'", "SELECT a WHERE p = ? AND b = ?"),
-        (r"SELECT 'C:\', 'x', 'D:\'", "SELECT ?, ?, ?"),
+        // A backslash escapes in MySQL, and does not elsewhere. A limit may have cut the query.
+        (r"SELECT a WHERE p = 'C:\' AND b = 'x'", "SELECT a WHERE p = ?"),
+        (r"SELECT a WHERE p = 'C:\' AND b = 'secr", "SELECT a WHERE p = ?"),
+        (r"SELECT a WHERE p = 'it\'s secr", "SELECT a WHERE p = ?"),
         (r"SELECT 'a\'x\'b', c", "SELECT ?, c"),
+        // A comment of MySQL, and an operator of PostgreSQL; a name of SQL Server, and a list.
+        ("SELECT a # don't\nWHERE b = 'x'", "SELECT a # don?"),
+        ("SELECT a #>> '{b}' WHERE c = 'x'", "SELECT a #>> ? WHERE c = ?"),
+        ("SELECT a FROM [it's] WHERE b = 'x'", "SELECT a FROM [it?"),
+        (
+            "SELECT ARRAY['a', 'b'], c[1] FROM [t] WHERE b = 'x'",
+            "SELECT ARRAY[?, ?], c[?] FROM [t] WHERE b = ?",
+        ),
         (
             "SELECT q'[it's]', nq'!x'y!', a FROM t WHERE b = 'x'",
             "SELECT q?, nq?, a FROM t WHERE b = ?",

@@ -21,29 +21,24 @@ pub(super) fn rules() -> Vec<Rule> {
 const SIEVE: &str = r#"['"]|\$[^0-9]|[^A-Za-z0-9_$@:\x80-\xfe][0-9]|[^ \t\r\n=(,<>+*/|%-]:[0-9]"#;
 
 fn replace(query: &str, out: &mut Masking<'_>) -> bool {
-    if !query.contains("\\'") && !query.contains("\\\"") {
-        return replaced(query, Literals::new(query, Backslash::Escapes), out);
+    let others =
+        Dialect::OTHERS.into_iter().filter(|(mark, _)| mark.iter().any(|it| query.contains(it)));
+    let mut others = others.map(|(_, dialect)| dialect).peekable();
+    if others.peek().is_none() {
+        return replaced(query, Literals::new(query, Dialect::Usual), out);
     }
-    // `'C:\'` is a whole string of most databases, and the begin of one of MySQL: what leaves no string open is meant. Both may be.
-    let [escaped, plain] = [Backslash::Escapes, Backslash::Plain].map(|backslash| {
-        let mut literals = Literals::new(query, backslash);
-        let found: Vec<_> = literals.by_ref().collect();
-        (found, literals.is_open)
-    });
-    match [escaped.1, plain.1] {
-        [false, true] => replaced(query, escaped.0, out),
-        [true, false] => replaced(query, plain.0, out),
-        _ => {
-            let mut both = [escaped.0, plain.0].concat();
-            both.sort_by_key(|literal| literal.start);
-            both.dedup_by(|next, last| {
-                let is_part = next.start < last.end;
-                last.end = if is_part { last.end.max(next.end) } else { last.end };
-                is_part
-            });
-            replaced(query, both, out)
+    // Whichever is meant, and a limit may have cut the query within a string: what is a literal in any of them is replaced.
+    let mut all: Vec<_> = Literals::new(query, Dialect::Usual).collect();
+    others.for_each(|dialect| all.extend(Literals::new(query, dialect)));
+    all.sort_by_key(|literal| (literal.start, literal.end));
+    all.dedup_by(|next, last| {
+        let is_part = next.start < last.end;
+        if is_part {
+            last.end = last.end.max(next.end);
         }
-    }
+        is_part
+    });
+    replaced(query, all, out)
 }
 
 /// Replaces literals, which come in their order.
@@ -64,30 +59,42 @@ fn replaced(
     copied > 0
 }
 
-/// The meaning of `\` in a string.
+/// Where databases differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Backslash {
-    /// The letter behind it is part of the string.
-    Escapes,
-    Plain,
+enum Dialect {
+    /// A letter behind `\` is part of a string.
+    Usual,
+    /// `\` is a letter: `'C:\'` is a whole string of most databases.
+    PlainBackslash,
+    /// `#` begins a comment of MySQL, and an operator of PostgreSQL.
+    NumberSign,
+    /// `[` begins a name of SQL Server, and a list of others.
+    Bracket,
+}
+
+impl Dialect {
+    /// All but the usual one, each with texts without one of which it is the same.
+    const OTHERS: [(&'static [&'static str], Self); 3] = [
+        (&[r"\'", r#"\""#], Self::PlainBackslash),
+        (&["#"], Self::NumberSign),
+        (&["["], Self::Bracket),
+    ];
 }
 
 /// The places of the literals in a query. A quote in a comment begins none that goes on behind it.
 struct Literals<'q> {
     query: &'q str,
-    backslash: Backslash,
+    dialect: Dialect,
     at: usize,
     /// The end of the comment at this place.
     comment: Option<usize>,
     /// Strings such as `q'[it's]'` have an end.
     has_q: bool,
-    /// A string has no end.
-    is_open: bool,
 }
 
 impl<'q> Literals<'q> {
-    fn new(query: &'q str, backslash: Backslash) -> Self {
-        Self { query, backslash, at: 0, comment: None, has_q: true, is_open: false }
+    fn new(query: &'q str, dialect: Dialect) -> Self {
+        Self { query, dialect, at: 0, comment: None, has_q: true }
     }
 
     /// Bytes to go on by, and whether they are a literal.
@@ -103,6 +110,13 @@ impl<'q> Literals<'q> {
                 self.comment = end.map(|end| at + 2 + end).or(Some(bytes.len()));
                 return (2, false);
             }
+            [b'#', ..] if is_code && self.dialect == Dialect::NumberSign => {
+                self.comment = rest.find('\n').map(|end| at + end).or(Some(bytes.len()));
+                return (1, false);
+            }
+            [b'[', ..] if is_code && self.dialect == Dialect::Bracket => {
+                return (rest.find(']').map_or(1, |end| end + 1), false);
+            }
             // A name of MySQL, which may have a quote.
             [b'`', ..] if is_code => {
                 let end = rest.get(1..).and_then(|rest| rest.find('`'));
@@ -112,14 +126,10 @@ impl<'q> Literals<'q> {
                 let len = q_quoted(rest);
                 // Not Oracle. No more of them: each would look at the whole rest.
                 self.has_q = len.is_some();
-                len.or_else(|| quoted(rest, '\'', self.backslash)).unwrap_or(rest.len())
+                len.unwrap_or_else(|| quoted(rest, '\'', self.dialect))
             }
             // A string of MySQL if the quotes are double; of others it is a name, which is no datum either way.
-            [quote @ (b'\'' | b'"'), ..] => {
-                let len = quoted(rest, char::from(*quote), self.backslash);
-                self.is_open |= is_code && len.is_none();
-                len.unwrap_or(rest.len())
-            }
+            [quote @ (b'\'' | b'"'), ..] => quoted(rest, char::from(*quote), self.dialect),
             [b'$', ..] => dollar_quoted(rest),
             [b'0'..=b'9', ..] if !is_name(bytes, at) => number(rest),
             _ => 0,
@@ -151,7 +161,7 @@ impl Iterator for Literals<'_> {
 
 /// Whether a literal, a comment or a name in quotes may begin with a byte.
 fn is_start(byte: u8) -> bool {
-    matches!(byte, b'\'' | b'"' | b'`' | b'$' | b'-' | b'/' | b'0'..=b'9')
+    matches!(byte, b'\'' | b'"' | b'`' | b'$' | b'-' | b'/' | b'#' | b'[' | b'0'..=b'9')
 }
 
 /// Whether the byte before is a part of a name or parameter, and so is a digit here.
@@ -168,17 +178,17 @@ fn is_name(bytes: &[u8], at: usize) -> bool {
     }
 }
 
-/// Bytes of a quoted string at the start of `text`, in which two quotes are part of it. `None`: it has no end.
-fn quoted(text: &str, quote: char, backslash: Backslash) -> Option<usize> {
+/// Bytes of a quoted string at the start of `text`, in which two quotes are part of it. One without an end has all.
+fn quoted(text: &str, quote: char, dialect: Dialect) -> usize {
     let mut letters = text.char_indices().skip(1).peekable();
     while let Some((index, letter)) = letters.next() {
-        if letter == '\\' && backslash == Backslash::Escapes {
+        if letter == '\\' && dialect != Dialect::PlainBackslash {
             letters.next();
         } else if letter == quote && letters.next_if(|(_, next)| *next == quote).is_none() {
-            return Some(index + quote.len_utf8());
+            return index + quote.len_utf8();
         }
     }
-    None
+    text.len()
 }
 
 /// Whether the quote at this place may begin a string of Oracle such as `q'[it's]'`.
