@@ -115,7 +115,12 @@ impl<'q> Literals<'q> {
                 return (1, false);
             }
             [b'[', ..] if is_code && self.dialect == Dialect::Bracket => {
-                return (rest.find(']').map_or(1, |end| end + 1), false);
+                let end = rest.find(']');
+                if end.is_none() {
+                    // No more of them: each would look at the whole rest.
+                    self.dialect = Dialect::Usual;
+                }
+                return (end.map_or(1, |end| end + 1), false);
             }
             // A name of MySQL, which may have a quote.
             [b'`', ..] if is_code => {
