@@ -90,6 +90,11 @@ fn long_values_cost_linear_time() {
         "\"",
         "sk-",
         "a.b@c.d ",
+        "token\\",
+        "token=\"",
+        "--a-",
+        "cookie: ",
+        "Cookie\\\"",
     ] {
         check_linear(&redactor, |len| text(&piece.repeat(len / piece.len())));
     }
