@@ -161,6 +161,16 @@ fn values_that_are_too_deep_are_deleted() {
 }
 
 #[test]
+fn maps_whose_keys_are_too_long_for_a_rule_are_deleted() {
+    for (len, failures) in [(1_000, 0), (1_024, 1)] {
+        let redactor = presets();
+        let long = "k".repeat(len);
+        let out = attributes(&redactor, &[("note", map(vec![(long.as_str(), text("x"))]))]);
+        assert_eq!((out.len() as u64, redactor.failures()), (1 - failures, failures), "{len}");
+    }
+}
+
+#[test]
 fn attributes_that_readers_read_differently_are_deleted() {
     let key = field(1, b"note");
     let value = |text: &str| field(2, &field(1, text.as_bytes()));
