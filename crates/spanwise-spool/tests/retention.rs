@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use spanwise_spool::storage::DirectoryStorage;
 use spanwise_spool::{Losses, Spool, SpoolBuilder, SpoolError};
-use support::{TempDirectory, at, noise, open};
+use support::{TempDirectory, at, noise, open, request};
 
 const KIB: usize = 1 << 10;
 
@@ -159,4 +159,27 @@ fn delivered_segments_are_removed_and_leave_no_index() {
     drop(spool);
     let (_, recovery) = small().open_in(open(&directory), at(0)).unwrap();
     assert_eq!(recovery.spans, 0);
+}
+
+#[test]
+fn a_clock_that_steps_back_expires_no_record_that_is_younger() {
+    for is_restarted in [false, true] {
+        let directory = TempDirectory::new();
+        let hour = || Spool::builder().with_max_age(Duration::from_secs(3600));
+        let (mut spool, _) = hour().open_in(open(&directory), at(0)).unwrap();
+        for (seconds, number) in [(1_000_000, 1), (0, 2)] {
+            spool.append(at(seconds), &request(number, 1), 1).unwrap();
+            spool.sync(at(seconds)).unwrap();
+        }
+        let now = at(1_000_010);
+        if is_restarted {
+            drop(spool);
+            (spool, _) = hour().open_in(open(&directory), now).unwrap();
+        }
+        spool.expire(now);
+        let stored = spool.read_next(now).unwrap().unwrap();
+        assert_eq!(stored.request, request(1, 1));
+        assert_eq!(spool.read_next(now).unwrap(), None);
+        assert_eq!(spool.take_losses().expired, 1);
+    }
 }

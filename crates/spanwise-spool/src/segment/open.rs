@@ -133,7 +133,7 @@ fn scan_all<F: StorageFile>(file: &F, len: u64, segment: Option<u64>) -> FoundRe
                 if unread.is_none() || has_read_errors {
                     totals =
                         Totals { records: scan.record(), spans: scan.spans(), end: scan.offset() };
-                    appended_unix_seconds = header.appended_unix_seconds;
+                    appended_unix_seconds = header.appended_unix_seconds.max(appended_unix_seconds);
                 }
             }
             Step::Tail { cut_spans } => break cut_spans,

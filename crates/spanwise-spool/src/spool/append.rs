@@ -80,7 +80,10 @@ impl<S: Storage> Spool<S> {
         }
         let is_full = active.writer.written().end >= self.settings.effective_segment_bytes()
             || active.index.is_full();
-        let is_complete = is_full && active.writer.append(&Pending::end(unix_seconds(now))).is_ok();
+        let stored = self.segments.get(&active.number);
+        let appended = stored.map_or(0, |segment| segment.appended_unix_seconds);
+        let end = Pending::end(appended.max(unix_seconds(now)));
+        let is_complete = is_full && active.writer.append(&end).is_ok();
         self.stats.syncs += 1;
         if let Err(error) = active.sync(&mut self.storage) {
             #[cfg(feature = "planted-bugs")]
@@ -178,7 +181,8 @@ impl<S: Storage> Spool<S> {
         if let Some(segment) = self.segments.get_mut(&active.number) {
             self.stats.stored_bytes += written.end.saturating_sub(segment.totals.end);
             segment.totals = written;
-            segment.appended_unix_seconds = unix_seconds(now);
+            // After a step of the clock, its youngest record decides when it expires as a whole.
+            segment.appended_unix_seconds = segment.appended_unix_seconds.max(unix_seconds(now));
         }
         Synced { records, spans, is_rewritten: false }
     }
