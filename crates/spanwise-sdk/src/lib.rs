@@ -2,6 +2,7 @@
 #![doc(test(attr(deny(warnings))))]
 
 mod attributes;
+mod bounded_share;
 mod cgroup;
 mod config;
 mod core;

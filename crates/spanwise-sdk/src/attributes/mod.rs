@@ -62,7 +62,7 @@ impl Sampled {
         let fits = |keys: &usize| AttributeSketch::max_bytes(*keys) <= budget.limit() / 16;
         let keys = [MAX_KEYS, MAX_KEYS / 4].into_iter().find(fits).unwrap_or(MIN_KEYS);
         let charge = budget.try_charge(AttributeSketch::max_bytes(keys))?;
-        let (sketch, choice) = (AttributeSketch::new(keys), SpanChoice::default());
+        let (sketch, choice) = (AttributeSketch::new(keys), SpanChoice::new());
         Some(Self { sketch, choice, _charge: charge })
     }
 

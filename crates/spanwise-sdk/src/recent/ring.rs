@@ -48,7 +48,7 @@ impl Ring {
     /// A ring whose memory `budget` has: 256 KiB, or a sixteenth of a small budget. `None`: it has none left.
     pub(super) fn charged(budget: &Budget) -> Option<Self> {
         let charge = budget.try_charge(MAX_BYTES.min(budget.limit() / 16))?;
-        let (spans, choice) = (VecDeque::new(), TraceChoice::default());
+        let (spans, choice) = (VecDeque::new(), TraceChoice::new());
         Some(Self { spans, bytes: 0, choice, scope: None, charge })
     }
 
