@@ -8,6 +8,7 @@ use spanwise::redaction::{Explanation, Redacted, Redactor, RedactorBuilder, Scra
 use spanwise_config::{Document, Problem, Problems};
 use spanwise_wire::json::from_protobuf;
 use spanwise_wire::read::{SpanView, TraceRequest, WireError};
+use spanwise_wire::{SpanId, TraceId};
 use std::fmt::Write as _;
 
 pub const COMMAND: Command = Command {
@@ -117,15 +118,11 @@ fn changed_spans(
 
 impl ChangedSpan {
     fn new(span: SpanView<'_>, actions: Vec<Explanation>) -> Self {
-        let hex = |bytes: &[u8]| {
-            bytes.iter().fold(String::new(), |mut text, byte| {
-                let _infallible = write!(text, "{byte:02x}");
-                text
-            })
-        };
+        let trace_id = span.trace_id().map(|id| TraceId::from_bytes(id).to_string());
+        let span_id = span.span_id().map(|id| SpanId::from_bytes(id).to_string());
         Self {
-            trace_id: span.trace_id().map(|id| hex(&id)).unwrap_or_default(),
-            span_id: span.span_id().map(|id| hex(&id)).unwrap_or_default(),
+            trace_id: trace_id.unwrap_or_default(),
+            span_id: span_id.unwrap_or_default(),
             name: span.name().unwrap_or_default().to_owned(),
             actions,
         }

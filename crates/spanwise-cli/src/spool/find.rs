@@ -1,6 +1,6 @@
 //! `spanwise spool find`.
 
-use super::ls::failed;
+use super::failed::failed;
 use super::options::Options;
 use super::{times, words};
 use crate::command::{Arguments, Command, FileArgument, Output};
@@ -33,7 +33,7 @@ const MAX_JSON_BYTES: usize = 1 << 30;
 
 /// The spans, and sentences about the search.
 #[derive(Default)]
-struct Result {
+struct FoundSpans {
     request: Vec<u8>,
     notes: Vec<String>,
 }
@@ -44,7 +44,7 @@ fn run(arguments: &Arguments) -> Output {
         Ok(reader) => reader,
         Err(error) => return failed(&error.to_string(), arguments.json),
     };
-    let Result { request, notes } = match options.trace_id {
+    let FoundSpans { request, notes } = match options.trace_id {
         Some(trace_id) => trace(&mut reader, trace_id),
         None => query(&mut reader, options),
     };
@@ -63,7 +63,7 @@ fn run(arguments: &Arguments) -> Output {
     Output { text, is_well }
 }
 
-fn trace(reader: &mut SpoolReader<ReadOnlyDirectory>, trace_id: TraceId) -> Result {
+fn trace(reader: &mut SpoolReader<ReadOnlyDirectory>, trace_id: TraceId) -> FoundSpans {
     let found = reader.find(trace_id);
     let mut notes = vec![format!(
         "{} of trace {trace_id} in {}",
@@ -74,7 +74,7 @@ fn trace(reader: &mut SpoolReader<ReadOnlyDirectory>, trace_id: TraceId) -> Resu
     if found.is_cut {
         notes.push("the search ended at 64 MiB of spans".to_owned());
     }
-    Result { request: found.request, notes }
+    FoundSpans { request: found.request, notes }
 }
 
 fn unread(notes: &mut Vec<String>, records: u64, segments: u64) {
@@ -87,7 +87,7 @@ fn unread(notes: &mut Vec<String>, records: u64, segments: u64) {
     }
 }
 
-fn query(reader: &mut SpoolReader<ReadOnlyDirectory>, options: &Options) -> Result {
+fn query(reader: &mut SpoolReader<ReadOnlyDirectory>, options: &Options) -> FoundSpans {
     let (since, until) = (options.since.unwrap_or(0), options.until.unwrap_or(u64::MAX));
     let mut query = RecordQuery::default();
     if options.since.is_some() || options.until.is_some() {
@@ -98,7 +98,7 @@ fn query(reader: &mut SpoolReader<ReadOnlyDirectory>, options: &Options) -> Resu
     }
     let found = reader.find_records(&query);
     let limit = options.limit.unwrap_or(DEFAULT_LIMIT);
-    let (mut result, mut damaged, mut matched) = (Result::default(), 0, 0);
+    let (mut result, mut damaged, mut matched) = (FoundSpans::default(), 0, 0);
     for record in &found.records {
         let Ok(stored) = reader.read(record.id) else {
             damaged += 1;

@@ -1,5 +1,6 @@
 //! `spanwise spool ls`.
 
+use super::failed::failed;
 use super::{times, words};
 use crate::command::{Arguments, Command, FileArgument, Output};
 use serde_json::{Value, json};
@@ -32,15 +33,6 @@ fn run(arguments: &Arguments) -> Output {
         false => text(segments),
     };
     Output { text, is_well: segments.iter().all(is_readable) }
-}
-
-/// An error of the whole command.
-pub(super) fn failed(problem: &str, json: bool) -> Output {
-    let text = match json {
-        true => json!({ "error": problem }).to_string(),
-        false => words::printable(problem),
-    };
-    Output { text, is_well: false }
 }
 
 fn text(segments: &[SegmentSummary]) -> String {

@@ -1,5 +1,6 @@
 //! `spanwise spool`: the files that a process stored spans in while no receiver took them.
 
+mod failed;
 mod find;
 mod ls;
 mod options;

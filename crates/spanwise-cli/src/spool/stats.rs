@@ -1,6 +1,6 @@
 //! `spanwise spool stats`.
 
-use super::ls::failed;
+use super::failed::failed;
 use super::{times, words};
 use crate::command::{Arguments, Command, FileArgument, Output};
 use serde_json::json;

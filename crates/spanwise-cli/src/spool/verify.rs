@@ -1,6 +1,6 @@
 //! `spanwise spool verify`.
 
-use super::ls::failed;
+use super::failed::failed;
 use super::words;
 use crate::command::{Arguments, Command, FileArgument, Output};
 use serde_json::{Value, json};
