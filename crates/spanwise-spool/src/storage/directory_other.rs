@@ -4,10 +4,10 @@
 //! control list. The lock is a file that is open without sharing on Windows, and none elsewhere.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{DirectoryEntry, Storage, StorageFile};
+use super::{DirectoryEntry, Storage, StorageFile, positioned};
 use crate::SpoolError;
 
 /// A directory of the file system, locked for one process where the system can.
@@ -111,18 +111,7 @@ impl StorageFile for DirectoryFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(offset))?;
-        let mut read = 0;
-        while read < buffer.len() {
-            match file.read(&mut buffer[read..]) {
-                Ok(0) => break,
-                Ok(bytes) => read += bytes,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(read)
+        positioned::read_at(&self.file, buffer, offset)
     }
 
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
 
-use super::{DirectoryEntry, Storage, StorageFile};
+use super::{DirectoryEntry, Storage, StorageFile, positioned};
 use crate::SpoolError;
 
 /// A directory of the file system, locked for one process.
@@ -135,23 +135,11 @@ impl StorageFile for DirectoryFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut read = 0;
-        while read < buffer.len() {
-            match self.file.read_at(&mut buffer[read..], offset + read as u64) {
-                Ok(0) => break,
-                Ok(bytes) => read += bytes,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(read)
+        positioned::read_at(&self.file, buffer, offset)
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     fn will_need(&self, offset: u64, len: u64) {
-        let len = std::num::NonZeroU64::new(len);
-        let advice = rustix::fs::Advice::WillNeed;
-        let _only_a_hint = rustix::fs::fadvise(&self.file, offset, len, advice);
+        positioned::will_need(&self.file, offset, len);
     }
 
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {

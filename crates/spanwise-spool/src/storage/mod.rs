@@ -8,6 +8,7 @@ mod directory_other;
 mod directory_unix;
 #[cfg(any(test, feature = "model"))]
 pub mod model;
+mod positioned;
 mod read_only;
 
 #[cfg(not(unix))]

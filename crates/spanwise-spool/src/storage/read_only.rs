@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{DirectoryEntry, Storage, StorageFile};
+use super::{DirectoryEntry, Storage, StorageFile, positioned};
 use crate::SpoolError;
 
 /// A directory of the file system, for reading alone: without its lock, while another process may write to it.
@@ -95,23 +95,11 @@ impl StorageFile for ReadOnlyFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut read = 0;
-        while let Some(rest) = buffer.get_mut(read..).filter(|rest| !rest.is_empty()) {
-            match read_some(&self.file, rest, offset.saturating_add(read as u64)) {
-                Ok(0) => break,
-                Ok(bytes) => read += bytes,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(read)
+        positioned::read_at(&self.file, buffer, offset)
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     fn will_need(&self, offset: u64, len: u64) {
-        let len = std::num::NonZeroU64::new(len);
-        let advice = rustix::fs::Advice::WillNeed;
-        let _only_a_hint = rustix::fs::fadvise(&self.file, offset, len, advice);
+        positioned::will_need(&self.file, offset, len);
     }
 
     fn write_at(&mut self, _bytes: &[u8], _offset: u64) -> io::Result<()> {
@@ -125,18 +113,6 @@ impl StorageFile for ReadOnlyFile {
     fn sync(&mut self) -> io::Result<()> {
         Err(read_only())
     }
-}
-
-#[cfg(unix)]
-fn read_some(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
-}
-
-#[cfg(not(unix))]
-fn read_some(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-    file.seek(SeekFrom::Start(offset))?;
-    file.read(buffer)
 }
 
 fn read_only() -> io::Error {
