@@ -288,6 +288,7 @@ impl Open {
         self.spool.checkpoint();
         self.report_losses();
         // The count that the next start finds: the exporter may not have booked the last events yet.
+        // The next start finds these spans: the exporter may not have booked the last events yet.
         let spooled = self.spool.stats().spans;
         if let Some(boot_ledger) = self.boot_ledger.take()
             && let Some(counts) = self.counts().map(|counts| SpanCounts { spooled, ..counts })
