@@ -43,7 +43,7 @@ impl Losses {
 pub struct SpoolStats {
     /// Segments on disk.
     pub segments: u64,
-    /// Bytes of the segments on disk.
+    /// Bytes of the segments and of their indexes on disk, records that are not synced yet included.
     pub bytes: u64,
     /// Spans that are stored and not acknowledged.
     pub spans: u64,
