@@ -1,25 +1,26 @@
-//! A spool in a directory of the local disk, with a thread of its own.
+//! A spool in a directory of the local disk, with threads of its own.
 
+mod boot;
+mod client;
 mod events;
-mod thread;
 
 use crate::spool::{RequestSpool, SpoolCommand, SpoolEvent};
+use client::Client;
 use events::Events;
 use spanwise_ledger::Ledger;
-use spanwise_spool::SpoolSettings;
+use spanwise_spool::{SpoolHandle, SpoolSettings, SpoolThread};
+use spanwise_transport::FramedRequest;
 use spanwise_worker::Notifier;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
-use thread::SpoolThread;
 
-/// A [`RequestSpool`] in a directory of the local disk: a [`Spool`](spanwise_spool::Spool) and its boot ledger, on the thread
-/// `spanwise-spool`.
+/// A [`RequestSpool`] in a directory of the local disk: a [`Spool`](spanwise_spool::Spool) and its boot ledger, on a [`SpoolThread`]. The
+/// thread `spanwise-spool` waits for the disk, and `spanwise-zstd` compresses the next requests meanwhile.
 ///
-/// The thread opens the directory, so that a start after a crash delays nothing. A directory that another process has is tried again
+/// The first thread opens the directory, so that a start after a crash delays nothing. A directory that another process has is tried again
 /// each second; one that cannot be used is reported by [`SpoolEvent::Unavailable`]. Requests that arrive together share an `fsync`.
 ///
 /// A forked child has no such thread and never touches the files of its parent. It has the lock of the directory, too, until it ends
@@ -38,7 +39,8 @@ use thread::SpoolThread;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct DiskSpool {
-    commands: Sender<SpoolCommand>,
+    thread: SpoolThread,
+    handle: SpoolHandle,
     events: Arc<Events>,
 }
 
@@ -88,27 +90,53 @@ impl DiskSpoolBuilder {
         self
     }
 
-    /// Starts the thread.
+    /// Starts the threads.
     ///
     /// # Errors
-    /// The thread cannot be started.
+    /// A thread cannot be started.
     pub fn build(self) -> io::Result<DiskSpool> {
-        let (commands, receiver) = channel();
-        let events = Arc::new(Events::default());
         let Self { directory, settings, ledger } = self;
-        let thread = SpoolThread::new(directory, settings, ledger, events.clone());
-        std::thread::Builder::new()
-            .name("spanwise-spool".to_owned())
-            .spawn(move || thread.run(&receiver))?;
-        Ok(DiskSpool { commands, events })
+        let events = Arc::new(Events::default());
+        let client = Client::new(directory, settings, ledger, events.clone());
+        // Memory of requests is charged to the exporter's budget, which bounds the queue.
+        let thread = SpoolThread::open(client, usize::MAX)?;
+        let handle = thread.handle();
+        Ok(DiskSpool { thread, handle, events })
+    }
+}
+
+/// The message of a request, without the prefix of gRPC.
+struct Message(FramedRequest);
+
+impl AsRef<[u8]> for Message {
+    fn as_ref(&self) -> &[u8] {
+        self.0.message()
     }
 }
 
 impl RequestSpool for DiskSpool {
     fn submit(&mut self, command: SpoolCommand) {
-        // Memory of requests is charged to the exporter's budget, which bounds the channel.
-        if self.commands.send(command).is_err() {
-            self.events.ended();
+        let is_accepted = match command {
+            SpoolCommand::Store { id, request, spans } => {
+                self.handle.store(id, Message(request), spans).is_ok()
+            }
+            SpoolCommand::Read { buffer } => self.handle.read_into(buffer).is_ok(),
+            SpoolCommand::Acknowledge => {
+                self.events.take_read().is_none_or(|id| self.handle.acknowledge(id))
+            }
+            SpoolCommand::Rewind => {
+                self.events.take_read();
+                self.handle.rewind()
+            }
+            SpoolCommand::Close(_) => {
+                self.events.close();
+                self.thread.close();
+                true
+            }
+        };
+        // After a close, the last event answers for all.
+        if !is_accepted && !self.events.is_closing() {
+            self.events.unavailable("the thread of the spool has ended".into());
         }
     }
 

@@ -35,4 +35,4 @@ pub use segment::RecordId;
 pub use settings::SpoolSettings;
 pub use spool::{Spool, StoredRequest, Synced};
 pub use stats::{Losses, SpoolStats};
-pub use thread::{SpoolEvent, SpoolHandle, SpoolThread};
+pub use thread::{ReadOutcome, SpoolClient, SpoolEnd, SpoolEvent, SpoolHandle, SpoolThread};

@@ -52,7 +52,8 @@ impl SpanwiseBuilder {
     /// ```
     ///
     /// # Cost
-    /// A thread, `spanwise-spool`, the only one that waits for the disk. While the receiver accepts requests, it writes 4 KiB a second.
+    /// Two threads: `spanwise-spool`, the only one that waits for the disk, and `spanwise-zstd`, which compresses for it. While the receiver
+    /// accepts requests, the first one writes 4 KiB a second.
     #[cfg(feature = "spool")]
     pub fn with_spool(mut self, settings: SpoolSettings) -> Self {
         self.spool = settings;

@@ -1,12 +1,14 @@
 //! The thread of a spool, and the handles of its users.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use spanwise_worker::{fork, mask_sigpipe, oneshot};
 
-use super::queue::{Command, Queue, SpoolEvent};
+use super::client::{OpenClient, SpoolClient};
+use super::event::SpoolEvent;
+use super::queue::{Command, Queue};
 use super::run::{run, run_compressor};
 use crate::storage::Storage;
 use crate::{RecordId, Spool, SpoolError, SpoolStats};
@@ -47,27 +49,38 @@ impl SpoolThread {
         S: Storage + 'static,
         S::File: 'static,
     {
+        let queue = Queue::new(queue_bytes, spool.stats());
+        Self::start_threads(OpenClient::new(spool, on_event), queue)
+    }
+
+    /// As [`start`](Self::start), for a spool that the first thread [opens](SpoolClient::open): the caller does not
+    /// wait for the disk. Requests are queued meanwhile, and refused while another process has the directory.
+    ///
+    /// # Errors
+    /// The system has no thread.
+    pub fn open(client: impl SpoolClient, queue_bytes: usize) -> io::Result<Self> {
+        Self::start_threads(client, Queue::new(queue_bytes, SpoolStats::default()))
+    }
+
+    fn start_threads(client: impl SpoolClient, queue: Queue) -> io::Result<Self> {
         fork::watch();
-        let queue = Arc::new(Queue::new(queue_bytes, spool.stats()));
+        let queue = Arc::new(queue);
         let handle = SpoolHandle { queue: queue.clone(), generation: fork::generation() };
         let (end, ended) = oneshot::channel();
-        let (compressor, requests) = (spool.compressor(), queue.clone());
+        let (compressor, opened) = mpsc::channel();
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
-        thread("spanwise-zstd").spawn(move || run_compressor(compressor, &requests))?;
-        let owner = thread("spanwise-spool").spawn({
+        thread("spanwise-zstd").spawn({
             let queue = queue.clone();
-            move || {
-                mask_sigpipe();
-                // A write beyond the limit of a file's size returns an error; otherwise it ends the process.
-                spanwise_worker::__private::mask_sigxfsz();
-                run(spool, &queue, on_event);
-                end.send(());
-            }
-        });
-        if let Err(error) = owner {
-            queue.close();
-            return Err(error);
-        }
+            move || run_compressor(&opened, &queue)
+        })?;
+        // Without a second thread, the first one ends with the sender of its compressor.
+        thread("spanwise-spool").spawn(move || {
+            mask_sigpipe();
+            // A write beyond the limit of a file's size returns an error; otherwise it ends the process.
+            spanwise_worker::__private::mask_sigxfsz();
+            run(client, &queue, compressor);
+            end.send(());
+        })?;
         Ok(Self { handle, ended })
     }
 
@@ -76,22 +89,27 @@ impl SpoolThread {
         self.handle.clone()
     }
 
+    /// Begins a [`shutdown`](Self::shutdown), without waiting for its end.
+    pub fn close(&self) {
+        if !self.handle.is_inherited() {
+            self.handle.queue.close();
+        }
+    }
+
     /// Stores what is queued, writes a checkpoint and ends the thread. Returns whether the thread ended
     /// within `timeout`; otherwise it goes on, and its events still arrive.
     pub fn shutdown(&self, timeout: Duration) -> bool {
         if self.handle.is_inherited() {
             return false;
         }
-        self.handle.queue.close();
+        self.close();
         self.ended.recv_timeout(timeout).is_some() || self.ended.is_closed()
     }
 }
 
 impl Drop for SpoolThread {
     fn drop(&mut self) {
-        if !self.handle.is_inherited() {
-            self.handle.queue.close();
-        }
+        self.close();
     }
 }
 
@@ -120,6 +138,21 @@ impl SpoolHandle {
         self.push(Command::Read)
     }
 
+    /// As [`read_next`](Self::read_next), into the caller's memory: the request is appended to `buffer`, whose
+    /// capacity does not grow; [`SpoolEvent::ReadInto`] follows.
+    ///
+    /// # Errors
+    /// The buffer, and no event follows, if the thread has ended.
+    pub fn read_into(&self, buffer: Vec<u8>) -> Result<(), Vec<u8>> {
+        if self.is_inherited() {
+            return Err(buffer);
+        }
+        match self.queue.push(Command::ReadInto(buffer)) {
+            Err(Command::ReadInto(buffer)) => Err(buffer),
+            _ => Ok(()),
+        }
+    }
+
     /// Reports that a record was delivered; see [`Spool::acknowledge`].
     pub fn acknowledge(&self, id: RecordId) -> bool {
         self.push(Command::Acknowledge(id))
@@ -141,7 +174,7 @@ impl SpoolHandle {
     }
 
     fn push(&self, command: Command) -> bool {
-        !self.is_inherited() && self.queue.push(command)
+        !self.is_inherited() && self.queue.push(command).is_ok()
     }
 
     /// Whether this process is a forked child, which has no thread, and where a copy of the lock may be
