@@ -108,12 +108,12 @@ pub const WITHOUT_SETTINGS: &str = "\
     spool::DirectoryStorage spool::Found spool::FoundRecord spool::FoundRecords spool::Head \
     spool::IndexBuilder spool::IndexError spool::IndexState spool::IndexedRecord spool::Losses \
     spool::ModelFile spool::ModelStorage spool::Operation spool::Precision spool::PreviousRun \
-    spool::Problem spool::ReadOnlyDirectory spool::ReadOnlyFile spool::RecordFacts \
+    spool::Problem spool::ReadOutcome spool::ReadOnlyDirectory spool::ReadOnlyFile spool::RecordFacts \
     spool::RecordHeader spool::RecordId spool::RecordKind spool::RecordPart spool::RecordPlace \
     spool::RecordQuery spool::Recovery spool::RequestCompressor spool::SealedIndex \
     spool::SegmentHeader spool::SegmentIdentity spool::SegmentIndex spool::SegmentState \
     spool::SegmentSummary spool::SpanCounts spool::Spool spool::SpoolBug spool::SpoolBuilder \
-    spool::SpoolError spool::SpoolEvent spool::SpoolHandle spool::SpoolReader spool::SpoolSettings \
+    spool::SpoolEnd spool::SpoolError spool::SpoolEvent spool::SpoolHandle spool::SpoolReader spool::SpoolSettings \
     spool::SpoolStats spool::SpoolThread spool::StoredRequest spool::Synced spool::UnknownRecord \
     spool::UnknownSegment spool::Verified \
     tail::FilterError tail::FilteredRequest tail::SpanFilter \
