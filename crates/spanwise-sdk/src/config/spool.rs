@@ -77,8 +77,10 @@ impl SpanwiseBuilder {
             },
         };
         if directory.is_none() {
+            let variable = settings::SPOOL_DIRECTORY.variables.first().unwrap_or(&METHOD);
+            let reason = format!("there is no spool without {variable}");
             for setting in [&settings::SPOOL_MAX_BYTES, &settings::SPOOL_MAX_AGE] {
-                environment.report_unused(setting, UNUSED_LIMIT);
+                environment.report_unused(setting, &reason);
             }
         }
         let shown = directory.as_deref().map(|path| shown_path(&path.to_string_lossy()));
@@ -174,6 +176,5 @@ impl ResolvedSpool {
 }
 
 const METHOD: &str = "with_spool";
-const UNUSED_LIMIT: &str = "there is no spool without SPANWISE_SPOOL_DIRECTORY";
 const MAX_BYTES: u64 = 1 << 30;
 const MAX_AGE: Duration = Duration::from_secs(72 * 3600);

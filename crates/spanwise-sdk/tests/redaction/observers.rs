@@ -11,6 +11,7 @@ use spanwise_sdk::{
     SpanProcessor,
 };
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// The bytes and texts that a processor reads.
 #[derive(Clone, Default)]
@@ -136,12 +137,17 @@ fn a_live_view_has_no_secret_in_the_keys_of_an_adaptive_sampler() {
     let sampler = Adaptive::builder().with_traces_per_second(100.0).build().unwrap();
     let bench = bench(|builder| redacting(builder).with_sampler(sampler));
     let cut = format!("{} {EMAIL}", "x".repeat(40));
-    for name in ["GET /orders", &format!("load {CANARY}"), &format!("to {EMAIL}"), &cut] {
-        for _ in 0..3 {
+    let names = ["GET /orders", &format!("load {CANARY}"), &format!("to {EMAIL}"), &cut];
+    let deadline = Instant::now() + Duration::from_secs(30);
+    // A key has a rate once the sampler has read the clock twice.
+    let mut rates = Vec::new();
+    while rates.len() < names.len() && Instant::now() < deadline {
+        for name in names {
             bench.spanwise.tracer("shop").root(name, SpanKind::Server).finish();
         }
+        std::thread::sleep(Duration::from_millis(5));
+        rates = bench.spanwise.live_view().snapshot().unwrap().sampler.rates;
     }
-    let rates = bench.spanwise.live_view().snapshot().unwrap().sampler.rates;
     let mut keys: Vec<_> = rates.iter().map(|rate| &*rate.key).collect();
     keys.sort_unstable();
     assert_eq!(keys, ["****", "****", "****", "GET /orders"]);
