@@ -362,6 +362,7 @@ impl ExporterBuilder {
             chunk_bytes: buffer.chunk_bytes,
         };
         let metrics = ExportMetrics::new(Some(self.budget_bytes));
+        self.spool.iter().for_each(|spool| metrics.set_spool(&**spool));
         let destinations = routes.destinations().iter().enumerate();
         let endpoints = destinations.flat_map(|(index, route)| {
             let transports = transports.get(route.lanes.clone()).unwrap_or_default();

@@ -5,6 +5,7 @@ mod client;
 mod events;
 
 use crate::spool::{RequestSpool, SpoolCommand, SpoolEvent};
+use crate::spool_usage::SpoolUsage;
 use client::Client;
 use events::Events;
 use spanwise_ledger::Ledger;
@@ -42,6 +43,7 @@ pub struct DiskSpool {
     thread: SpoolThread,
     handle: SpoolHandle,
     events: Arc<Events>,
+    max_bytes: u64,
 }
 
 /// Settings of a [`DiskSpool`].
@@ -97,11 +99,12 @@ impl DiskSpoolBuilder {
     pub fn build(self) -> io::Result<DiskSpool> {
         let Self { directory, settings, ledger } = self;
         let events = Arc::new(Events::default());
+        let max_bytes = settings.max_bytes;
         let client = Client::new(directory, settings, ledger, events.clone());
         // Memory of requests is charged to the exporter's budget, which bounds the queue.
         let thread = SpoolThread::open(client, usize::MAX)?;
         let handle = thread.handle();
-        Ok(DiskSpool { thread, handle, events })
+        Ok(DiskSpool { thread, handle, events, max_bytes })
     }
 }
 
@@ -146,6 +149,11 @@ impl RequestSpool for DiskSpool {
 
     fn set_notifier(&mut self, notifier: Notifier) {
         self.events.set_notifier(notifier);
+    }
+
+    fn usage(&self) -> Option<SpoolUsage> {
+        let handle = self.handle.clone();
+        Some(SpoolUsage::new(self.max_bytes, move || handle.stats().bytes))
     }
 }
 

@@ -30,6 +30,7 @@ mod scopes;
 mod settings;
 mod shed;
 mod spool;
+mod spool_usage;
 mod tail_sampling;
 mod thread;
 mod ticket_guard;
@@ -54,6 +55,7 @@ pub use queue::SpanQueue;
 pub use scopes::ScopeTable;
 pub use shed::ShedThreshold;
 pub use spool::{CrashLoss, RequestSpool, SpoolCommand, SpoolEvent, SpoolLosses, SpoolRecovery};
+pub use spool_usage::SpoolUsage;
 pub use tail_sampling::{TailDecision, TailSampler, TailSampling};
 
 /// The export without a thread, a socket or a clock: for simulators, event loops, and processors

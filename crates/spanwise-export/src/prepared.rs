@@ -83,6 +83,7 @@ impl PreparedExporter {
     pub fn with_spool(mut self, spool: impl RequestSpool) -> Self {
         if !self.settings.routes.is_first_routed() {
             self.settings.has_spool = true;
+            self.settings.metrics.set_spool(&spool);
             self.spool = Some(Box::new(spool));
         }
         self

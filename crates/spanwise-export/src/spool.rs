@@ -1,5 +1,6 @@
 //! The spool behind an exporter: a store of requests on disk, as the state machine and the exporter's thread see it.
 
+use crate::spool_usage::SpoolUsage;
 use spanwise_transport::FramedRequest;
 use spanwise_worker::Notifier;
 use std::fmt;
@@ -9,8 +10,8 @@ use std::time::{Duration, Instant};
 /// A spool: a store of requests on disk that an exporter fills while the receiver does not accept them, and sends again, in order,
 /// once it does. Set it by [`ExporterBuilder::with_spool`](crate::ExporterBuilder::with_spool).
 ///
-/// All methods run on the exporter's thread and return at once: file operations are for a thread of the spool's own. A panic in
-/// them is caught, and ends the turn of the exporter.
+/// All methods but [`usage`](Self::usage) run on the exporter's thread, and all return at once: file operations are for a thread of the
+/// spool's own. A panic in them is caught, and ends the turn of the exporter.
 pub trait RequestSpool: Send + 'static {
     /// Takes a command, which the spool's thread carries out in order. Each [`Store`](SpoolCommand::Store) and each
     /// [`Read`](SpoolCommand::Read) has one event as its answer.
@@ -22,6 +23,11 @@ pub trait RequestSpool: Send + 'static {
     /// Sets the notifier of the exporter's thread, to be notified after each event.
     fn set_notifier(&mut self, notifier: Notifier) {
         let _polled = notifier;
+    }
+
+    /// How full the spool is, for the metrics; asked once, before the exporter starts. Default: unknown, and the metrics lack it.
+    fn usage(&self) -> Option<SpoolUsage> {
+        None
     }
 }
 

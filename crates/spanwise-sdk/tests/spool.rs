@@ -3,6 +3,7 @@
 
 use spanwise_receiver::Receiver;
 use spanwise_sdk::{Diagnostic, DropReason, SpanKind, Spanwise, SpanwiseBuilder, SpoolSettings};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -94,6 +95,41 @@ fn an_outage_and_a_restart_cost_no_span() {
     let reports = reports.lock().unwrap();
     let is_recovered = |it: &Diagnostic| matches!(it, Diagnostic::SpoolRecovered { .. });
     assert_eq!(reports.iter().filter(|it| is_recovered(it)).count(), 1, "{reports:?}");
+}
+
+#[test]
+fn the_metrics_have_the_bytes_on_disk_with_a_spool_alone() {
+    const PAGE: &str = include_str!("../../../docs/operations/metrics.md");
+    let table = PAGE.split_once("<!-- spool:begin -->").unwrap().1;
+    let table = table.split_once("<!-- spool:end -->").unwrap().0;
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let documented: BTreeSet<_> = rows.map(|(name, _)| name.to_owned()).collect();
+    let names = |spanwise: &Spanwise| -> BTreeSet<String> {
+        spanwise.metrics().metrics().iter().map(|it| it.name.to_string()).collect()
+    };
+    let directory = Directory::new();
+    let settings = SpoolSettings::new(&directory.0).with_max_bytes(3 << 20);
+    let (plain, spanwise) =
+        (builder(&[]).build().unwrap(), builder(&[]).with_spool(settings).build().unwrap());
+    let (without, with) = (names(&plain), names(&spanwise));
+    assert_eq!(with.difference(&without).cloned().collect::<BTreeSet<_>>(), documented);
+    let value = |name: &str| {
+        let metrics = spanwise.metrics();
+        let points = metrics.get(name).unwrap().data.numbers().unwrap();
+        points.first().unwrap().value.as_u64().unwrap()
+    };
+    make(&spanwise, 300);
+    wait_for(&spanwise, |it| it.ledger().spooled == 300);
+    spanwise.shutdown_timeout(LONG).unwrap();
+    let entries = std::fs::read_dir(&directory.0).unwrap();
+    let segments = entries.map(|it| it.unwrap()).filter(|it| {
+        let name = it.file_name().to_string_lossy().into_owned();
+        name.ends_with(".segment") || name.ends_with(".index")
+    });
+    let on_disk: u64 = segments.map(|it| it.metadata().unwrap().len()).sum();
+    assert!(on_disk > 0);
+    let metrics = ["spanwise_spool_usage_bytes", "spanwise_spool_limit_bytes"].map(value);
+    assert_eq!(metrics, [on_disk, 3 << 20]);
 }
 
 #[test]

@@ -101,8 +101,8 @@ pub mod export {
         DynamicTransport, ExportEvent, Exporter, ExporterBuilder, FlushError, HoldBack, HoldCause,
         HoldContext, HoldDecision, LastWork, LocalSpan, LocalSpans, LocalTrace, Observer, OnFull,
         Operation, PreparedExporter, PreparedTransport, RequestSpool, ScopeTable, ShedThreshold,
-        SpanQueue, SpoolCommand, SpoolEvent, SpoolLosses, SpoolRecovery, SpoolReport, TailDecision,
-        TailSampler, TailSampling, sans_io,
+        SpanQueue, SpoolCommand, SpoolEvent, SpoolLosses, SpoolRecovery, SpoolReport, SpoolUsage,
+        TailDecision, TailSampler, TailSampling, sans_io,
     };
     #[cfg(feature = "spool")]
     #[doc(no_inline)]

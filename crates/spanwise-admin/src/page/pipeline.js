@@ -29,13 +29,19 @@ function stagesOf(data) {
     { name: "Batches", value: isNumber(perRequest) ? rate(perRequest) : "–", detail: "spans/request" },
     p99 === null
       ? { name: "Exporter", value: count(data.exporter.inflight_spans ?? data.spans.in_flight), detail: "in flight" }
-      : { name: "Exporter", value: seconds(p99), detail: data.spans.spooled ? `${count(data.spans.spooled)} on disk` : "p99 latency" },
+      : { name: "Exporter", value: seconds(p99), detail: data.spans.spooled ? onDisk(data) : "p99 latency" },
     { name: "Receiver", value: count(data.spans.exported), detail: first ? host(first.endpoint) : "nothing is exported", isBad: Boolean(first && first.last_failure) },
   ];
 }
 
 function queueDetail(data) {
   return isNumber(data.queue.used_bytes) ? `${bytes(data.queue.used_bytes)} used` : `${bytes(data.budget.used_bytes)} used`;
+}
+
+/** The spans of the spool, and how full it is. */
+function onDisk(data) {
+  const full = data.spool && isNumber(data.spool.used_bytes) ? `, ${percent(data.spool.used_bytes / data.spool.limit_bytes)} full` : "";
+  return `${count(data.spans.spooled)} on disk${full}`;
 }
 
 /** Spans in a request, by the requests within the window. */

@@ -47,6 +47,8 @@ fn document(live: &LiveSnapshot, metrics: &MetricsSnapshot) -> String {
             json.key("used_bytes").integer(live.budget.used_bytes as u64);
             json.key("peak_bytes").integer(live.budget.peak_bytes as u64);
         });
+        json.key("spool");
+        spool(json, metrics);
         json.key("cpu").object(|json| numbers(json, metrics, &CPU));
         json.key("exporter").object(|json| numbers(json, metrics, &EXPORTER));
         json.key("durations").object(|json| {
@@ -80,6 +82,13 @@ fn document(live: &LiveSnapshot, metrics: &MetricsSnapshot) -> String {
 fn numbers(json: &mut Json, metrics: &MetricsSnapshot, fields: &[(&str, &str)]) {
     for (key, name) in fields {
         json.key(key).number(sum(metrics, name));
+    }
+}
+
+fn spool(json: &mut Json, metrics: &MetricsSnapshot) {
+    match SPOOL.iter().any(|(_, name)| metrics.get(name).is_some()) {
+        true => json.object(|json| numbers(json, metrics, &SPOOL)),
+        false => json.null(),
     }
 }
 
@@ -157,6 +166,10 @@ const QUEUE: [(&str, &str); 4] = [
     ("capacity_spans", "otel.sdk.processor.span.queue.capacity"),
 ];
 
+/// Fields of `spool`: null without one.
+const SPOOL: [(&str, &str); 2] =
+    [("used_bytes", "spanwise_spool_usage_bytes"), ("limit_bytes", "spanwise_spool_limit_bytes")];
+
 /// Fields of `cpu`.
 const CPU: [(&str, &str); 2] = [
     ("sdk_percent", "otel_sdk_cpu_usage_percent"),
@@ -185,7 +198,29 @@ const DURATIONS: [(&str, &str); 4] = [
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
     use super::*;
+    use spanwise_metrics::{Metric, MetricData, NumberPoint};
     use spanwise_sdk::Spanwise;
+
+    #[test]
+    fn a_spool_has_its_bytes_and_no_spool_is_null() {
+        let text = |metrics: &MetricsSnapshot| {
+            let mut json = Json::new();
+            json.object(|json| {
+                json.key("spool");
+                spool(json, metrics);
+            });
+            json.finish()
+        };
+        let mut metrics = MetricsSnapshot::new(1, 2);
+        assert_eq!(text(&metrics), r#"{"spool":null}"#);
+        for (name, bytes) in
+            [("spanwise_spool_usage_bytes", 5_u64), ("spanwise_spool_limit_bytes", 8)]
+        {
+            let gauge = MetricData::Gauge(vec![NumberPoint::new(bytes)]);
+            metrics.push(Metric::new(name, "By", gauge)).unwrap();
+        }
+        assert_eq!(text(&metrics), r#"{"spool":{"used_bytes":5,"limit_bytes":8}}"#);
+    }
 
     /// A metric that has another name would be null on the page, for ever.
     #[test]

@@ -7,6 +7,7 @@ use spanwise_metrics::{
     Attribute, HistogramPoint, HistogramRecorder, Metric, MetricData, NumberPoint,
 };
 use spanwise_transport::ResponseStatus;
+use spanwise_worker::catch_panic;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -50,6 +51,14 @@ impl ExportMetrics {
             counter("spanwise_exporter_uncompressed_bytes", "By", load(&shared.uncompressed_bytes)),
             counter("spanwise_exporter_compressed_bytes", "By", load(&shared.compressed_bytes)),
         ]);
+        if let Some(spool) = shared.spool.get() {
+            // The closure may be the user's: a panic in it costs this value alone.
+            let usage = catch_panic(|| spool.bytes()).ok().map(NumberPoint::new);
+            let usage = MetricData::Gauge(usage.into_iter().collect());
+            metrics.push(Metric::new("spanwise_spool_usage_bytes", "By", usage));
+            let limit = NumberPoint::new(spool.limit_bytes());
+            metrics.push(gauge("spanwise_spool_limit_bytes", "By", limit));
+        }
         metrics
     }
 

@@ -12,12 +12,15 @@ use endpoint::EndpointSpans;
 pub use operation::Operation;
 pub(crate) use operations::OperationResult;
 
+use crate::spool::RequestSpool;
+use crate::spool_usage::SpoolUsage;
 use arc_swap::ArcSwap;
 use spanwise_metrics::HistogramRecorder;
 use spanwise_transport::{Delivery, Transport};
+use spanwise_worker::catch_panic;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The counts of an exporter about its requests. Any thread reads them, without a lock.
@@ -42,6 +45,8 @@ struct Shared {
     allocated_bytes: AtomicU64,
     export: Option<HistogramRecorder>,
     processing: Option<HistogramRecorder>,
+    /// Of the spool, if there is one.
+    spool: OnceLock<SpoolUsage>,
 }
 
 /// The endpoints so far, the present ones among them.
@@ -84,8 +89,16 @@ impl ExportMetrics {
             allocated_bytes,
             export: durations(EXPORT_BOUNDS),
             processing: durations(PROCESSING_BOUNDS),
+            spool: OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Takes the usage of the exporter's spool, whose code may be the user's.
+    pub(crate) fn set_spool(&self, spool: &dyn RequestSpool) {
+        if let Ok(Some(usage)) = catch_panic(|| spool.usage()) {
+            let _first = self.shared.spool.set(usage);
+        }
     }
 
     /// The endpoints of a destination, which are one component.

@@ -35,6 +35,11 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
         "spanwise_spans_recovered",
         "Spans of earlier processes that were on disk at the start or lost in a crash.",
     ),
+    ("spanwise_spool_usage_bytes", "Bytes of the spool's files on disk."),
+    (
+        "spanwise_spool_limit_bytes",
+        "The most bytes of the spool's files; beyond them, the oldest spans are lost.",
+    ),
     ("spanwise_spool_spans", "Spans on disk that are sent once the receiver is back."),
     (
         "otel_span_creation_duration_seconds",

@@ -32,7 +32,8 @@ impl Spanwise {
     /// built.
     ///
     /// # Cost
-    /// Reads counters, about 1,200 loads, and allocates the snapshot. It takes no lock that a thread waits for. It holds each slot of the
+    /// Reads counters, about 1,200 loads, and allocates the snapshot. It takes no lock that a thread waits for, but with a spool that of its
+    /// queue, which no thread holds during I/O. It holds each slot of the
     /// queue for the instant in which it reads its number of spans, as a drain does; a span that ends at this instant uses another slot.
     pub fn metrics(&self) -> MetricsSnapshot {
         collect(&self.handle)

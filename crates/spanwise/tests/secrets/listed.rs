@@ -28,7 +28,7 @@ pub const PRINTED: &str = "\
 pub const WITHOUT_SETTINGS: &str = "\
     bytes::ByteStr config::Scalar batch::BatchPreset export::BatchConfig export::BatchConfigError \
     export::DynamicBatchConfig export::HoldCause export::HoldDecision export::FlushId \
-    export::OnFull export::DiskSpool export::DiskSpoolBuilder sdk::SpoolSettings export::CrashLoss export::SpoolLosses export::SpoolRecovery export::Operation export::QueueLevel export::Reply export::RequestId export::ShedController \
+    export::OnFull export::DiskSpool export::DiskSpoolBuilder sdk::SpoolSettings export::CrashLoss export::SpoolLosses export::SpoolRecovery export::SpoolUsage export::Operation export::QueueLevel export::Reply export::RequestId export::ShedController \
     export::ShedThreshold spanwise::Allocations spanwise::CountingAllocator spanwise::CollectError spanwise::Collected spanwise::CollectedSpan \
     batch::AdaptiveBatchSize batch::BatchLimits batch::BatchObservation batch::BatchSize \
     batch::BatchSizer batch::Budget batch::Charge batch::ChargedChunk batch::ChunkCounts ledger::ParentOrigin ledger::SamplingResult transport::OpenConnections batch::FlushAction \
