@@ -27,6 +27,14 @@ impl Directory {
         Self(std::env::temp_dir().join(name))
     }
 
+    /// The spans that the process created, by its boot ledger.
+    fn created(&self) -> Option<u64> {
+        match PreviousRun::from_bytes(&std::fs::read(self.0.join(FILE_NAME)).ok()?) {
+            PreviousRun::Crashed(crash) => Some(crash.counts().created),
+            _ => None,
+        }
+    }
+
     /// A copy of the files, as a process that is killed leaves them.
     fn copy(&self) -> Self {
         let copy = Self::new();
@@ -174,11 +182,7 @@ fn a_crash_is_reported_by_the_next_start_and_stored_spans_survive_it() {
     first.wait_for(|account| account.spooled == 500);
     // Spans that never end, as far as the exporter knows.
     (0..7).for_each(|_| first.exporter.queue().ledger().started());
-    let file = directory.0.join(FILE_NAME);
-    first.wait_for(|_| {
-        let previous = PreviousRun::from_bytes(&std::fs::read(&file).unwrap());
-        matches!(previous, PreviousRun::Crashed(crash) if crash.counts().created == 507)
-    });
+    first.wait_for(|_| directory.created() == Some(507));
     let killed = directory.copy();
 
     // The first process, which lives here, sends to the other receiver.
@@ -190,6 +194,30 @@ fn a_crash_is_reported_by_the_next_start_and_stored_spans_survive_it() {
     second.wait_for(|account| account.exported == 500);
     assert_eq!(second.shut_down().dropped(DropReason::Crash), 7);
     assert_eq!(later.received(), (500, 500));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_crash_is_reported_after_the_directory_was_removed_and_made_again() {
+    let (directory, receiver) = (Directory::new(), Receiver::default());
+    let first = receiver.process(&directory.0);
+    first.push(1..11);
+    first.wait_for(|account| account.spooled == 10);
+    // Fails if the thread makes a file meanwhile.
+    assert!((0..1000).any(|_| std::fs::remove_dir_all(&directory.0).is_ok()));
+    first.wait_for(|_| directory.created() == Some(10));
+    first.push(11..16);
+    // The ten are lost, and counted when the spool misses them.
+    first.wait_for(|account| account.spooled + account.dropped(DropReason::SpoolIo) == 15);
+    (0..3).for_each(|_| first.exporter.queue().ledger().started());
+    first.wait_for(|_| directory.created() == Some(18));
+    let killed = directory.copy();
+
+    let later = Receiver::default();
+    let second = later.process(&killed.0);
+    later.is_up.store(true, SeqCst);
+    second.wait_for(|account| account.exported == 5);
+    assert_eq!(second.shut_down().dropped(DropReason::Crash), 3);
 }
 
 #[test]

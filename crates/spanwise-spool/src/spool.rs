@@ -99,6 +99,11 @@ impl<S: Storage> Spool<S> {
         new_compressor(&self.settings, &self.dictionary, self.lookup.seed())
     }
 
+    /// The files, for those of the thread's client.
+    pub(crate) fn storage_mut(&mut self) -> &mut S {
+        &mut self.storage
+    }
+
     /// The settings.
     pub fn settings(&self) -> &SpoolSettings {
         &self.settings

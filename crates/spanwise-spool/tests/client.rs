@@ -55,7 +55,7 @@ impl SpoolClient for Client {
         self.calls.send(Call::Event(event)).unwrap();
     }
 
-    fn tick(&mut self) {
+    fn tick(&mut self, _: &mut DirectoryStorage) {
         self.panics_at_tick = self.panics_at_tick.saturating_sub(1);
         let _ended = self.calls.send(Call::Tick);
         assert_ne!(self.panics_at_tick, 1, "planned");

@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime};
 pub(super) struct Boot<F> {
     /// `None` once it cannot be written.
     file: Option<BootLedger<F>>,
+    /// It was removed, and could not be made again yet.
+    is_missing: bool,
     ledger: Ledger,
     /// The numbers that it has.
     written: Option<SpanCounts>,
@@ -23,10 +25,32 @@ impl<F: spanwise_spool::storage::StorageFile> Boot<F> {
         storage: &mut S,
         ledger: Ledger,
     ) -> io::Result<(Self, PreviousRun)> {
-        let precision = Precision::Interval(WRITE_INTERVAL);
-        let (file, previous) = BootLedger::open(storage, BootIdentity::current(), precision)?;
-        let boot = Self { file: Some(file), ledger, written: None, recovered: (0, 0) };
+        let (file, previous) = BootLedger::open(storage, BootIdentity::current(), PRECISION)?;
+        let file = Some(file);
+        let boot = Self { file, is_missing: false, ledger, written: None, recovered: (0, 0) };
         Ok((boot, previous))
+    }
+
+    /// Makes the file again, in the directory as it is now, if it was removed. An error is returned once, and the next call tries again.
+    pub(super) fn reopen_if_removed<S: Storage<File = F>>(
+        &mut self,
+        storage: &mut S,
+    ) -> io::Result<()> {
+        // An unknown state is that of the next write, which has an error then, too.
+        let is_removed = self.file.as_ref().is_some_and(|file| file.is_removed().unwrap_or(false));
+        if !is_removed && !self.is_missing {
+            return Ok(());
+        }
+        let was_missing = std::mem::replace(&mut self.is_missing, true);
+        self.file = None;
+        match BootLedger::open(storage, BootIdentity::current(), PRECISION) {
+            Ok((file, _of_this_process)) => {
+                (self.file, self.written, self.is_missing) = (Some(file), None, false);
+                Ok(())
+            }
+            Err(_reported) if was_missing => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Adds spans that were recovered, `on_disk` of them on disk.
@@ -82,3 +106,4 @@ impl<F: spanwise_spool::storage::StorageFile> Boot<F> {
 
 /// The boot ledger is written in this interval.
 pub(super) const WRITE_INTERVAL: Duration = Duration::from_secs(1);
+const PRECISION: Precision = Precision::Interval(WRITE_INTERVAL);

@@ -128,7 +128,10 @@ impl SpoolClient for Client {
         }
     }
 
-    fn tick(&mut self) {
+    fn tick(&mut self, storage: &mut DirectoryStorage) {
+        if let Some(Err(error)) = self.boot.as_mut().map(|boot| boot.reopen_if_removed(storage)) {
+            self.failed(&format!("the boot ledger was removed, and cannot be made again: {error}"));
+        }
         self.write_boot_ledger();
     }
 

@@ -152,6 +152,15 @@ impl<F: StorageFile> BootLedger<F> {
         self.run
     }
 
+    /// Whether the file was removed, alone or with its directory: the next start finds no slot of it. [`open`](Self::open) makes another
+    /// one.
+    ///
+    /// # Errors
+    /// The error of the system.
+    pub fn is_removed(&self) -> io::Result<bool> {
+        self.file.is_removed()
+    }
+
     /// Writes a slot.
     ///
     /// # Errors

@@ -134,6 +134,10 @@ impl StorageFile for DirectoryFile {
         Ok(self.file.metadata()?.len())
     }
 
+    fn is_removed(&self) -> io::Result<bool> {
+        Ok(self.file.metadata()?.nlink() == 0)
+    }
+
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         positioned::read_at(&self.file, buffer, offset)
     }
@@ -153,7 +157,7 @@ impl StorageFile for DirectoryFile {
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()?;
         // Bytes of a file without a name are freed when it is closed: they are not stored.
-        if self.file.metadata()?.nlink() == 0 {
+        if self.is_removed()? {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed"));
         }
         Ok(())

@@ -81,6 +81,15 @@ pub trait StorageFile: Send {
         Ok(self.len()? == 0)
     }
 
+    /// Whether the file has lost its name since it was opened: what is written to it is freed once it is closed. Default: `false`, for
+    /// systems where an open file cannot be removed.
+    ///
+    /// # Errors
+    /// The error of the system.
+    fn is_removed(&self) -> io::Result<bool> {
+        Ok(false)
+    }
+
     /// Reads at an offset and returns the count of bytes, which is less than the buffer's length at the
     /// end of the file only.
     ///

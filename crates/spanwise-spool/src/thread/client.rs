@@ -29,8 +29,11 @@ pub trait SpoolClient: Send + 'static {
     fn event(&mut self, event: SpoolEvent);
 
     /// Called once in each [`TICK_INTERVAL`](Self::TICK_INTERVAL) while the spool is open; later while the disk is slow.
-    /// It may write to a file of the client's own.
-    fn tick(&mut self) {}
+    /// It may write to a file of the client's own, which it opens in `storage`: that of the spool, also after the directory was removed
+    /// and made again.
+    fn tick(&mut self, storage: &mut Self::Storage) {
+        let _without_files = storage;
+    }
 
     /// The thread stores nothing more. Called once; later events only answer for what is queued.
     fn ended(&mut self, end: SpoolEnd) {

@@ -96,7 +96,7 @@ impl<C: SpoolClient> Thread<'_, C> {
             }
             let now = Instant::now();
             if now >= next_tick {
-                let _caught = catch_panic(|| self.client.tick());
+                let _caught = catch_panic(|| self.client.tick(self.spool.storage_mut()));
                 next_tick = now + tick_interval;
             }
             if now >= next_expiry {
