@@ -139,8 +139,8 @@ impl<F: StorageFile> BootLedger<F> {
         Ok((Self { file, sequence, run, identity, precision, max_in_memory: None }, previous))
     }
 
-    /// States the most spans that the process can have in memory, as its byte budget implies: the bound of the loss that the
-    /// next start reports.
+    /// States the most spans that the process can have in memory, those that have not ended included: the bound of the loss
+    /// that the next start reports.
     #[must_use]
     pub fn with_max_in_memory(mut self, spans: u64) -> Self {
         self.max_in_memory = Some(spans);
