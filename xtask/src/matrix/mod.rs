@@ -53,6 +53,7 @@ const SHARED: &[&str] = &[
     "README.md",
     "clippy.toml",
     "docs/DIAGNOSTICS.md",
+    "docs/attributes.md",
     "docs/benchmarking-your-code.md",
     "docs/compatibility.md",
     "docs/configuration.md",
@@ -63,6 +64,7 @@ const SHARED: &[&str] = &[
     "docs/deploy/shop.service",
     "docs/operations/metrics.md",
     "docs/production.md",
+    "docs/redaction.md",
     "docs/tail-sampling.md",
     "docs/troubleshooting.md",
 ];
