@@ -21,7 +21,7 @@ impl SpoolSettings {
     /// use spanwise::SpoolSettings;
     /// use std::time::Duration;
     ///
-    /// let settings = SpoolSettings::new("/var/lib/shop/spans")
+    /// let _settings = SpoolSettings::new("/var/lib/shop/spans")
     ///     .with_max_bytes(256 << 20)
     ///     .with_max_age(Duration::from_secs(24 * 3600));
     /// ```
