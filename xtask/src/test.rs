@@ -13,10 +13,10 @@ pub const COMMAND: Command = Command {
     help: "Runs, in this order: format check, the ranks of dependencies, clippy and all tests of the workspace\n\
            with all features, those of packages that time spans once more without the processor's counter\n\
            (SPANWISE_CLOCK=monotonic, same programs), the facade's tests with its default features, each\n\
-           cell of the shutdown matrix once, the documentation, every crate alone with no features, each\n\
-           and all (`cargo xtask matrix --quick`); all without warnings. Then `cargo deny check` and a\n\
-           check of the published crates with Rust 1.88, if they are installed. The last lines name what\n\
-           was skipped.\n\n\
+           cell of the shutdown matrix once, the documentation, every crate alone with no features and\n\
+           with its default ones (`cargo xtask matrix --quick`); all without warnings. Then `cargo deny\n\
+           check` and a check of the published crates with Rust 1.88, if they are installed. The last\n\
+           lines name what was skipped.\n\n\
            --quick       only `cargo test --workspace`\n\
            --repeat N    all tests but those in the documentation, N times (1 to 10000): built once,\n\
            \x20               then a report of what failed how often and what took longest\n\

@@ -72,6 +72,12 @@ impl Package {
         found
     }
 
+    /// The features of a user who names none.
+    pub fn default_features(&self) -> Combination {
+        let features = self.turned_on(&["default"]).into_iter().collect();
+        Combination { package: self.name.clone(), features }
+    }
+
     /// The features that `set` turns on. `default` is only a name for others.
     fn turned_on(&self, set: &[&str]) -> BTreeSet<String> {
         let mut on = BTreeSet::new();
