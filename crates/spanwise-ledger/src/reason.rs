@@ -62,6 +62,9 @@ pub enum DropReason {
     /// The trace id or the span id of the span is all zero, which receivers reject together with the rest of
     /// a request. The stock SDK's id generator was replaced by a defective one, or a span was made by hand.
     InvalidId,
+    /// More spans of `tracing` were open than the layer tracks (`with_max_open_spans`): the program leaks spans, or
+    /// needs a higher maximum.
+    TooManyOpenSpans,
     /// The spool had stored the spans on disk and removed them, the oldest first, because it had reached its maximum of bytes
     /// (`SPANWISE_SPOOL_MAX_BYTES`) or the disk was full. Raise it, or bring the receiver back sooner.
     SpoolEvicted,
@@ -81,7 +84,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [DropReason; 25] = [
+    pub const ALL: [DropReason; 26] = [
         DropReason::QueueBytes,
         DropReason::QueueFull,
         DropReason::Shed,
@@ -102,6 +105,7 @@ impl DropReason {
         DropReason::AfterShutdown,
         DropReason::ShutdownDeadline,
         DropReason::InvalidId,
+        DropReason::TooManyOpenSpans,
         DropReason::SpoolEvicted,
         DropReason::SpoolExpired,
         DropReason::SpoolIo,
@@ -132,6 +136,7 @@ impl DropReason {
             DropReason::AfterShutdown => "after_shutdown",
             DropReason::ShutdownDeadline => "shutdown_deadline",
             DropReason::InvalidId => "invalid_id",
+            DropReason::TooManyOpenSpans => "too_many_open_spans",
             DropReason::SpoolEvicted => "spool_evicted",
             DropReason::SpoolExpired => "spool_expired",
             DropReason::SpoolIo => "spool_io",

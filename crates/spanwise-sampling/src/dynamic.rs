@@ -189,6 +189,15 @@ impl Word {
         self.0 >> place
     }
 
+    /// Whether no outcome is `EVALUATE`.
+    #[cfg(feature = "opentelemetry")]
+    #[inline(always)]
+    pub(crate) fn is_fast(self) -> bool {
+        let either_bit = self.0 | self.0 >> 1;
+        let one_bit_of_each = 1 << ROOT | 1 << BELOW_SAMPLED | 1 << BELOW_UNSAMPLED;
+        either_bit & one_bit_of_each == one_bit_of_each
+    }
+
     /// Whether children follow their parents.
     #[cfg(feature = "opentelemetry")]
     pub(crate) fn is_followed(self) -> bool {

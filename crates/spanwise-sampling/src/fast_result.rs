@@ -22,6 +22,14 @@ pub enum FastResult {
 }
 
 impl DynamicSampler {
+    /// Whether one word decides every span: [`fast_result`](Self::fast_result) then returns
+    /// [`FastResult::Evaluate`] only below a parent with an unusual trace state, and name, kind and attributes
+    /// of the span change no decision.
+    #[inline(always)]
+    pub fn is_fast(&self) -> bool {
+        self.word().is_fast()
+    }
+
     /// The sampling result of a span of the trace `trace_id` below `parent`, a valid context of that
     /// trace, or of a root (`None`).
     ///

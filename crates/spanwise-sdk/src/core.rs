@@ -165,6 +165,12 @@ impl Core {
         self.span_metrics.as_ref().is_some_and(|metrics| metrics.records())
     }
 
+    /// Whether processors can see spans.
+    #[inline(always)]
+    pub(crate) fn has_observer(&self) -> bool {
+        self.observer.is_some()
+    }
+
     /// Whether a span that starts or ends now on this thread is observed.
     pub(crate) fn observes_now(&self) -> bool {
         self.observer.as_ref().is_some_and(|observer| observer.observes_now())

@@ -16,6 +16,7 @@ mod doctor;
 mod dynamic_limits;
 mod end;
 mod export_observer;
+mod layer_parts;
 mod lifecycle;
 mod live;
 mod metrics;
@@ -90,11 +91,13 @@ pub use spool_settings::SpoolSettings;
 pub use start::{Tracer, TracerConfig};
 pub use tail::TailSampling;
 
-/// The parts that `spanwise-opentelemetry` shares. They are no part of the API and change without notice.
+/// The parts that `spanwise-opentelemetry` and `spanwise-tracing` share. They are no part of the API and change without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::config::shown_address;
+    pub use crate::layer_parts::{LayerSpan, LayerTracer};
     pub use crate::lifecycle::attach;
     pub use crate::pipeline::{Front, Pipeline};
     pub use crate::redaction::RedactionBuffers;
+    pub use crate::start::is_context_readable;
 }

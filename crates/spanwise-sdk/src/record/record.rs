@@ -5,7 +5,7 @@ use crate::core::Core;
 use crate::end::SpanEnd;
 use crate::redaction::RedactionBuffers;
 use opentelemetry::trace::TraceState;
-use spanwise_ledger::Counter;
+use spanwise_ledger::{Counter, DropReason};
 use spanwise_metrics::SeriesId;
 use spanwise_pool::Reset;
 use spanwise_sampling::{Annotations, Threshold};
@@ -213,6 +213,16 @@ impl Record {
             return;
         }
         self.end_slow(end_unix_nanos);
+    }
+
+    /// Counts the recording span as dropped, unless processors or metrics see its end.
+    pub(super) fn drop_untracked(&mut self) {
+        let is_seen = self.is_observed || self.measured != Measured::No;
+        if let (State::Recording, false, Some(core)) = (self.state, is_seen, &self.core) {
+            self.state = State::NonRecording;
+            self.writer.close_attributes();
+            core.ledger.dropped(DropReason::TooManyOpenSpans, 1);
+        }
     }
 
     /// Ends a span with a status, dropped counts or processors, or whose thread's slot is in use or full.

@@ -6,7 +6,7 @@ use super::span_start::{SpanIds, SpanStart, SpanTraceState};
 use crate::core::Core;
 use opentelemetry::trace::{SpanContext, TraceFlags};
 use spanwise_wire::write::EncodeValue;
-use spanwise_wire::{LinkedContext, SpanFlags, StatusCode, Value};
+use spanwise_wire::{LinkedContext, SpanFlags, SpanKind, StatusCode, Value};
 use spanwise_worker::clock;
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -41,11 +41,7 @@ impl Span {
     /// [`attribute`](Self::attribute) takes to the values of its attributes.
     #[inline]
     pub fn event(&mut self, name: &str, attributes: &[(&str, Value<'_>)]) -> &mut Self {
-        let clock_start = self.record.clock_start;
-        self.record.write(|writer, core| {
-            let now = clock::end(clock_start);
-            writer.event(&core.limits.load(), now, name, attributes.iter().map(|(k, v)| (*k, v)));
-        });
+        self.event_with(name, attributes.iter().map(|(key, value)| (*key, value)));
         self
     }
 
@@ -78,6 +74,11 @@ impl Span {
         self
     }
 
+    /// The status so far.
+    pub(crate) fn status_code(&self) -> StatusCode {
+        self.record.writer.status_code()
+    }
+
     /// The span context, as the API's `span_context` returns it: for children and for propagation. It is
     /// readable after the end too.
     #[inline]
@@ -98,6 +99,44 @@ impl Span {
         let mut record = self.into_record();
         record.end_now();
         cache::park(record);
+    }
+
+    /// Ends the span at `end_unix_nanos`, a reading of the span clock.
+    #[inline]
+    pub(crate) fn finish_at(self, end_unix_nanos: u64) {
+        let mut record = self.into_record();
+        record.end_at(end_unix_nanos);
+        cache::park(record);
+    }
+
+    /// Replaces the kind.
+    pub(crate) fn set_kind(&mut self, kind: SpanKind) {
+        self.record.kind = kind;
+    }
+
+    /// The reading of the span clock at the start.
+    #[inline(always)]
+    pub(crate) fn clock_start(&self) -> clock::Start {
+        self.record.clock_start
+    }
+
+    /// Ends the span, which nothing can refer to, without exporting it. Of a span that others see too, this is a usual end.
+    #[cold]
+    pub(crate) fn drop_untracked(mut self) {
+        self.record.drop_untracked();
+    }
+
+    /// Adds an event now, with attributes from any source.
+    #[inline]
+    pub(crate) fn event_with<'k, V: EncodeValue>(
+        &mut self,
+        name: &str,
+        attributes: impl IntoIterator<Item = (&'k str, V)>,
+    ) {
+        let clock_start = self.record.clock_start;
+        self.record.write(|writer, core| {
+            writer.event(&core.limits.load(), clock::end(clock_start), name, attributes);
+        });
     }
 
     /// Makes the record of a span: a sampled one, or one that only processors see.

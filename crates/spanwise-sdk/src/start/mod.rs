@@ -18,6 +18,7 @@ mod tracer_config;
 
 pub(crate) use sampler_context::SdkSamplerContext;
 pub(crate) use scopes::Scopes;
+pub use suppression::is_context_readable;
 pub(crate) use suppression::is_suppressed;
 pub use tracer::Tracer;
 pub use tracer_config::TracerConfig;

@@ -15,6 +15,19 @@ pub(crate) fn is_suppressed() -> bool {
     })
 }
 
+/// Whether this thread has a current context: not once the thread has destroyed it.
+#[inline(always)]
+pub fn is_context_readable() -> bool {
+    match ACCESS.get() {
+        ContextAccess::Available => true,
+        ContextAccess::Unknown => {
+            ACCESS.with(first_read);
+            ACCESS.get() as u8 == ContextAccess::Available as u8
+        }
+        ContextAccess::Destroyed => false,
+    }
+}
+
 /// The current context; an empty one once the thread has destroyed it.
 pub(super) fn current_context() -> Context {
     match ACCESS.get() {

@@ -95,6 +95,11 @@ impl Tracer {
     }
 
     #[inline(always)]
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
+    #[inline(always)]
     pub(super) fn parameters<'a>(
         &'a self,
         name: &'a str,

@@ -1,0 +1,94 @@
+//! The parts of tracers and spans that `spanwise-tracing` needs beside the public API.
+
+use crate::record::Span;
+use crate::start::Tracer;
+use spanwise_batch::Charge;
+use spanwise_wire::write::EncodeValue;
+use spanwise_wire::{SpanKind, StatusCode};
+use spanwise_worker::clock;
+
+/// Questions that `spanwise-tracing` asks a tracer.
+pub trait LayerTracer {
+    /// Whether a start runs code of Spanwise alone, and needs nothing but name, kind and parent: the sampler is one
+    /// threshold or follows the parent, and no processor sees the start.
+    fn starts_plainly(&self) -> bool;
+
+    /// Charges `bytes` to the byte budget of the provider, if they fit.
+    fn try_charge(&self, bytes: usize) -> Option<Charge>;
+
+    /// The most bytes of text that an attribute of a span can have.
+    fn max_text_bytes(&self) -> usize;
+}
+
+impl LayerTracer for Tracer {
+    #[inline(always)]
+    fn starts_plainly(&self) -> bool {
+        !self.core().has_observer() && self.core().sampler.is_fast()
+    }
+
+    fn try_charge(&self, bytes: usize) -> Option<Charge> {
+        self.core().budget().try_charge(bytes)
+    }
+
+    fn max_text_bytes(&self) -> usize {
+        self.core().limits.load().span_bytes
+    }
+}
+
+/// Operations of `spanwise-tracing` on a span.
+pub trait LayerSpan {
+    /// Adds an event now, with attributes that no slice has.
+    fn event_with<'k, V: EncodeValue>(
+        &mut self,
+        name: &str,
+        attributes: impl IntoIterator<Item = (&'k str, V)>,
+    );
+
+    /// Replaces the kind.
+    fn set_kind(&mut self, kind: SpanKind);
+
+    /// The status so far.
+    fn status_code(&self) -> StatusCode;
+
+    /// The reading of the span clock at the start, for `clock::end`.
+    fn clock_start(&self) -> clock::Start;
+
+    /// Ends the span at a reading of the span clock.
+    fn finish_at(self, unix_nanos: u64);
+
+    /// Ends a span that nothing can refer to, because too many spans are open: the ledger counts it as dropped.
+    fn drop_untracked(self);
+}
+
+impl LayerSpan for Span {
+    #[inline]
+    fn event_with<'k, V: EncodeValue>(
+        &mut self,
+        name: &str,
+        attributes: impl IntoIterator<Item = (&'k str, V)>,
+    ) {
+        Span::event_with(self, name, attributes);
+    }
+
+    fn set_kind(&mut self, kind: SpanKind) {
+        Span::set_kind(self, kind);
+    }
+
+    fn status_code(&self) -> StatusCode {
+        Span::status_code(self)
+    }
+
+    #[inline(always)]
+    fn clock_start(&self) -> clock::Start {
+        Span::clock_start(self)
+    }
+
+    #[inline]
+    fn finish_at(self, unix_nanos: u64) {
+        Span::finish_at(self, unix_nanos);
+    }
+
+    fn drop_untracked(self) {
+        Span::drop_untracked(self);
+    }
+}

@@ -1,0 +1,38 @@
+//! The fields whose names have a meaning (`otel.*`), as in tracing-opentelemetry.
+
+use spanwise_sdk::{SpanKind, StatusCode};
+
+pub(crate) const NAME: &str = "otel.name";
+pub(crate) const KIND: &str = "otel.kind";
+pub(crate) const STATUS_CODE: &str = "otel.status_code";
+pub(crate) const STATUS_DESCRIPTION: &str = "otel.status_description";
+
+/// Whether the name of a field begins as that of the special ones does.
+#[inline(always)]
+pub(crate) fn is_special(name: &str) -> bool {
+    name.as_bytes().first_chunk() == Some(b"otel.")
+}
+
+/// Reads a kind without regard to case; another text is no kind.
+pub(crate) fn parse_kind(text: &str) -> Option<SpanKind> {
+    [
+        ("server", SpanKind::Server),
+        ("client", SpanKind::Client),
+        ("producer", SpanKind::Producer),
+        ("consumer", SpanKind::Consumer),
+        ("internal", SpanKind::Internal),
+    ]
+    .into_iter()
+    .find_map(|(name, kind)| text.eq_ignore_ascii_case(name).then_some(kind))
+}
+
+/// Reads a status code without regard to case; another text is "unset".
+pub(crate) fn parse_status(text: &str) -> StatusCode {
+    if text.eq_ignore_ascii_case("ok") {
+        StatusCode::Ok
+    } else if text.eq_ignore_ascii_case("error") {
+        StatusCode::Error
+    } else {
+        StatusCode::Unset
+    }
+}

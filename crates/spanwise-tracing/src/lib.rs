@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+#![doc(test(attr(deny(warnings))))]
+
+mod fields;
+mod layer;
+mod metadata;
+mod options;
+mod span_ext;
+mod spans;
+
+pub use layer::{SpanwiseLayer, layer};
+pub use span_ext::{OpenTelemetrySpanExt, SetParentError, get_otel_context};

@@ -1,0 +1,67 @@
+//! Changes that the extension trait makes.
+
+use super::open_span::State;
+use super::open_spans::OpenSpans;
+use crate::SetParentError;
+use opentelemetry::trace::{Event, Span as _, Status};
+use opentelemetry::{Context, KeyValue};
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+impl OpenSpans {
+    pub(crate) fn set_parent(&self, id: u64, parent: Context) -> Result<(), SetParentError> {
+        let slot = self.table.find(id).ok_or(SetParentError::SpanDisabled)?;
+        let open = slot.lock();
+        match &open.state {
+            State::Unstarted(unstarted) => {
+                match unstarted.change(|builder| builder.parent = parent) {
+                    true => Ok(()),
+                    false => Err(SetParentError::AlreadyStarted),
+                }
+            }
+            State::Started(_) => Err(SetParentError::AlreadyStarted),
+            State::Free => Err(SetParentError::SpanDisabled),
+        }
+    }
+
+    pub(crate) fn set_attribute(&self, id: u64, attribute: KeyValue) {
+        let attribute = std::cell::Cell::new(Some(attribute));
+        self.change(
+            id,
+            |span| attribute.take().map_or((), |attribute| span.set_attribute(attribute)),
+            |builder| builder.span.attributes.get_or_insert_default().extend(attribute.take()),
+        );
+    }
+
+    pub(crate) fn set_status(&self, id: u64, status: Status) {
+        self.change(
+            id,
+            |span| span.set_status(status.clone()),
+            |builder| builder.status = status.clone(),
+        );
+    }
+
+    pub(crate) fn add_event(
+        &self,
+        id: u64,
+        name: Cow<'static, str>,
+        timestamp: SystemTime,
+        attributes: Vec<KeyValue>,
+    ) {
+        let event = std::cell::Cell::new(Some((name, attributes)));
+        self.change(
+            id,
+            |span| {
+                if let Some((name, attributes)) = event.take() {
+                    span.add_event_with_timestamp(name, timestamp, attributes);
+                }
+            },
+            |builder| {
+                let event = event
+                    .take()
+                    .map(|(name, attributes)| Event::new(name, timestamp, attributes, 0));
+                builder.span.events.get_or_insert_default().extend(event);
+            },
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! [`Slot`]: the memory of one open span.
+
+use super::unstarted::Unstarted;
+use opentelemetry::Context;
+use spanwise_batch::Charge;
+use spanwise_sdk::__private::LayerSpan as _;
+use spanwise_sdk::Span;
+use spanwise_worker::clock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Memory for one open span at a time.
+///
+/// The fields outside of the lock are written while the span is inserted, before any other thread can know its id; of
+/// them, only `exited_at` changes later.
+pub(crate) struct Slot {
+    /// The id of the `tracing` span; 0 for none.
+    id: AtomicU64,
+    /// Whether the span records: events and fields of others are not even formatted.
+    is_recording: AtomicBool,
+    /// The reading of the span clock at the start.
+    start_ticks: AtomicU64,
+    start_unix_nanos: AtomicU64,
+    /// The time of the last exit, which ends the span; 0 until then.
+    exited_at: AtomicU64,
+    open: Mutex<OpenSpan>,
+    /// Of the byte budget of the provider.
+    _charge: Charge,
+}
+
+/// An open span. No code of the program runs while its lock is held.
+pub(crate) struct OpenSpan {
+    pub(crate) state: State,
+    /// The context that the span is the current span of, if spans activate contexts.
+    pub(crate) context: Option<Context>,
+    pub(crate) timings: Timings,
+    /// The number of spans that the slot has held: an old reference finds another number.
+    pub(crate) generation: u64,
+}
+
+pub(crate) enum State {
+    /// No span.
+    Free,
+    /// The span starts when it is first entered, or when its context is first needed.
+    Unstarted(Arc<Unstarted>),
+    Started(Span),
+}
+
+/// How long the span was entered, and how long it was open without being entered.
+#[derive(Default, Clone, Copy)]
+pub(crate) struct Timings {
+    pub(crate) busy: u64,
+    pub(crate) idle: u64,
+    /// The time of the last change, in nanoseconds since 1970; 0 if the layer measures nothing.
+    pub(crate) last: u64,
+    /// The threads that are inside the span, or the times that one is.
+    pub(crate) entered: u64,
+}
+
+impl Slot {
+    /// A slot without a span.
+    pub(super) fn new(charge: Charge) -> Self {
+        Self {
+            id: AtomicU64::new(0),
+            is_recording: AtomicBool::new(false),
+            start_ticks: AtomicU64::new(0),
+            start_unix_nanos: AtomicU64::new(0),
+            exited_at: AtomicU64::new(0),
+            open: Mutex::new(OpenSpan {
+                state: State::Free,
+                context: None,
+                timings: Timings::default(),
+                generation: 0,
+            }),
+            _charge: charge,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn id(&self) -> u64 {
+        // ORDER: Relaxed. A thread that looks for a span has received the id from the thread that inserted it, and with it
+        // the stores of the insertion.
+        self.id.load(Relaxed)
+    }
+
+    #[inline(always)]
+    pub(super) fn set_id(&self, id: u64) {
+        self.id.store(id, Relaxed);
+    }
+
+    #[inline(always)]
+    pub(super) fn lock(&self) -> MutexGuard<'_, OpenSpan> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lock, if no other thread holds it.
+    #[inline(always)]
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, OpenSpan>> {
+        self.open.try_lock().ok()
+    }
+
+    #[inline(always)]
+    pub(super) fn is_recording(&self) -> bool {
+        self.is_recording.load(Relaxed)
+    }
+
+    /// Stores what a reader needs to know of a started span without its lock.
+    #[inline(always)]
+    pub(super) fn publish(&self, span: &Span) {
+        let clock::Start { ticks, unix_nanos } = span.clock_start();
+        self.is_recording.store(span.is_recording(), Relaxed);
+        self.start_ticks.store(ticks, Relaxed);
+        self.start_unix_nanos.store(unix_nanos, Relaxed);
+        self.exited_at.store(0, Relaxed);
+    }
+
+    /// As [`publish`](Self::publish), for a span that has not started.
+    pub(super) fn publish_unstarted(&self) {
+        self.is_recording.store(true, Relaxed);
+        self.start_ticks.store(0, Relaxed);
+        self.start_unix_nanos.store(0, Relaxed);
+        self.exited_at.store(0, Relaxed);
+    }
+
+    /// The current time, on the timeline of the span's start.
+    #[inline(always)]
+    pub(super) fn now(&self) -> u64 {
+        clock::end(clock::Start {
+            ticks: self.start_ticks.load(Relaxed),
+            unix_nanos: self.start_unix_nanos.load(Relaxed),
+        })
+    }
+
+    #[inline(always)]
+    pub(super) fn set_exited_at(&self, unix_nanos: u64) {
+        self.exited_at.store(unix_nanos, Relaxed);
+    }
+
+    #[inline(always)]
+    pub(super) fn exited_at(&self) -> Option<u64> {
+        Some(self.exited_at.load(Relaxed)).filter(|&at| at != 0)
+    }
+}
+
+impl OpenSpan {
+    /// The started span.
+    #[inline(always)]
+    pub(super) fn started(&mut self) -> Option<&mut Span> {
+        match &mut self.state {
+            State::Started(span) => Some(span),
+            State::Free | State::Unstarted(_) => None,
+        }
+    }
+}
