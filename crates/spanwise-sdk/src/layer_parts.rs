@@ -2,6 +2,7 @@
 
 use crate::record::Span;
 use crate::start::Tracer;
+use opentelemetry::trace::SpanContext;
 use spanwise_batch::Charge;
 use spanwise_wire::write::EncodeValue;
 use spanwise_wire::{SpanKind, StatusCode};
@@ -12,6 +13,10 @@ pub trait LayerTracer {
     /// Whether a start runs code of Spanwise alone, and needs nothing but name, kind and parent: the sampler is one
     /// threshold or follows the parent, and no processor sees the start.
     fn starts_plainly(&self) -> bool;
+
+    /// Starts a span of the kind `Internal` below `parent`; without a valid one it makes a new trace. One function for all
+    /// callsites: the name of a span of `tracing` is no constant, so that inlining it saves nothing.
+    fn start_below(&self, name: &str, parent: Option<&SpanContext>) -> Span;
 
     /// Charges `bytes` to the byte budget of the provider, if they fit.
     fn try_charge(&self, bytes: usize) -> Option<Charge>;
@@ -24,6 +29,11 @@ impl LayerTracer for Tracer {
     #[inline(always)]
     fn starts_plainly(&self) -> bool {
         !self.core().has_observer() && self.core().sampler.is_fast()
+    }
+
+    #[inline(never)]
+    fn start_below(&self, name: &str, parent: Option<&SpanContext>) -> Span {
+        self.start_span(name, SpanKind::Internal, parent)
     }
 
     fn try_charge(&self, bytes: usize) -> Option<Charge> {

@@ -65,19 +65,27 @@ impl Tracer {
     // Always: inlined, the kind and the length of the name are constants, which saves a tenth of the instructions.
     #[inline(always)]
     pub fn root(&self, name: &str, kind: SpanKind) -> Span {
-        if is_suppressed() {
-            return suppressed();
-        }
-        self.start(self.parameters(name, kind, None))
+        self.start_span(name, kind, None)
     }
 
     /// Starts a span below `parent`; an invalid parent makes a new trace.
     #[inline(always)]
     pub fn child(&self, name: &str, kind: SpanKind, parent: &SpanContext) -> Span {
+        self.start_span(name, kind, Some(parent))
+    }
+
+    /// Starts a span below `parent`; without a valid one it makes a new trace.
+    #[inline(always)]
+    pub(crate) fn start_span(
+        &self,
+        name: &str,
+        kind: SpanKind,
+        parent: Option<&SpanContext>,
+    ) -> Span {
         if is_suppressed() {
             return suppressed();
         }
-        self.start(self.parameters(name, kind, Some(parent)))
+        self.start(self.parameters(name, kind, parent))
     }
 
     /// Records and ends `span` as a span of this tracer's scope, at its own end time or now. The limits,

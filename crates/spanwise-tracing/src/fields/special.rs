@@ -15,15 +15,15 @@ pub(crate) fn is_special(name: &str) -> bool {
 
 /// Reads a kind without regard to case; another text is no kind.
 pub(crate) fn parse_kind(text: &str) -> Option<SpanKind> {
-    [
-        ("server", SpanKind::Server),
-        ("client", SpanKind::Client),
-        ("producer", SpanKind::Producer),
-        ("consumer", SpanKind::Consumer),
-        ("internal", SpanKind::Internal),
-    ]
-    .into_iter()
-    .find_map(|(name, kind)| text.eq_ignore_ascii_case(name).then_some(kind))
+    let is = |name: &str| text.eq_ignore_ascii_case(name);
+    match text.len() {
+        6 if is("server") => Some(SpanKind::Server),
+        6 if is("client") => Some(SpanKind::Client),
+        8 if is("producer") => Some(SpanKind::Producer),
+        8 if is("consumer") => Some(SpanKind::Consumer),
+        8 if is("internal") => Some(SpanKind::Internal),
+        _ => None,
+    }
 }
 
 /// Reads a status code without regard to case; another text is "unset".

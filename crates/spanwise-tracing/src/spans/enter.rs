@@ -41,7 +41,9 @@ impl OpenSpans {
     #[inline]
     pub(crate) fn exit(&self, id: &Id) {
         let id = id.into_u64();
-        if let Some(slot) = self.table.find(id) {
+        if let Some(slot) = self.table.find(id)
+            && slot.is_recording()
+        {
             let now = slot.now();
             slot.set_exited_at(now);
             if self.options.tracked_inactivity {

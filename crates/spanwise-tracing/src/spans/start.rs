@@ -1,6 +1,7 @@
 //! The start of a span.
 
 use super::api_span::ApiSpan;
+use super::entered;
 use super::open_span::{OpenSpan, Slot, State, Timings};
 use super::open_spans::OpenSpans;
 use super::unstarted::{Builder, Unstarted};
@@ -8,7 +9,7 @@ use crate::fields::{CollectSpan, SpanFields, with_collected};
 use opentelemetry::trace::{SpanBuilder, SpanContext, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use spanwise_sdk::__private::{LayerSpan as _, LayerTracer as _, is_context_readable};
-use spanwise_sdk::{Span, SpanKind, Value};
+use spanwise_sdk::{Span, Value};
 use std::sync::Arc;
 use std::time::SystemTime;
 use tracing_core::Metadata;
@@ -51,7 +52,7 @@ impl OpenSpans {
         let mut span = match parent {
             Parent::Current => self.start_below_current(name),
             Parent::Span(parent) => self.start_below(name, *parent),
-            Parent::None => self.tracer.root(name, SpanKind::Internal),
+            Parent::None => self.tracer.start_below(name, None),
         };
         if !span.context().is_valid() {
             // Suppressed, or of a provider that was shut down: no context to pass on.
@@ -71,41 +72,34 @@ impl OpenSpans {
 
     #[inline]
     fn start_below_current(&self, name: &'static str) -> Span {
-        if self.options.context_activation {
-            if !is_context_readable() {
-                return self.tracer.root(name, SpanKind::Internal);
-            }
-            // The borrow of the API's stack lasts for the start, which runs code of Spanwise alone.
-            return Context::map_current(|current| self.start_below_context(name, current));
+        if !self.options.context_activation
+            && let Some(current) = entered::current(self.layer)
+        {
+            return self.start_below(name, current);
         }
-        match super::entered::current(self.layer) {
-            Some(current) => self.start_below(name, current),
-            None if is_context_readable() => {
-                Context::map_current(|current| self.start_below_context(name, current))
-            }
-            None => self.tracer.root(name, SpanKind::Internal),
+        if !is_context_readable() {
+            return self.tracer.start_below(name, None);
         }
-    }
-
-    #[inline]
-    fn start_below_context(&self, name: &'static str, parent: &Context) -> Span {
-        match parent.has_active_span() {
-            true => self.tracer.child(name, SpanKind::Internal, parent.span().span_context()),
-            false => self.tracer.root(name, SpanKind::Internal),
-        }
+        // The borrow of the API's stack lasts for the start, which runs code of Spanwise alone.
+        Context::map_current(|current| match current.has_active_span() {
+            true => self.tracer.start_below(name, Some(current.span().span_context())),
+            false => self.tracer.start_below(name, None),
+        })
     }
 
     /// Starts a span below an open span of the layer.
     fn start_below(&self, name: &'static str, parent: u64) -> Span {
         let Some(slot) = self.table.find(parent) else {
-            return self.tracer.root(name, SpanKind::Internal);
+            return self.tracer.start_below(name, None);
         };
-        self.ensure_started(&slot);
         let mut open = slot.lock();
-        match open.started() {
-            Some(parent) => self.tracer.child(name, SpanKind::Internal, parent.context()),
-            None => self.tracer.root(name, SpanKind::Internal),
+        if let State::Unstarted(_) = &open.state {
+            drop(open);
+            self.ensure_started(&slot);
+            open = slot.lock();
         }
+        let parent = open.started().map(|span| span.context());
+        self.tracer.start_below(name, parent)
     }
 
     /// Inserts a started span into the table.
@@ -129,7 +123,9 @@ impl OpenSpans {
             if self.options.context_activation {
                 open.context = Some(context_below(&span, slot, open.generation));
             }
-            open.timings = self.timings(slot);
+            if self.options.tracked_inactivity {
+                open.timings = Timings { last: slot.now(), ..Timings::default() };
+            }
             open.state = State::Started(span);
         });
         if let (Err(_), Some(span)) = (inserted, span) {
@@ -168,7 +164,9 @@ impl OpenSpans {
         let inserted = self.table.insert(id, charge, |slot, open| {
             let Some(builder) = builder.take() else { return };
             slot.publish_unstarted();
-            open.timings = self.timings(slot);
+            if self.options.tracked_inactivity {
+                open.timings = Timings { last: slot.now(), ..Timings::default() };
+            }
             open.state = State::Unstarted(Arc::new(Unstarted::new(builder)));
         });
         if let (Err(_), Some(builder)) = (inserted, builder) {
@@ -229,11 +227,8 @@ impl OpenSpans {
     }
 
     fn current_context(&self) -> Context {
-        let current = if self.options.context_activation {
-            None
-        } else {
-            super::entered::current(self.layer)
-        };
+        let current =
+            if self.options.context_activation { None } else { entered::current(self.layer) };
         match current.and_then(|current| self.context_of(current)) {
             Some(context) => context,
             None => self.current_values(),
@@ -245,11 +240,6 @@ impl OpenSpans {
             true => Context::current(),
             false => Context::new(),
         }
-    }
-
-    fn timings(&self, slot: &Slot) -> Timings {
-        let last = if self.options.tracked_inactivity { slot.now() } else { 0 };
-        Timings { last, ..Timings::default() }
     }
 
     /// Writes what the layer adds to each span.
