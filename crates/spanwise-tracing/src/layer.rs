@@ -9,7 +9,6 @@ use tracing_core::span::{Attributes, Id, Record};
 use tracing_core::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
 
 /// A layer that records the spans of `tracing` as spans of `provider`, in the instrumentation scope `tracing`.
 ///
@@ -135,10 +134,7 @@ impl SpanwiseLayer {
     }
 }
 
-impl<S> Layer<S> for SpanwiseLayer
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-{
+impl<S: Subscriber> Layer<S> for SpanwiseLayer {
     #[inline]
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
         self.spans.new_span(attributes, id);
