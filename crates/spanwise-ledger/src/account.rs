@@ -25,6 +25,8 @@ pub(crate) struct Outcomes {
     pub(crate) recovered: AtomicU64,
     /// Spans whose tickets have no outcome yet.
     pub(crate) ticketed: AtomicU64,
+    /// Started spans that a later decision did not sample.
+    pub(crate) sampled_out_late: AtomicU64,
     pub(crate) recorded_only: RecordedOnly,
 }
 
@@ -32,6 +34,8 @@ pub(crate) struct Outcomes {
 pub(crate) struct RecordedOnly {
     /// Those that no exporter gets, by [`ParentOrigin`](crate::ParentOrigin). They are among those that are sampled out.
     pub(crate) started: [AtomicU64; 3],
+    /// Started spans that a later decision records and does not sample.
+    pub(crate) late: AtomicU64,
     pub(crate) ended: AtomicU64,
 }
 
@@ -91,8 +95,10 @@ impl Account {
                 spooled: AtomicU64::new(0),
                 recovered: AtomicU64::new(0),
                 ticketed: AtomicU64::new(0),
+                sampled_out_late: AtomicU64::new(0),
                 recorded_only: RecordedOnly {
                     started: [const { AtomicU64::new(0) }; 3],
+                    late: AtomicU64::new(0),
                     ended: AtomicU64::new(0),
                 },
             },

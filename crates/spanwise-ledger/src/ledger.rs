@@ -106,6 +106,20 @@ impl Ledger {
         self.account.outcomes.recorded_only.ended.fetch_add(spans, Release);
     }
 
+    /// Counts `spans` started spans as sampled out, because a second decision, below a parent that came later, did not sample
+    /// them. They stay among those that were [started](crate::Snapshot::started) with the result of the first decision.
+    pub fn sampled_out_late(&self, spans: u64) {
+        // ORDER: Release, after the spans' starts; pairs with the Acquire load in `snapshot`.
+        self.account.outcomes.sampled_out_late.fetch_add(spans, Release);
+    }
+
+    /// As [`sampled_out_late`](Ledger::sampled_out_late), for spans that are recorded all the same, because tail sampling decides
+    /// about them: their outcome stays due, and so does [`record_only_ended`](Ledger::record_only_ended).
+    pub fn record_only_late(&self, spans: u64) {
+        // ORDER: as in `sampled_out_late`.
+        self.account.outcomes.recorded_only.late.fetch_add(spans, Release);
+    }
+
     /// Counts a span that was created and at once dropped for `reason`; no outcome is due. For spans
     /// that a full queue refuses or sheds at their start.
     ///
@@ -184,6 +198,7 @@ impl Ledger {
         let outcomes = &self.account.outcomes;
         let ticketed = outcomes.ticketed.load(Acquire);
         let exported = outcomes.exported.load(Acquire);
+        let sampled_out_late = outcomes.sampled_out_late.load(Acquire);
         let tail = [&outcomes.tail_not_sampled, &outcomes.tail_dropped].map(|it| it.load(Acquire));
         let mut dropped: [u64; DropReason::ALL.len()] =
             std::array::from_fn(|i| load(&outcomes.dropped, i, |c| c.load(Acquire)));
@@ -194,20 +209,21 @@ impl Ledger {
         // ORDER: after all of the above, whose spans it may have: it is a source.
         let recovered = outcomes.recovered.load(Acquire);
         let ended = outcomes.recorded_only.ended.load(Acquire);
+        let mut record_only = outcomes.recorded_only.late.load(Acquire);
         let recorded_only = ParentOrigin::ALL.map(|origin| {
             load(&outcomes.recorded_only.started, origin as usize, |c| c.load(Acquire))
         });
         let sums = self.account.starts.sums();
         let mut started = sums.started();
         // Of a span that is dropped at its start meanwhile, the start may be read without the outcome.
-        started = started.wrapping_add(sums.dropped_starts());
+        started = started.wrapping_add(sums.dropped_starts()).wrapping_sub(sampled_out_late);
+        let sampled_out = sums.sampled_out().wrapping_add(sampled_out_late);
         for (reason, spans) in sums.dropped() {
             if let Some(dropped) = dropped.get_mut(reason as usize) {
                 *dropped = dropped.wrapping_add(spans);
             }
         }
         let mut starts = sums.starts();
-        let mut record_only: u64 = 0;
         for (origin, spans) in ParentOrigin::ALL.into_iter().zip(recorded_only) {
             starts.reassign(origin, (SamplingResult::Drop, SamplingResult::RecordOnly), spans);
             let all = starts.get(origin, SamplingResult::RecordOnly);
@@ -216,7 +232,7 @@ impl Ledger {
         let record_only_live = record_only.saturating_sub(ended);
         let settled = Settled { exported, tail, spooled };
         let mut snapshot =
-            Snapshot::new((started, recovered), sums.sampled_out(), settled, dropped, counters);
+            Snapshot::new((started, recovered), sampled_out, settled, dropped, counters);
         (snapshot.starts, snapshot.ticketed) = (starts, ticketed);
         snapshot.record_only_live = record_only_live;
         snapshot

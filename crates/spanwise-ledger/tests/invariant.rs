@@ -316,3 +316,24 @@ fn spans_are_ticketed_until_their_outcome() {
     tickets.exported();
     assert_eq!((ledger.snapshot().ticketed, ledger.snapshot().in_flight), (0, 2));
 }
+
+#[test]
+fn a_second_decision_moves_a_span_and_lowers_no_count() {
+    use spanwise_ledger::{ParentOrigin as Origin, SamplingResult as Result};
+    let ledger = Ledger::new();
+    (0..5).for_each(|_| ledger.started());
+    ledger.sampled_out();
+    let before = ledger.snapshot();
+    ledger.sampled_out_late(2);
+    let after = ledger.snapshot();
+    assert_eq!((before.created, before.sampled_out, before.in_flight), (6, 1, 5));
+    assert_eq!((after.created, after.sampled_out, after.in_flight), (6, 3, 3));
+    // The first decision counts.
+    assert_eq!(after.started(Origin::None, Result::RecordAndSample), 5);
+    ledger.record_only_late(1);
+    assert_eq!((ledger.snapshot().record_only_live, ledger.snapshot().in_flight), (1, 3));
+    ledger.record_only_ended(1);
+    assert_eq!(ledger.snapshot().record_only_live, 0);
+    ledger.exported(3);
+    ledger.snapshot().check().unwrap();
+}

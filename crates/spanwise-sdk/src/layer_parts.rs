@@ -23,6 +23,16 @@ pub trait LayerTracer {
 
     /// The most bytes of text that an attribute of a span can have.
     fn max_text_bytes(&self) -> usize;
+
+    /// Decides again about `span`, which this tracer has started and whose context no other code has, below `parent` or as a root.
+    /// The ledger counts each transition:
+    ///
+    /// - recorded before and after: once as created, with the result and the origin of the parent of the first decision;
+    /// - recorded, then not sampled: once as created, and as sampled out;
+    /// - sampled out or refused, then sampled: twice as created, once with each outcome, because no count falls.
+    ///
+    /// `name` is that of a span that was not recorded. Returns false and changes nothing if processors have seen the start.
+    fn restart(&self, span: &mut Span, name: &str, parent: Option<&SpanContext>) -> bool;
 }
 
 impl LayerTracer for Tracer {
@@ -42,6 +52,10 @@ impl LayerTracer for Tracer {
 
     fn max_text_bytes(&self) -> usize {
         self.core().limits.load().span_bytes
+    }
+
+    fn restart(&self, span: &mut Span, name: &str, parent: Option<&SpanContext>) -> bool {
+        Tracer::restart(self, span, name, parent)
     }
 }
 
@@ -65,6 +79,9 @@ pub trait LayerSpan {
 
     /// Ends the span at a reading of the span clock.
     fn finish_at(self, unix_nanos: u64);
+
+    /// Counts attributes that were not recorded, because the span was not yet.
+    fn add_dropped_attributes(&mut self, count: u32);
 
     /// Ends a span that nothing can refer to, because too many spans are open: the ledger counts it as dropped.
     fn drop_untracked(self);
@@ -96,6 +113,10 @@ impl LayerSpan for Span {
     #[inline]
     fn finish_at(self, unix_nanos: u64) {
         Span::finish_at(self, unix_nanos);
+    }
+
+    fn add_dropped_attributes(&mut self, count: u32) {
+        Span::add_dropped_attributes(self, count);
     }
 
     fn drop_untracked(self) {

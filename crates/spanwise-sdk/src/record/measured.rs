@@ -132,7 +132,7 @@ impl Record {
     }
 
     /// The series of a span by its redacted name and its kind alone.
-    fn series_by_name(
+    pub(super) fn series_by_name(
         &mut self,
         core: &Core,
         metrics: &SpanMetricsRecorder,

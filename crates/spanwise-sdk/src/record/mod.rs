@@ -6,6 +6,7 @@ mod measured;
 #[expect(clippy::module_inception, reason = "the record itself, beside what leads to it")]
 mod record;
 mod record_context;
+mod restarted;
 mod span;
 mod span_start;
 

@@ -8,6 +8,7 @@ mod ids;
 mod observed;
 mod pooled;
 mod refusal;
+mod restarted;
 mod sampler_context;
 mod scopes;
 mod shedding;

@@ -119,7 +119,7 @@ impl Tracer {
     }
 
     #[inline(always)]
-    fn start(&self, span: SpanParameters<'_>) -> Span {
+    pub(super) fn start(&self, span: SpanParameters<'_>) -> Span {
         if !self.core.queue.is_accepting() {
             return self.start_native_checked(Moved(span));
         }

@@ -1,6 +1,6 @@
 //! The writer of one span.
 
-use super::attributes::{AttributeField, AttributeIndex, Put};
+use super::attributes::{AttributeField, AttributeIndex, Put, field_at};
 use super::dropped::{Dropped, DroppedCounters, DroppedCounts};
 use super::encode::EncodeValue;
 use super::finished::{FinishedSpan, SpanHeader};
@@ -88,6 +88,26 @@ impl SpanWriter {
         // SAFETY: CAPACITY bytes are stored and reserved, and the field's length is at most CAPACITY.
         unsafe { writer.prefix(field.bytes, field.len()) };
         writer.done();
+    }
+
+    /// Replaces the trace state, for a span that gets another parent; an empty header removes it.
+    ///
+    /// # Cost
+    /// A move of all bytes written so far.
+    #[cold]
+    pub fn replace_trace_state(&mut self, header: &str) {
+        // It is behind the name, before all other fields.
+        let start = self.buf.len().min(self.name_len as usize);
+        let rest = self.buf.get(start..).unwrap_or_default();
+        let old = match (rest.first(), field_at(rest)) {
+            (Some(&TRACE_STATE), Some((_, len))) => len,
+            _ => 0,
+        };
+        let mut field = Vec::new();
+        if !header.is_empty() {
+            put_bytes(&mut field, TRACE_STATE, header.as_bytes());
+        }
+        self.buf.splice(start..start + old, field);
     }
 
     /// Sets an attribute; an existing key gets the new value.

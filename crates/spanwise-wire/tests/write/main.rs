@@ -359,3 +359,35 @@ fn the_value_length_limit_does_not_apply_to_names() {
     assert_eq!(span.events[0].attributes[0].key, "a long key");
     assert_eq!(span.status.unwrap().message, "a long message");
 }
+
+proptest! {
+    /// The bytes are those of a span that had the last trace state from its start.
+    #[test]
+    fn a_trace_state_is_replaced_in_place(
+        states in vec("[a-z]{0,3}|[a-z]{120,135}", 1..4),
+        (name, renamed) in (name(), proptest::option::of(name())),
+        is_encoded in any::<bool>(),
+    ) {
+        let limits = SpanLimits::default();
+        let write = |states: &[String]| {
+            let mut writer = SpanWriter::new();
+            writer.begin(&limits, &name);
+            let (first, others) = states.split_first().unwrap();
+            match TraceStateField::new(first).filter(|_| is_encoded) {
+                Some(field) => writer.trace_state_field(&field),
+                None => writer.trace_state(first),
+            }
+            writer.attribute(&limits, "a", "before");
+            writer.event(&limits, 1, "event", [("a", 1)]);
+            renamed.iter().for_each(|name| writer.rename(name));
+            for state in others {
+                writer.replace_trace_state(state);
+            }
+            for (key, value) in [("a", "after"), ("b", "after")] {
+                writer.attribute(&limits, key, value);
+            }
+            writer.finish(&SpanHeader::default()).to_vec()
+        };
+        prop_assert_eq!(write(&states), write(&states[states.len() - 1..]));
+    }
+}
