@@ -26,9 +26,10 @@ pub use preset::BatchPreset;
 pub use push_error::PushError;
 pub use sharded_buffer::{Pushed, ShardedBuffer};
 
-/// Functions for the simulator of this repository. They are no part of the API and change without
+/// Parts for other crates of this repository. They are no part of the API and change without
 /// notice.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::sharded_buffer::set_local_slot;
+    pub use crate::try_lock::{TryLock, TryLockGuard};
 }

@@ -14,7 +14,7 @@ use crate::chunk_counts::ChunkCounters;
 use crate::config::ShardedBufferConfig;
 use crate::push_error::PushError;
 use crate::queue::Queue;
-use crate::try_lock::TryLock;
+use crate::try_lock::{CachePadded, TryLock};
 use arc_swap::ArcSwapOption;
 use local_slot::local_slot;
 pub use local_slot::set_local_slot;
@@ -41,12 +41,12 @@ use std::time::Instant;
 /// A buffer per thread would let memory grow with the number of threads, and would need a destructor
 /// to save the spans of a thread that exits.
 pub struct ShardedBuffer {
-    slots: Box<[TryLock<Option<ChargedChunk>>]>,
+    slots: Box<[CachePadded<TryLock<Option<ChargedChunk>>>]>,
     /// `None` once the buffer is [released](Self::release).
     queues: ArcSwapOption<Queues>,
     /// Threads between the check of `closed` and the end of a spill.
     spilling: AtomicUsize,
-    free: TryLock<Vec<ChargedChunk>>,
+    free: CachePadded<TryLock<Vec<ChargedChunk>>>,
     /// Length of `free`.
     cached: AtomicUsize,
     /// Slots with an open chunk.
@@ -93,10 +93,10 @@ impl ShardedBuffer {
         // can exist, up to a budget of some GiB.
         let queue = (budget.limit() / config.chunk_bytes).saturating_add(1).min(MAX_QUEUE);
         Self {
-            slots: (0..config.slots).map(|_| TryLock::default()).collect(),
+            slots: (0..config.slots).map(|_| CachePadded::default()).collect(),
             queues: ArcSwapOption::from_pointee(Queues::new(queue, SPILL)),
             spilling: AtomicUsize::new(0),
-            free: TryLock::default(),
+            free: CachePadded::default(),
             cached: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             queue: Queue::new(config.max_queue_size, budget.clone()),

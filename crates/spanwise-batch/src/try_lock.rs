@@ -8,13 +8,12 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-/// A mutex without waiters, on a cache line of its own.
+/// A mutex without waiters.
 ///
 /// `std::sync::Mutex` would serve, but its unlock is a second locked instruction, because a thread
 /// may sleep on it. No thread waits for this lock, so a plain store releases it.
 #[derive(Debug, Default)]
-#[repr(align(128))]
-pub(crate) struct TryLock<T> {
+pub struct TryLock<T> {
     held: AtomicBool,
     value: UnsafeCell<T>,
 }
@@ -23,9 +22,14 @@ pub(crate) struct TryLock<T> {
 unsafe impl<T: Send> Sync for TryLock<T> {}
 
 impl<T> TryLock<T> {
+    /// An unlocked value.
+    pub const fn new(value: T) -> Self {
+        Self { held: AtomicBool::new(false), value: UnsafeCell::new(value) }
+    }
+
     /// Locks the value, unless another guard holds it.
     #[inline(always)]
-    pub(crate) fn try_lock(&self) -> Option<TryLockGuard<'_, T>> {
+    pub fn try_lock(&self) -> Option<TryLockGuard<'_, T>> {
         // ORDER: Acquire pairs with the Release in `TryLockGuard::drop`.
         self.held
             .compare_exchange(false, true, Acquire, Relaxed)
@@ -34,7 +38,8 @@ impl<T> TryLock<T> {
     }
 }
 
-pub(crate) struct TryLockGuard<'a, T> {
+/// Exclusive access to a locked value, until it is dropped.
+pub struct TryLockGuard<'a, T> {
     lock: &'a TryLock<T>,
     /// Shared and sent between threads as `&mut T` may be, not as `&TryLock<T>` may be.
     exclusive: PhantomData<&'a mut T>,
@@ -63,6 +68,20 @@ impl<T> Drop for TryLockGuard<'_, T> {
     fn drop(&mut self) {
         // ORDER: Release publishes what was written; pairs with the Acquire in `try_lock`.
         self.lock.held.store(false, Release);
+    }
+}
+
+/// A value on a cache line of its own, so that threads that write its neighbours do not slow it down.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct CachePadded<T>(T);
+
+impl<T> Deref for CachePadded<T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.0
     }
 }
 
