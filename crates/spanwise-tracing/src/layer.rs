@@ -1,5 +1,6 @@
 //! [`SpanwiseLayer`]: the layer of a subscriber.
 
+use crate::filtered::FilteredSpanwiseLayer;
 use crate::options::Options;
 use crate::spans::OpenSpans;
 use spanwise_sdk::{Spanwise, Tracer};
@@ -31,7 +32,7 @@ pub fn layer(provider: &Spanwise) -> SpanwiseLayer {
 
 /// Records the spans and events of `tracing` in the spans of a [`Tracer`].
 pub struct SpanwiseLayer {
-    spans: OpenSpans,
+    pub(crate) spans: OpenSpans,
     max_open_spans: usize,
 }
 
@@ -114,6 +115,13 @@ impl SpanwiseLayer {
     #[must_use]
     pub fn with_error_events_to_exceptions(self, is_on: bool) -> Self {
         self.rebuilt(|parts| parts.1.errors.events_to_exceptions = is_on)
+    }
+
+    /// Records only the events that pass `filter`, and counts all: the attribute `otel.tracing_event_count` of a span is the number of its
+    /// events. So a trace shows whether the log has more of a span. Spans need not pass the filter.
+    #[must_use]
+    pub fn with_counting_event_filter<F>(self, filter: F) -> FilteredSpanwiseLayer<F> {
+        FilteredSpanwiseLayer::new(self.rebuilt(|parts| parts.1.counted_events = true), filter)
     }
 
     /// The spans that may be open at a time. Default 65,536. Each open span beyond is dropped at its start, and the ledger counts

@@ -2,11 +2,13 @@
 #![doc(test(attr(deny(warnings))))]
 
 mod fields;
+mod filtered;
 mod layer;
 mod metadata;
 mod options;
 mod span_ext;
 mod spans;
 
+pub use filtered::FilteredSpanwiseLayer;
 pub use layer::{SpanwiseLayer, layer};
 pub use span_ext::{OpenTelemetrySpanExt, SetParentError, get_otel_context};

@@ -9,6 +9,7 @@ pub(crate) struct Options {
     pub(crate) target: bool,
     pub(crate) tracked_inactivity: bool,
     pub(crate) context_activation: bool,
+    pub(crate) counted_events: bool,
     pub(crate) errors: ErrorOptions,
 }
 
@@ -30,6 +31,7 @@ impl Default for Options {
             target: false,
             tracked_inactivity: false,
             context_activation: true,
+            counted_events: false,
             errors: ErrorOptions::default(),
         }
     }

@@ -14,9 +14,14 @@ use tracing::{Dispatch, Span};
 pub trait OpenTelemetrySpanExt {
     /// Makes the span a child of the current span of `cx`, for example of a context that a propagator has extracted.
     ///
+    /// The sampler decides about the span below this parent. Root spans wait for it: the first 16 of each callsite, and all of a callsite
+    /// that has had such a parent. Any other has its ids and a decision already; it is decided again, and what it has recorded stays. If
+    /// only the second decision samples it, its fields so far are missing and count in `dropped_attributes_count`, and the ledger counts
+    /// it twice as created: once as sampled out, and once as recorded.
+    ///
     /// # Errors
-    /// The subscriber has no layer of this crate, the span is disabled, or it has started: it was entered, has a child, or
-    /// [`context`](Self::context) was called.
+    /// The subscriber has no layer of this crate, the span is disabled, or its context is in use: it was entered, has a child, or
+    /// [`context`](Self::context) was called. Without context activation an entered span without children can have another parent.
     fn set_parent(&self, cx: Context) -> Result<(), SetParentError>;
 
     /// Adds a link to another span. An invalid context adds none.
@@ -64,9 +69,10 @@ pub enum SetParentError {
 
 impl OpenTelemetrySpanExt for Span {
     fn set_parent(&self, cx: Context) -> Result<(), SetParentError> {
-        let set = self.with_subscriber(|(id, dispatch)| match spans(dispatch) {
-            Some(spans) => spans.set_parent(id.into_u64(), cx),
-            None => Err(SetParentError::LayerNotFound),
+        let set = self.with_subscriber(|(id, dispatch)| match (spans(dispatch), self.metadata()) {
+            (Some(spans), Some(metadata)) => spans.set_parent(id.into_u64(), metadata, cx),
+            (Some(_), None) => Err(SetParentError::SpanDisabled),
+            (None, _) => Err(SetParentError::LayerNotFound),
         });
         set.unwrap_or(Err(SetParentError::SpanDisabled))
     }

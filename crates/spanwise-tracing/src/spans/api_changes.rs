@@ -6,22 +6,42 @@ use crate::SetParentError;
 use opentelemetry::trace::{Event, Span as _, Status};
 use opentelemetry::{Context, KeyValue};
 use std::borrow::Cow;
+use std::mem;
 use std::time::SystemTime;
+use tracing_core::Metadata;
 
 impl OpenSpans {
-    pub(crate) fn set_parent(&self, id: u64, parent: Context) -> Result<(), SetParentError> {
+    /// Makes an open span whose context no code has a child of the current span of `parent`.
+    pub(crate) fn set_parent(
+        &self,
+        id: u64,
+        metadata: &'static Metadata<'static>,
+        parent: Context,
+    ) -> Result<(), SetParentError> {
         let slot = self.table.find(id).ok_or(SetParentError::SpanDisabled)?;
-        let open = slot.lock();
-        match &open.state {
-            State::Unstarted(unstarted) => {
-                match unstarted.change(|builder| builder.parent = parent) {
-                    true => Ok(()),
-                    false => Err(SetParentError::AlreadyStarted),
+        let mut open = slot.lock();
+        if slot.id() != id {
+            return Err(SetParentError::SpanDisabled);
+        }
+        let is_used = open.is_used;
+        match &mut open.state {
+            State::Unstarted(builder) => {
+                builder.has_late_parent = true;
+                let before = mem::replace(&mut builder.parent, parent);
+                drop(open);
+                // Its values may have destructors of the program.
+                drop(before);
+            }
+            State::Started(_) if !is_used => {
+                if !self.restart(&slot, open, metadata, &parent) {
+                    return Err(SetParentError::AlreadyStarted);
                 }
             }
-            State::Started(_) => Err(SetParentError::AlreadyStarted),
-            State::Free => Err(SetParentError::SpanDisabled),
+            State::Started(_) | State::Starting(_) => return Err(SetParentError::AlreadyStarted),
+            State::Free => return Err(SetParentError::SpanDisabled),
         }
+        self.callsites.got_late_parent(metadata);
+        Ok(())
     }
 
     pub(crate) fn set_attribute(&self, id: u64, attribute: KeyValue) {

@@ -14,34 +14,40 @@ impl OpenSpans {
     #[inline]
     pub(crate) fn close(&self, id: &Id) {
         let closed = self.table.remove(id.into_u64(), |slot, open| {
+            let events = if self.options.counted_events { slot.take_events() } else { 0 };
             let state = mem::replace(&mut open.state, State::Free);
-            (state, open.context.take(), open.timings, slot.exited_at())
+            (state, open.context.take(), (open.timings, events), slot.exited_at())
         });
         // The context is dropped at the end of this function: its values may have destructors of the program.
-        let Some((state, _context, timings, exited_at)) = closed else { return };
+        let Some((state, _context, measured, exited_at)) = closed else { return };
         match state {
             State::Started(mut span) => {
-                if self.options.tracked_inactivity {
-                    set_timings(&mut span, timings);
-                }
+                self.set_measured(&mut span, measured);
                 match exited_at {
                     Some(at) => span.finish_at(at),
                     None => span.finish(),
                 }
             }
-            State::Unstarted(unstarted) => {
-                if let Some(builder) = unstarted.take() {
-                    let mut span = self.build(*builder);
-                    if self.options.tracked_inactivity {
-                        set_timings(&mut span, timings);
-                    }
-                    match exited_at {
-                        Some(at) => span.end_with_timestamp(system_time(at)),
-                        None => span.finish(),
-                    }
+            State::Unstarted(builder) => {
+                let mut span = self.build(*builder);
+                self.set_measured(&mut span, measured);
+                match exited_at {
+                    Some(at) => span.end_with_timestamp(system_time(at)),
+                    None => span.finish(),
                 }
             }
-            State::Free => {}
+            // The thread that starts the span ends it.
+            State::Starting(_) | State::Free => {}
+        }
+    }
+
+    #[inline]
+    fn set_measured(&self, span: &mut Span, (timings, events): (Timings, u64)) {
+        if self.options.tracked_inactivity {
+            set_timings(span, timings);
+        }
+        if self.options.counted_events {
+            span.attribute("otel.tracing_event_count", i64::try_from(events).unwrap_or(i64::MAX));
         }
     }
 }

@@ -24,11 +24,15 @@ impl OpenSpans {
         if slot.id() != id {
             return None;
         }
-        if let State::Unstarted(_) = &open.state {
+        if let State::Unstarted(_) | State::Starting(_) = &open.state {
             drop(open);
             self.ensure_started(&slot);
             open = slot.lock();
+            if slot.id() != id {
+                return None;
+            }
         }
+        open.is_used |= self.options.context_activation;
         if self.options.tracked_inactivity {
             open.timings.enter(slot.now());
         }

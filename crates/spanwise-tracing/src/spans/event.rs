@@ -14,13 +14,25 @@ use tracing_core::{Event, Level, Metadata};
 impl OpenSpans {
     /// Adds an event to the span it occurred in; outside of a span it adds nothing.
     pub(crate) fn event(&self, event: &Event<'_>) {
-        let id = match event.parent() {
+        let id = self.span_of(event).filter(|&id| self.is_recording(id));
+        let Some(id) = id else { return };
+        with_collected(|collected| self.event_in(id, event, collected));
+    }
+
+    /// Counts an event of the span it occurred in, for the attribute `otel.tracing_event_count`.
+    pub(crate) fn count_event(&self, event: &Event<'_>) {
+        if let Some(slot) = self.span_of(event).and_then(|id| self.table.find(id)) {
+            slot.count_event();
+        }
+    }
+
+    #[inline]
+    fn span_of(&self, event: &Event<'_>) -> Option<u64> {
+        match event.parent() {
             Some(parent) => Some(parent.into_u64()),
             None if event.is_contextual() => entered::current(self.layer),
             None => None,
-        };
-        let Some(id) = id.filter(|&id| self.is_recording(id)) else { return };
-        with_collected(|collected| self.event_in(id, event, collected));
+        }
     }
 
     fn event_in(&self, id: u64, event: &Event<'_>, collected: &mut Collected) {

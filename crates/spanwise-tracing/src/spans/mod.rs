@@ -2,10 +2,12 @@
 
 mod api_changes;
 mod api_span;
+mod callsites;
 mod close;
 mod enter;
 mod entered;
 mod event;
+mod late_start;
 mod open_span;
 mod open_spans;
 mod record;

@@ -1,18 +1,19 @@
 //! [`Slot`]: the memory of one open span.
 
-use super::unstarted::Unstarted;
+use super::unstarted::{Builder, Starting};
 use opentelemetry::Context;
 use spanwise_batch::Charge;
 use spanwise_sdk::__private::LayerSpan as _;
 use spanwise_sdk::Span;
 use spanwise_worker::clock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Memory for one open span at a time.
 ///
 /// The fields outside of the lock are written while the span is inserted, before any other thread can know its id; of
-/// them, only `exited_at` changes later.
+/// them, `exited_at` and `events` change later, and the others when the span starts. A thread with the id of a span that was closed
+/// meanwhile may read those of the next span: it then formats fields in vain, because changes check the id under the lock.
 pub(crate) struct Slot {
     /// The id of the `tracing` span; 0 for none.
     id: AtomicU64,
@@ -23,7 +24,11 @@ pub(crate) struct Slot {
     start_unix_nanos: AtomicU64,
     /// The time of the last exit, which ends the span; 0 until then.
     exited_at: AtomicU64,
+    /// The events of the span, if the layer counts them.
+    events: AtomicU64,
     open: Mutex<OpenSpan>,
+    /// A thread has started the span that was `Starting`.
+    pub(super) started: Condvar,
     /// Of the byte budget of the provider.
     _charge: Charge,
 }
@@ -34,6 +39,8 @@ pub(crate) struct OpenSpan {
     /// The context that the span is the current span of, if spans activate contexts.
     pub(crate) context: Option<Context>,
     pub(crate) timings: Timings,
+    /// Whether other code has the context of the started span: its ids cannot change any more.
+    pub(crate) is_used: bool,
     /// The number of spans that the slot has held: an old reference finds another number.
     pub(crate) generation: u64,
 }
@@ -42,7 +49,9 @@ pub(crate) enum State {
     /// No span.
     Free,
     /// The span starts when it is first entered, or when its context is first needed.
-    Unstarted(Arc<Unstarted>),
+    Unstarted(Box<Builder>),
+    /// A thread starts the span, or decides about it again, and has it.
+    Starting(Box<Starting>),
     Started(Span),
 }
 
@@ -66,12 +75,15 @@ impl Slot {
             start_ticks: AtomicU64::new(0),
             start_unix_nanos: AtomicU64::new(0),
             exited_at: AtomicU64::new(0),
+            events: AtomicU64::new(0),
             open: Mutex::new(OpenSpan {
                 state: State::Free,
                 context: None,
                 timings: Timings::default(),
+                is_used: false,
                 generation: 0,
             }),
+            started: Condvar::new(),
             _charge: charge,
         }
     }
@@ -96,7 +108,11 @@ impl Slot {
     /// The lock, if no other thread holds it.
     #[inline(always)]
     pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, OpenSpan>> {
-        self.open.try_lock().ok()
+        match self.open.try_lock() {
+            Ok(open) => Some(open),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     #[inline(always)]
@@ -136,6 +152,15 @@ impl Slot {
         self.exited_at.store(unix_nanos, Relaxed);
     }
 
+    pub(super) fn count_event(&self) {
+        self.events.fetch_add(1, Relaxed);
+    }
+
+    /// The number of events since the last call.
+    pub(super) fn take_events(&self) -> u64 {
+        self.events.swap(0, Relaxed)
+    }
+
     #[inline(always)]
     pub(super) fn exited_at(&self) -> Option<u64> {
         Some(self.exited_at.load(Relaxed)).filter(|&at| at != 0)
@@ -148,7 +173,14 @@ impl OpenSpan {
     pub(super) fn started(&mut self) -> Option<&mut Span> {
         match &mut self.state {
             State::Started(span) => Some(span),
-            State::Free | State::Unstarted(_) => None,
+            State::Free | State::Unstarted(_) | State::Starting(_) => None,
         }
+    }
+
+    /// The started span, for code that passes its context on: the span is used from now on.
+    #[inline(always)]
+    pub(super) fn used(&mut self) -> Option<&mut Span> {
+        self.is_used = true;
+        self.started()
     }
 }

@@ -1,5 +1,6 @@
 //! [`OpenSpans`]: what the layer and the extension trait share.
 
+use super::callsites::Callsites;
 use super::table::SpanTable;
 use crate::options::Options;
 use spanwise_sdk::__private::LayerTracer as _;
@@ -11,6 +12,7 @@ pub(crate) struct OpenSpans {
     pub(super) tracer: Tracer,
     pub(super) options: Options,
     pub(super) table: SpanTable,
+    pub(super) callsites: Callsites,
     /// A number that no other layer of the process has.
     pub(super) layer: u64,
     /// The most bytes of text of an attribute.
@@ -22,7 +24,8 @@ impl OpenSpans {
         static LAYERS: AtomicU64 = AtomicU64::new(1);
         let max_bytes = tracer.max_text_bytes();
         let layer = LAYERS.fetch_add(1, Relaxed);
-        Self { tracer, options, table: SpanTable::new(max_open), layer, max_bytes }
+        let (table, callsites) = (SpanTable::new(max_open), Callsites::new());
+        Self { tracer, options, table, callsites, layer, max_bytes }
     }
 
     /// The tracer and the choices, for a layer with other ones.

@@ -58,7 +58,7 @@ impl OpenSpans {
         if slot.id() != id {
             return None;
         }
-        open.started().map(|span| span.context().clone())
+        open.used().map(|span| span.context().clone())
     }
 
     /// Whether the open span `id` records what it is given.
@@ -82,9 +82,14 @@ impl OpenSpans {
         }
         match &mut open.state {
             State::Started(span) => started(span),
-            State::Unstarted(waiting) => {
-                waiting.change(unstarted);
+            State::Unstarted(builder) => {
+                unstarted(builder);
+                if builder.is_full() {
+                    drop(open);
+                    self.ensure_started(&slot);
+                }
             }
+            State::Starting(starting) => starting.change(unstarted),
             State::Free => {}
         }
     }

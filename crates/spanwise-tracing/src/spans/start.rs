@@ -4,9 +4,9 @@ use super::api_span::ApiSpan;
 use super::entered;
 use super::open_span::{OpenSpan, Slot, State, Timings};
 use super::open_spans::OpenSpans;
-use super::unstarted::{Builder, Unstarted};
+use super::unstarted::{self, Builder};
 use crate::fields::{CollectSpan, SpanFields, with_collected};
-use opentelemetry::trace::{SpanBuilder, SpanContext, Status, TraceContextExt as _, Tracer as _};
+use opentelemetry::trace::{SpanBuilder, SpanContext, Status, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 use spanwise_sdk::__private::{LayerSpan as _, LayerTracer as _, is_context_readable};
 use spanwise_sdk::{Span, Value};
@@ -48,11 +48,13 @@ impl OpenSpans {
     #[inline]
     fn start_plainly(&self, attributes: &Attributes<'_>, id: u64, parent: &Parent) {
         let metadata = attributes.metadata();
-        let name = metadata.name();
-        let mut span = match parent {
-            Parent::Current => self.start_below_current(name),
-            Parent::Span(parent) => self.start_below(name, *parent),
-            Parent::None => self.tracer.start_below(name, None),
+        let span = match parent {
+            Parent::Current => self.start_below_current(metadata),
+            Parent::Span(parent) => self.start_below(metadata, *parent),
+            Parent::None => self.start_root(metadata),
+        };
+        let Some(mut span) = span else {
+            return self.insert_unstarted(attributes, id, parent);
         };
         if !span.context().is_valid() {
             // Suppressed, or of a provider that was shut down: no context to pass on.
@@ -71,35 +73,50 @@ impl OpenSpans {
     }
 
     #[inline]
-    fn start_below_current(&self, name: &'static str) -> Span {
+    fn start_below_current(&self, metadata: &Metadata<'_>) -> Option<Span> {
         if !self.options.context_activation
             && let Some(current) = entered::current(self.layer)
         {
-            return self.start_below(name, current);
+            return self.start_below(metadata, current);
         }
         if !is_context_readable() {
-            return self.tracer.start_below(name, None);
+            return self.start_root(metadata);
         }
         // The borrow of the API's stack lasts for the start, which runs code of Spanwise alone.
         Context::map_current(|current| match current.has_active_span() {
-            true => self.tracer.start_below(name, Some(current.span().span_context())),
-            false => self.tracer.start_below(name, None),
+            true => {
+                let parent = current.span();
+                Some(self.tracer.start_below(metadata.name(), Some(parent.span_context())))
+            }
+            false => self.start_root(metadata),
         })
     }
 
     /// Starts a span below an open span of the layer.
-    fn start_below(&self, name: &'static str, parent: u64) -> Span {
+    fn start_below(&self, metadata: &Metadata<'_>, parent: u64) -> Option<Span> {
         let Some(slot) = self.table.find(parent) else {
-            return self.tracer.start_below(name, None);
+            return self.start_root(metadata);
         };
         let mut open = slot.lock();
-        if let State::Unstarted(_) = &open.state {
+        if let State::Unstarted(_) | State::Starting(_) = &open.state {
             drop(open);
             self.ensure_started(&slot);
             open = slot.lock();
         }
-        let parent = open.started().map(|span| span.context());
-        self.tracer.start_below(name, parent)
+        let parent = if slot.id() == parent { open.used() } else { None };
+        match parent {
+            Some(parent) => Some(self.tracer.start_below(metadata.name(), Some(parent.context()))),
+            None => self.start_root(metadata),
+        }
+    }
+
+    /// Starts a span without a parent. `None` for one that waits: its parent may come later.
+    #[inline]
+    fn start_root(&self, metadata: &Metadata<'_>) -> Option<Span> {
+        if self.callsites.waits(metadata) {
+            return None;
+        }
+        Some(self.tracer.start_below(metadata.name(), None))
     }
 
     /// Inserts a started span into the table.
@@ -126,6 +143,7 @@ impl OpenSpans {
             if self.options.tracked_inactivity {
                 open.timings = Timings { last: slot.now(), ..Timings::default() };
             }
+            open.is_used = false;
             open.state = State::Started(span);
         });
         if let (Err(_), Some(span)) = (inserted, span) {
@@ -142,7 +160,9 @@ impl OpenSpans {
             Parent::Span(parent) => self.context_of(*parent).unwrap_or_default(),
             Parent::None => Context::new(),
         };
-        if parent.is_telemetry_suppressed() {
+        let is_suppressed = parent.is_telemetry_suppressed()
+            || is_context_readable() && Context::is_current_telemetry_suppressed();
+        if is_suppressed || unstarted::is_nested_too_deep() {
             return;
         }
         let mut builder = Builder {
@@ -152,6 +172,8 @@ impl OpenSpans {
                 .with_attributes(self.metadata_attributes(attributes.metadata())),
             parent,
             status: Status::Unset,
+            metadata: attributes.metadata(),
+            has_late_parent: false,
         };
         with_collected(|collected| {
             let errors_to_exceptions = self.options.errors.fields_to_exceptions;
@@ -167,45 +189,12 @@ impl OpenSpans {
             if self.options.tracked_inactivity {
                 open.timings = Timings { last: slot.now(), ..Timings::default() };
             }
-            open.state = State::Unstarted(Arc::new(Unstarted::new(builder)));
+            open.is_used = false;
+            open.state = State::Unstarted(Box::new(builder));
         });
         if let (Err(_), Some(builder)) = (inserted, builder) {
             self.build(builder).drop_untracked();
         }
-    }
-
-    /// Starts the span of a slot, if its start has waited until now.
-    #[inline]
-    pub(super) fn ensure_started(&self, slot: &Arc<Slot>) {
-        let unstarted = match &slot.lock().state {
-            State::Unstarted(unstarted) => unstarted.clone(),
-            State::Free | State::Started(_) => return,
-        };
-        self.start_now(slot, &unstarted);
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn start_now(&self, slot: &Arc<Slot>, unstarted: &Unstarted) {
-        let Some(builder) = unstarted.take() else { return };
-        let parent = builder.parent.clone();
-        let span = self.build(*builder);
-        let mut open = slot.lock();
-        let OpenSpan { state, context, generation, .. } = &mut *open;
-        let State::Unstarted(_) = state else { return };
-        slot.publish(&span);
-        if self.options.context_activation {
-            *context = Some(activated(&parent, &span, slot, *generation));
-        }
-        *state = State::Started(span);
-    }
-
-    /// Starts a span with everything that its creation can have.
-    pub(super) fn build(&self, builder: Builder) -> Span {
-        let Builder { span, parent, status } = builder;
-        let mut span = self.tracer.build_with_context(span, &parent);
-        opentelemetry::trace::Span::set_status(&mut span, status);
-        span
     }
 
     /// The context whose current span is the open span `id`.
@@ -216,6 +205,7 @@ impl OpenSpans {
         if slot.id() != id {
             return None;
         }
+        open.is_used = true;
         if open.context.is_none() {
             let OpenSpan { state: State::Started(span), generation, .. } = &*open else {
                 return None;
@@ -244,7 +234,7 @@ impl OpenSpans {
 
     /// Writes what the layer adds to each span.
     #[inline]
-    fn write_metadata(&self, span: &mut Span, metadata: &Metadata<'_>) {
+    pub(super) fn write_metadata(&self, span: &mut Span, metadata: &Metadata<'_>) {
         let options = &self.options;
         if options.location || options.threads || options.level || options.target {
             self.each_attribute(metadata, |key, value| {
@@ -289,7 +279,12 @@ impl OpenSpans {
 
 /// A context below `parent` with `span` as its current span.
 #[inline]
-fn activated(parent: &Context, span: &Span, slot: &Arc<Slot>, generation: u64) -> Context {
+pub(super) fn activated(
+    parent: &Context,
+    span: &Span,
+    slot: &Arc<Slot>,
+    generation: u64,
+) -> Context {
     match span.is_recording() {
         true => parent.with_span(ApiSpan::new(span.context(), slot, generation)),
         // It records nothing: its context suffices, and takes one allocation less.

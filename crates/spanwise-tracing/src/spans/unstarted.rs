@@ -1,34 +1,184 @@
-//! [`Unstarted`]: a span whose start waits until its parent is known.
+//! [`Builder`]: a span whose start waits until its parent is known, and the changes of a span while a thread starts it.
 
-use opentelemetry::Context;
-use opentelemetry::trace::{SpanBuilder, Status};
-use std::sync::{Mutex, PoisonError};
+use super::open_span::{OpenSpan, Slot, State};
+use opentelemetry::trace::{Span as _, SpanBuilder, Status};
+use opentelemetry::{Context, KeyValue};
+use spanwise_sdk::__private::LayerSpan as _;
+use spanwise_sdk::{Span, StatusCode};
+use std::cell::Cell;
+use std::mem;
+use std::sync::{MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+use tracing_core::Metadata;
 
 /// A span that has fields, and neither ids nor a sampling decision.
-///
-/// The sampler, and processors that see the start, are code of the program: the builder is taken out, and no lock is
-/// held while they run.
-pub(crate) struct Unstarted(Mutex<Option<Box<Builder>>>);
-
 pub(crate) struct Builder {
     pub(crate) span: SpanBuilder,
     pub(crate) parent: Context,
     pub(crate) status: Status,
+    pub(crate) metadata: &'static Metadata<'static>,
+    /// The program has set the parent.
+    pub(crate) has_late_parent: bool,
 }
 
-impl Unstarted {
-    pub(super) fn new(builder: Builder) -> Self {
-        Self(Mutex::new(Some(Box::new(builder))))
+/// A span that a thread starts or decides about again.
+///
+/// The sampler, and processors that see the start, are code of the program: no lock is held while they run. The changes that other
+/// threads make meanwhile, or this code, are collected and applied after it.
+pub(crate) struct Starting {
+    thread: ThreadId,
+    changes: Builder,
+    /// Changes beyond the bound.
+    dropped: u32,
+}
+
+impl Builder {
+    /// Whether the span holds so much that it starts now: its memory is of no budget.
+    pub(super) fn is_full(&self) -> bool {
+        let of_attributes =
+            |attributes: &[KeyValue]| attributes.iter().map(bytes_of).sum::<usize>();
+        let attributes = self.span.attributes.as_deref().unwrap_or_default();
+        let events = self.span.events.as_deref().unwrap_or_default();
+        let links = self.span.links.as_deref().unwrap_or_default();
+        let bytes = of_attributes(attributes)
+            + events.iter().map(|it| it.name.len() + of_attributes(&it.attributes)).sum::<usize>()
+            + links.iter().map(|it| of_attributes(&it.attributes)).sum::<usize>();
+        attributes.len() + events.len() + links.len() >= MAX_CHANGES || bytes >= MAX_BYTES
+    }
+}
+
+impl Starting {
+    /// Of the calling thread.
+    pub(super) fn new(metadata: &'static Metadata<'static>) -> Self {
+        let changes = Builder {
+            span: SpanBuilder::from_name(""),
+            parent: Context::new(),
+            status: Status::Unset,
+            metadata,
+            has_late_parent: false,
+        };
+        Self { thread: thread::current().id(), changes, dropped: 0 }
     }
 
-    /// Takes the builder; `None` while a thread starts the span, and after that.
-    pub(super) fn take(&self) -> Option<Box<Builder>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Collects a change.
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut Builder)) {
+        match self.changes.is_full() {
+            false => change(&mut self.changes),
+            true => self.dropped = self.dropped.saturating_add(1),
+        }
     }
 
-    /// Changes the builder. Returns false while a thread starts the span, and after that.
-    pub(super) fn change(&self, change: impl FnOnce(&mut Builder)) -> bool {
-        let mut builder = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        builder.as_deref_mut().map(change).is_some()
+    /// Makes the collected changes.
+    pub(super) fn apply(self, span: &mut Span) {
+        let Builder { span: changes, status, .. } = self.changes;
+        if !changes.name.is_empty() {
+            span.rename(&changes.name);
+        }
+        if let Some(kind) = &changes.span_kind {
+            span.set_kind(kind.into());
+        }
+        for attribute in changes.attributes.unwrap_or_default() {
+            span.set_attribute(attribute);
+        }
+        for event in changes.events.unwrap_or_default() {
+            span.add_event_with_timestamp(event.name, event.timestamp, event.attributes);
+        }
+        for link in changes.links.unwrap_or_default() {
+            span.add_link(link.span_context, link.attributes);
+        }
+        match status {
+            // An error without a description retains one that is there.
+            Status::Error { description } if description.is_empty() => {
+                if span.status_code() == StatusCode::Unset {
+                    span.error("");
+                }
+            }
+            status => span.set_status(status),
+        }
+        if self.dropped > 0 {
+            span.add_dropped_attributes(self.dropped);
+        }
     }
+}
+
+/// Waits until another thread has started the span of the slot. Not for long: that thread may wait for this one. The thread that starts
+/// the span does not wait for itself.
+pub(super) fn wait_until_started<'a>(
+    slot: &'a Slot,
+    open: MutexGuard<'a, OpenSpan>,
+) -> MutexGuard<'a, OpenSpan> {
+    let generation = open.generation;
+    let is_starting = |open: &mut OpenSpan| {
+        let is_by_other = match &open.state {
+            State::Starting(starting) => starting.thread != thread::current().id(),
+            State::Free | State::Unstarted(_) | State::Started(_) => false,
+        };
+        is_by_other && open.generation == generation
+    };
+    let waited = slot.started.wait_timeout_while(open, MAX_WAIT, is_starting);
+    waited.unwrap_or_else(PoisonError::into_inner).0
+}
+
+/// Puts the span, which the calling thread has started, back into its slot, with the changes of the meantime. A span that was closed
+/// meanwhile ends.
+pub(super) fn put_back(
+    slot: &Slot,
+    generation: u64,
+    mut span: Span,
+    put: impl FnOnce(&mut OpenSpan, &Span) -> Option<Context>,
+) {
+    let mut open = slot.lock();
+    if open.generation != generation {
+        drop(open);
+        return drop(span);
+    }
+    if let State::Starting(starting) = mem::replace(&mut open.state, State::Free) {
+        starting.apply(&mut span);
+    }
+    let before = put(&mut open, &span);
+    open.state = State::Started(span);
+    drop(open);
+    slot.started.notify_all();
+    // Its values may have destructors of the program.
+    drop(before);
+}
+
+/// Runs `start`, whose code of the program may start spans.
+pub(super) fn nested<T>(start: impl FnOnce() -> T) -> T {
+    NESTED.set(NESTED.get() + 1);
+    let started = start();
+    NESTED.set(NESTED.get() - 1);
+    started
+}
+
+/// Whether the code of the program that a start runs has started spans, whose starts ran it again, and so on: without an end, the
+/// stack would overflow.
+pub(super) fn is_nested_too_deep() -> bool {
+    NESTED.get() >= MAX_NESTED
+}
+
+fn bytes_of(attribute: &KeyValue) -> usize {
+    let value = match &attribute.value {
+        opentelemetry::Value::String(text) => text.as_str().len(),
+        opentelemetry::Value::Array(opentelemetry::Array::String(list)) => {
+            list.iter().map(|text| text.as_str().len()).sum()
+        }
+        _ => 0,
+    };
+    attribute.key.as_str().len() + value
+}
+
+/// Attributes, events and links that a span holds before it starts.
+const MAX_CHANGES: usize = 256;
+/// Bytes of their texts.
+const MAX_BYTES: usize = 256 * 1024;
+/// Starts inside of each other.
+const MAX_NESTED: u32 = 8;
+/// The longest time that a thread waits for another one.
+const MAX_WAIT: Duration = Duration::from_millis(100);
+
+thread_local! {
+    // Without a destructor: readable until the thread has ended.
+    static NESTED: Cell<u32> = const { Cell::new(0) };
 }

@@ -1,0 +1,96 @@
+//! The start of a span that has waited for it, and a second decision about a span that has not.
+
+use super::open_span::{OpenSpan, Slot, State};
+use super::open_spans::OpenSpans;
+use super::start::activated;
+use super::unstarted::{self, Builder, Starting};
+use opentelemetry::Context;
+use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
+use spanwise_sdk::__private::{LayerSpan as _, LayerTracer as _};
+use spanwise_sdk::Span;
+use std::mem;
+use std::sync::{Arc, MutexGuard};
+use tracing_core::Metadata;
+
+impl OpenSpans {
+    /// Starts the span of a slot, if its start has waited until now, or waits for the thread that starts it.
+    #[inline]
+    pub(super) fn ensure_started(&self, slot: &Arc<Slot>) {
+        let mut open = slot.lock();
+        match open.state {
+            State::Free | State::Started(_) => {}
+            State::Starting(_) => drop(unstarted::wait_until_started(slot, open)),
+            State::Unstarted(_) => {
+                let state = mem::replace(&mut open.state, State::Free);
+                if let State::Unstarted(builder) = state {
+                    open.state = State::Starting(Box::new(Starting::new(builder.metadata)));
+                    let generation = open.generation;
+                    drop(open);
+                    self.start_now(slot, generation, *builder);
+                }
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn start_now(&self, slot: &Arc<Slot>, generation: u64, builder: Builder) {
+        let parent = builder.parent.clone();
+        let span = self.build(builder);
+        unstarted::put_back(slot, generation, span, |open, span| {
+            slot.publish(span);
+            let is_activated = self.options.context_activation;
+            let context = is_activated.then(|| activated(&parent, span, slot, generation));
+            mem::replace(&mut open.context, context)
+        });
+    }
+
+    /// Starts a span with everything that its creation can have.
+    pub(super) fn build(&self, builder: Builder) -> Span {
+        let Builder { span, parent, status, metadata, has_late_parent } = builder;
+        if !has_late_parent {
+            self.callsites.started(metadata);
+        }
+        let mut span = unstarted::nested(|| self.tracer.build_with_context(span, &parent));
+        opentelemetry::trace::Span::set_status(&mut span, status);
+        span
+    }
+
+    /// Decides again about the started span of a slot, which no other code has used, below its late parent.
+    #[cold]
+    pub(super) fn restart(
+        &self,
+        slot: &Arc<Slot>,
+        mut open: MutexGuard<'_, OpenSpan>,
+        metadata: &'static Metadata<'static>,
+        parent: &Context,
+    ) -> bool {
+        let starting = State::Starting(Box::new(Starting::new(metadata)));
+        let State::Started(mut span) = mem::replace(&mut open.state, starting) else {
+            return false;
+        };
+        let (generation, was_recording) = (open.generation, span.is_recording());
+        drop(open);
+        let above = parent.has_active_span().then(|| parent.span());
+        let above = above.as_ref().map(|span| span.span_context());
+        let name = metadata.name();
+        let is_restarted = unstarted::nested(|| self.tracer.restart(&mut span, name, above));
+        if !was_recording && span.is_recording() {
+            let fields = metadata.fields().len();
+            span.add_dropped_attributes(u32::try_from(fields).unwrap_or(u32::MAX));
+            self.write_metadata(&mut span, metadata);
+        }
+        unstarted::put_back(slot, generation, span, |open, span| {
+            if !is_restarted {
+                return None;
+            }
+            let exited_at = slot.exited_at();
+            slot.publish(span);
+            slot.set_exited_at(exited_at.unwrap_or(0));
+            let is_activated = self.options.context_activation;
+            let context = is_activated.then(|| activated(parent, span, slot, generation));
+            mem::replace(&mut open.context, context)
+        });
+        is_restarted
+    }
+}
