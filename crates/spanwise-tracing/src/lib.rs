@@ -12,3 +12,8 @@ mod spans;
 pub use filtered::FilteredSpanwiseLayer;
 pub use layer::{SpanwiseLayer, layer};
 pub use span_ext::{OpenTelemetrySpanExt, SetParentError, get_otel_context};
+
+/// The programs of the page are compiled, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/from-tracing-opentelemetry.md")]
+struct FromTracingOpentelemetryPage;

@@ -63,6 +63,7 @@ const SHARED: &[&str] = &[
     "docs/deploy/shop.env",
     "docs/deploy/shop.secrets.env",
     "docs/deploy/shop.service",
+    "docs/from-tracing-opentelemetry.md",
     "docs/operations/metrics.md",
     "docs/production.md",
     "docs/redaction.md",

@@ -111,15 +111,16 @@ impl Collected {
                     builder.span_kind =
                         parse_kind(text).map(Into::into).or(builder.span_kind.take());
                 }
-                (special::STATUS_CODE, Value::Str(text)) => {
-                    *status = match parse_status(text) {
-                        StatusCode::Ok => Status::Ok,
-                        StatusCode::Error => Status::error(""),
-                        StatusCode::Unset => Status::Unset,
-                    };
-                }
+                (special::STATUS_CODE, Value::Str(text)) => match parse_status(text) {
+                    StatusCode::Ok => *status = Status::Ok,
+                    StatusCode::Error if *status == Status::Unset => *status = Status::error(""),
+                    StatusCode::Error | StatusCode::Unset => {}
+                },
+                // "Ok" is final, as on a started span.
                 (special::STATUS_DESCRIPTION, Value::Str(text)) => {
-                    *status = Status::error(text.to_owned());
+                    if *status != Status::Ok {
+                        *status = Status::error(text.to_owned());
+                    }
                 }
                 (key, value) => {
                     let key = match static_key {

@@ -46,6 +46,8 @@ impl EventFields<'_> {
 
     fn text(&mut self, field: &Field, text: Range<usize>) {
         match field.name() {
+            // As without a message: a span event needs a name.
+            "message" if text.is_empty() => self.name = EventName::Callsite,
             "message" => self.name = EventName::Message(text),
             "error" if self.name == EventName::Callsite => self.error_text(text),
             name => self.collected.push_text(name, text),

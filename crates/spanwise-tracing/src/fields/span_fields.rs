@@ -40,10 +40,11 @@ pub(super) fn set_special(span: &mut Span, name: &str, text: &str) -> bool {
             StatusCode::Ok => {
                 span.ok();
             }
-            StatusCode::Error => {
+            // A description that is there stays.
+            StatusCode::Error if span.status_code() == StatusCode::Unset => {
                 span.error("");
             }
-            StatusCode::Unset => {}
+            StatusCode::Error | StatusCode::Unset => {}
         },
         special::STATUS_DESCRIPTION => {
             span.error(text);

@@ -1,0 +1,296 @@
+//! A subscriber with one of the layers, and the spans that it exported.
+
+use crate::samplers::{Seen, Watching};
+use crate::text;
+use opentelemetry::Context;
+use opentelemetry::trace::{TraceContextExt as _, Tracer as _, TracerProvider};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanExporter, SpanLimits};
+use spanwise_sdk::{Bytes, Outcome, SpanProcessor, Spanwise};
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tracing::Dispatch;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{Layer, Registry, layer::SubscriberExt as _};
+
+/// A timeout for events that take milliseconds on an idle machine.
+pub const LONG: Duration = Duration::from_secs(20);
+
+/// The layer of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layers {
+    /// tracing-opentelemetry on the stock SDK: the reference.
+    Theirs,
+    /// Ours, whose spans start at once.
+    Ours,
+    /// Ours, whose spans start when they are entered, because a processor sees the start.
+    OursWaiting,
+}
+
+impl Layers {
+    pub const ALL: [Self; 3] = [Self::Theirs, Self::Ours, Self::OursWaiting];
+}
+
+/// The options of a case, set explicitly on both layers.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup {
+    pub location: bool,
+    pub threads: bool,
+    pub level: bool,
+    pub target: bool,
+    pub inactivity: bool,
+    pub activation: bool,
+    pub fields_to_exceptions: bool,
+    pub records_to_exceptions: bool,
+    pub events_to_status: bool,
+    pub events_to_exceptions: bool,
+    /// The layer sees levels up to debug, and another layer all.
+    pub filter: bool,
+    /// The subscriber has the layer.
+    pub layer: bool,
+    /// A sampler drops each span that has a field `drop`, and reports what it sees.
+    pub watching: bool,
+    /// Two attributes, events and links, and one attribute of each event and link.
+    pub limits: bool,
+    /// Spans of ours do not start at once.
+    pub waiting_only: bool,
+}
+
+/// As both layers are by default, without what the callsite and the clock add.
+pub const PLAIN: Setup = Setup {
+    location: false,
+    threads: false,
+    level: false,
+    target: false,
+    inactivity: false,
+    activation: true,
+    fields_to_exceptions: true,
+    records_to_exceptions: true,
+    events_to_status: true,
+    events_to_exceptions: true,
+    filter: false,
+    layer: true,
+    watching: false,
+    limits: false,
+    waiting_only: false,
+};
+
+/// Without the activation of contexts.
+pub const INACTIVE: Setup = Setup { activation: false, ..PLAIN };
+
+/// The layer has a filter of its own.
+pub const FILTERED: Setup = Setup { filter: true, ..PLAIN };
+
+pub struct Bench {
+    pub layers: Layers,
+    dispatch: Dispatch,
+    provider: Provider,
+    exported: Exported,
+    seen: Seen,
+    full: RefCell<String>,
+}
+
+/// What a run showed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// For the table.
+    pub short: String,
+    /// With what the table leaves out.
+    full: String,
+}
+
+enum Provider {
+    Stock(SdkTracerProvider),
+    Native(Spanwise),
+}
+
+#[derive(Debug, Clone, Default)]
+struct Exported(Arc<Mutex<Vec<Span>>>);
+
+impl Bench {
+    pub fn run(layers: Layers, setup: Setup, run: fn(&Self) -> String) -> Shown {
+        let bench = Self::new(layers, setup);
+        let short = tracing::dispatcher::with_default(&bench.dispatch, || run(&bench));
+        Shown { short, full: bench.full.take() }
+    }
+
+    fn new(layers: Layers, setup: Setup) -> Self {
+        let (exported, seen) = (Exported::default(), Seen::default());
+        let provider = match layers {
+            Layers::Theirs => Provider::Stock(stock(setup, &exported, &seen)),
+            Layers::Ours => Provider::Native(native(setup, &exported, &seen, setup.waiting_only)),
+            Layers::OursWaiting => Provider::Native(native(setup, &exported, &seen, true)),
+        };
+        let layer = setup.layer.then(|| match &provider {
+            Provider::Stock(provider) => their_layer(provider, setup).boxed(),
+            Provider::Native(provider) => our_layer(provider, setup).boxed(),
+        });
+        let layer = layer.map(|layer| match setup.filter {
+            true => layer.with_filter(LevelFilter::DEBUG).boxed(),
+            false => layer,
+        });
+        let dispatch = Dispatch::new(Registry::default().with(layer).with(SeesAll));
+        Self { layers, dispatch, provider, exported, seen, full: RefCell::default() }
+    }
+
+    /// The exported spans, by name, as text.
+    pub fn text(&self) -> String {
+        let spans = self.spans();
+        self.full.borrow_mut().push_str(&text::full(&spans));
+        text::short(&spans)
+    }
+
+    /// The exported spans, by name.
+    pub fn spans(&self) -> Vec<Span> {
+        if let Provider::Native(provider) = &self.provider {
+            provider.force_flush_timeout(LONG).unwrap();
+        }
+        let mut spans = self.exported.0.lock().unwrap().clone();
+        spans.sort_by(|a, b| {
+            (&a.name, a.start_time_unix_nano).cmp(&(&b.name, b.start_time_unix_nano))
+        });
+        spans
+    }
+
+    /// The exported span with this name.
+    pub fn span(&self, name: &str) -> Span {
+        self.spans().into_iter().find(|span| span.name == name).unwrap()
+    }
+
+    /// What the sampler was asked.
+    pub fn sampled(&self) -> String {
+        self.seen.0.lock().unwrap().join("\n")
+    }
+
+    /// Starts a span by the API below the current context.
+    pub fn api_span(&self, name: &'static str) -> Context {
+        match &self.provider {
+            Provider::Stock(provider) => {
+                Context::current_with_span(provider.tracer("api").start(name))
+            }
+            Provider::Native(provider) => {
+                let tracer = TracerProvider::tracer(provider, "api");
+                Context::current_with_span(opentelemetry::trace::Tracer::start(&tracer, name))
+            }
+        }
+    }
+
+    pub fn dispatch(&self) -> &Dispatch {
+        &self.dispatch
+    }
+
+    pub fn is_theirs(&self) -> bool {
+        self.layers == Layers::Theirs
+    }
+}
+
+fn their_layer(
+    provider: &SdkTracerProvider,
+    setup: Setup,
+) -> tracing_opentelemetry::OpenTelemetryLayer<Registry, opentelemetry_sdk::trace::SdkTracer> {
+    tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer("tracing"))
+        .with_location(setup.location)
+        .with_threads(setup.threads)
+        .with_level(setup.level)
+        .with_target(setup.target)
+        .with_tracked_inactivity(setup.inactivity)
+        .with_context_activation(setup.activation)
+        .with_error_fields_to_exceptions(setup.fields_to_exceptions)
+        .with_error_records_to_exceptions(setup.records_to_exceptions)
+        .with_error_events_to_status(setup.events_to_status)
+        .with_error_events_to_exceptions(setup.events_to_exceptions)
+}
+
+fn our_layer(provider: &Spanwise, setup: Setup) -> spanwise_tracing::SpanwiseLayer {
+    spanwise_tracing::layer(provider)
+        .with_location(setup.location)
+        .with_threads(setup.threads)
+        .with_level(setup.level)
+        .with_target(setup.target)
+        .with_tracked_inactivity(setup.inactivity)
+        .with_context_activation(setup.activation)
+        .with_error_fields_to_exceptions(setup.fields_to_exceptions)
+        .with_error_records_to_exceptions(setup.records_to_exceptions)
+        .with_error_events_to_status(setup.events_to_status)
+        .with_error_events_to_exceptions(setup.events_to_exceptions)
+}
+
+fn stock(setup: Setup, exported: &Exported, seen: &Seen) -> SdkTracerProvider {
+    let mut builder = SdkTracerProvider::builder()
+        .with_simple_exporter(exported.clone())
+        .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)));
+    if setup.watching {
+        builder = builder.with_sampler(Watching(seen.clone()));
+    }
+    if setup.limits {
+        builder = builder.with_span_limits(SpanLimits {
+            max_attributes_per_span: 2,
+            max_events_per_span: 2,
+            max_links_per_span: 2,
+            max_attributes_per_event: 3,
+            max_attributes_per_link: 1,
+        });
+    }
+    builder.build()
+}
+
+fn native(setup: Setup, exported: &Exported, seen: &Seen, is_waiting: bool) -> Spanwise {
+    let exported = exported.clone();
+    let mut builder = Spanwise::builder()
+        .with_environment(|_| None)
+        .with_diagnostics(|_| {})
+        .with_sink(move |request: Bytes| {
+            let request = spanwise_testkit::decode(&request);
+            exported.0.lock().unwrap().extend(spanwise_testkit::spans(&request).cloned());
+            std::future::ready(Outcome::Accepted { rejected: 0, message: None })
+        });
+    if is_waiting {
+        builder = builder.with_span_processor(SeesStarts);
+    }
+    if setup.watching {
+        builder =
+            builder.with_sampler(spanwise_sdk::sampling::Sampler::from(Watching(seen.clone())));
+    }
+    if setup.limits {
+        let mut limits = spanwise_sdk::SpanLimits::default();
+        (limits.attributes, limits.events, limits.links) = (2, 2, 2);
+        (limits.attributes_per_event, limits.attributes_per_link) = (3, 1);
+        builder = builder.with_span_limits(limits);
+    }
+    builder.build().unwrap()
+}
+
+/// A processor of ours, for whose sake spans do not start before they are entered.
+struct SeesStarts;
+
+impl SpanProcessor for SeesStarts {}
+
+/// A layer that sees the spans which a filter of another layer removes.
+struct SeesAll;
+
+impl
+    Layer<
+        tracing_subscriber::layer::Layered<
+            Option<Box<dyn Layer<Registry> + Send + Sync>>,
+            Registry,
+        >,
+    > for SeesAll
+{
+}
+
+/// An exporter of the stock SDK that encodes its batches.
+impl SpanExporter for Exported {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let resource = ResourceAttributesWithSchema::default();
+        let resource_spans = group_spans_by_resource_and_scope(batch, &resource);
+        let request = ExportTraceServiceRequest { resource_spans };
+        self.0.lock().unwrap().extend(spanwise_testkit::spans(&request).cloned());
+        Ok(())
+    }
+}
