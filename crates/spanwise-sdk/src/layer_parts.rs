@@ -71,6 +71,9 @@ pub trait LayerSpan {
     /// Replaces the kind.
     fn set_kind(&mut self, kind: SpanKind);
 
+    /// Whether metrics count the span, which records nothing, by its name and its kind.
+    fn is_measured(&self) -> bool;
+
     /// The status so far.
     fn status_code(&self) -> StatusCode;
 
@@ -99,6 +102,11 @@ impl LayerSpan for Span {
 
     fn set_kind(&mut self, kind: SpanKind) {
         Span::set_kind(self, kind);
+    }
+
+    #[inline(always)]
+    fn is_measured(&self) -> bool {
+        Span::is_measured(self)
     }
 
     fn status_code(&self) -> StatusCode {

@@ -171,6 +171,11 @@ impl<K> HistogramFamilyRecorder<K> {
         is_key(&entry.key).then(|| self.recorder(&entry.series, id.0 as usize))
     }
 
+    /// The key of the histogram with this number; `None` for the one of all further keys.
+    pub fn key(&self, id: SeriesId) -> Option<&K> {
+        self.table.get(id.0 as usize).map(|entry| &entry.key)
+    }
+
     /// The points of all histograms with values; `attributes` returns those of a key, and for `None` those of all further keys.
     pub fn data(&self, mut attributes: impl FnMut(Option<&K>) -> Vec<Attribute>) -> MetricData
     where

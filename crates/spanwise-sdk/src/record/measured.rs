@@ -131,6 +131,15 @@ impl Record {
         }
     }
 
+    /// Counts a non-recording span by its kind, which has changed.
+    pub(super) fn change_measured_kind(&mut self) {
+        if self.state == State::Measured
+            && let Some(metrics) = self.core.as_ref().and_then(|core| core.span_metrics.as_ref())
+        {
+            self.series = metrics.series_of_kind(self.series, self.kind);
+        }
+    }
+
     /// The series of a span by its redacted name and its kind alone.
     pub(super) fn series_by_name(
         &mut self,

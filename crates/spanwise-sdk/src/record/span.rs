@@ -112,6 +112,13 @@ impl Span {
     /// Replaces the kind.
     pub(crate) fn set_kind(&mut self, kind: SpanKind) {
         self.record.kind = kind;
+        self.record.change_measured_kind();
+    }
+
+    /// Whether metrics count the span, which records nothing, by its name and its kind.
+    #[inline(always)]
+    pub(crate) fn is_measured(&self) -> bool {
+        self.record.state == State::Measured
     }
 
     /// The reading of the span clock at the start.

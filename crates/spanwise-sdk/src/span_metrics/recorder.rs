@@ -81,6 +81,18 @@ impl SpanMetricsRecorder {
         self.series_without_dimensions(name.as_bytes(), (kind, StatusCode::Unset), last).id()
     }
 
+    /// The series of the name of another one, with this kind. A name without a series of its own has none for any kind.
+    #[cold]
+    pub(crate) fn series_of_kind(&self, series: SeriesId, kind: SpanKind) -> SeriesId {
+        match self.family.key(series) {
+            Some(key) => {
+                let key_part = (kind, StatusCode::Unset);
+                self.series_without_dimensions(key.name.as_bytes(), key_part, series).id()
+            }
+            None => series,
+        }
+    }
+
     /// Records the duration of a span of [`series_by_name`](Self::series_by_name).
     #[inline]
     pub(crate) fn record(&self, series: SeriesId, nanos: u64) {

@@ -84,7 +84,10 @@ impl Visit for SpanFields<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        with_text(self.max_bytes, value, |text| self.record_str(field, text));
+        // Metrics count a span that records nothing by its name and its kind.
+        if self.span.is_recording() || special::is_special(field.name()) {
+            with_text(self.max_bytes, value, |text| self.record_str(field, text));
+        }
     }
 
     #[cold]

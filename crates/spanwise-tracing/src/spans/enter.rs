@@ -46,7 +46,7 @@ impl OpenSpans {
     pub(crate) fn exit(&self, id: &Id) {
         let id = id.into_u64();
         if let Some(slot) = self.table.find(id)
-            && slot.is_recording()
+            && slot.is_counted()
         {
             let now = slot.now();
             slot.set_exited_at(now);

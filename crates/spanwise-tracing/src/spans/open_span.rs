@@ -6,7 +6,7 @@ use spanwise_batch::Charge;
 use spanwise_sdk::__private::LayerSpan as _;
 use spanwise_sdk::Span;
 use spanwise_worker::clock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Memory for one open span at a time.
@@ -17,8 +17,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 pub(crate) struct Slot {
     /// The id of the `tracing` span; 0 for none.
     id: AtomicU64,
-    /// Whether the span records: events and fields of others are not even formatted.
-    is_recording: AtomicBool,
+    /// Whether the span records ([`RECORDING`]): events and fields of others are not even formatted. Or whether metrics count
+    /// it by its name and its kind alone ([`MEASURED`]).
+    effect: AtomicU8,
     /// The reading of the span clock at the start.
     start_ticks: AtomicU64,
     start_unix_nanos: AtomicU64,
@@ -71,7 +72,7 @@ impl Slot {
     pub(super) fn new(charge: Charge) -> Self {
         Self {
             id: AtomicU64::new(0),
-            is_recording: AtomicBool::new(false),
+            effect: AtomicU8::new(0),
             start_ticks: AtomicU64::new(0),
             start_unix_nanos: AtomicU64::new(0),
             exited_at: AtomicU64::new(0),
@@ -117,14 +118,22 @@ impl Slot {
 
     #[inline(always)]
     pub(super) fn is_recording(&self) -> bool {
-        self.is_recording.load(Relaxed)
+        self.effect.load(Relaxed) & RECORDING != 0
+    }
+
+    /// Whether the span records, or metrics count it: its name, its kind and its end have an effect.
+    #[inline(always)]
+    pub(super) fn is_counted(&self) -> bool {
+        self.effect.load(Relaxed) != 0
     }
 
     /// Stores what a reader needs to know of a started span without its lock.
     #[inline(always)]
     pub(super) fn publish(&self, span: &Span) {
         let clock::Start { ticks, unix_nanos } = span.clock_start();
-        self.is_recording.store(span.is_recording(), Relaxed);
+        let is_recording = u8::from(span.is_recording()) * RECORDING;
+        let is_measured = u8::from(span.is_measured()) * MEASURED;
+        self.effect.store(is_recording | is_measured, Relaxed);
         self.start_ticks.store(ticks, Relaxed);
         self.start_unix_nanos.store(unix_nanos, Relaxed);
         self.exited_at.store(0, Relaxed);
@@ -132,7 +141,7 @@ impl Slot {
 
     /// As [`publish`](Self::publish), for a span that has not started.
     pub(super) fn publish_unstarted(&self) {
-        self.is_recording.store(true, Relaxed);
+        self.effect.store(RECORDING, Relaxed);
         self.start_ticks.store(0, Relaxed);
         self.start_unix_nanos.store(0, Relaxed);
         self.exited_at.store(0, Relaxed);
@@ -184,3 +193,6 @@ impl OpenSpan {
         self.started()
     }
 }
+
+const RECORDING: u8 = 1;
+const MEASURED: u8 = 2;

@@ -12,7 +12,7 @@ impl OpenSpans {
     /// Sets fields of an open span.
     pub(crate) fn record(&self, id: &Id, values: &Record<'_>) {
         let id = id.into_u64();
-        if !self.is_recording(id) {
+        if !self.table.find(id).is_some_and(|slot| slot.is_counted()) {
             return;
         }
         with_collected(|collected| {

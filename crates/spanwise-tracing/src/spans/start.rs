@@ -60,7 +60,7 @@ impl OpenSpans {
             // Suppressed, or of a provider that was shut down: no context to pass on.
             return;
         }
-        if span.is_recording() {
+        if span.is_recording() || span.is_measured() {
             self.write_metadata(&mut span, metadata);
             let errors = self.options.errors;
             attributes.record(&mut SpanFields {
@@ -285,7 +285,7 @@ pub(super) fn activated(
     slot: &Arc<Slot>,
     generation: u64,
 ) -> Context {
-    match span.is_recording() {
+    match span.is_recording() || span.is_measured() {
         true => parent.with_span(ApiSpan::new(span.context(), slot, generation)),
         // It records nothing: its context suffices, and takes one allocation less.
         false => parent.with_remote_span_context(SpanContext::clone(span.context())),

@@ -70,7 +70,8 @@ impl Bench {
 pub fn assert_balanced(ledger: &Snapshot) {
     ledger.check().unwrap();
     assert_eq!(ledger.in_flight, 0, "{ledger}");
-    let outcomes = ledger.exported + ledger.dropped_total() + ledger.sampled_out;
+    let of_tail = ledger.tail_not_sampled + ledger.tail_dropped;
+    let outcomes = ledger.exported + ledger.dropped_total() + ledger.sampled_out + of_tail;
     assert_eq!(ledger.created, outcomes, "{ledger}");
 }
 
