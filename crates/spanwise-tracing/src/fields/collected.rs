@@ -5,7 +5,7 @@
 
 use super::error::{EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, ErrorTexts};
 use super::span_fields::set_special;
-use super::special::{self, parse_kind, parse_status};
+use super::special::{self, parse_kind, parse_status, set_error_code, set_status};
 use super::text::append;
 use opentelemetry::trace::{SpanBuilder, Status};
 use opentelemetry::{Array, Key, KeyValue, StringValue};
@@ -113,14 +113,11 @@ impl Collected {
                 }
                 (special::STATUS_CODE, Value::Str(text)) => match parse_status(text) {
                     StatusCode::Ok => *status = Status::Ok,
-                    StatusCode::Error if *status == Status::Unset => *status = Status::error(""),
-                    StatusCode::Error | StatusCode::Unset => {}
+                    StatusCode::Error => set_error_code(status),
+                    StatusCode::Unset => {}
                 },
-                // "Ok" is final, as on a started span.
                 (special::STATUS_DESCRIPTION, Value::Str(text)) => {
-                    if *status != Status::Ok {
-                        *status = Status::error(text.to_owned());
-                    }
+                    set_status(status, Status::error(text.to_owned()));
                 }
                 (key, value) => {
                     let key = match static_key {

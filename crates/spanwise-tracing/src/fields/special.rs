@@ -1,5 +1,6 @@
 //! The fields whose names have a meaning (`otel.*`), as in tracing-opentelemetry.
 
+use opentelemetry::trace::Status;
 use spanwise_sdk::{SpanKind, StatusCode};
 
 pub(crate) const NAME: &str = "otel.name";
@@ -34,5 +35,19 @@ pub(crate) fn parse_status(text: &str) -> StatusCode {
         StatusCode::Error
     } else {
         StatusCode::Unset
+    }
+}
+
+/// Sets the status of a span that has not started, by the rules of one that has: "ok" is final, and "unset" changes nothing.
+pub(crate) fn set_status(status: &mut Status, new: Status) {
+    if *status != Status::Ok && new != Status::Unset {
+        *status = new;
+    }
+}
+
+/// Sets the status of a span that has not started to error, without a description: one that is there stays.
+pub(crate) fn set_error_code(status: &mut Status) {
+    if *status == Status::Unset {
+        *status = Status::error("");
     }
 }

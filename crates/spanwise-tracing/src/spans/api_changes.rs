@@ -3,6 +3,7 @@
 use super::open_span::State;
 use super::open_spans::OpenSpans;
 use crate::SetParentError;
+use crate::fields::special;
 use opentelemetry::trace::{Event, Span as _, Status};
 use opentelemetry::{Context, KeyValue};
 use std::borrow::Cow;
@@ -57,7 +58,7 @@ impl OpenSpans {
         self.change(
             id,
             |span| span.set_status(status.clone()),
-            |builder| builder.status = status.clone(),
+            |builder| special::set_status(&mut builder.status, status.clone()),
         );
     }
 

@@ -12,10 +12,12 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanExporter, SpanLimits};
 use spanwise_sdk::{Bytes, Outcome, SpanProcessor, Spanwise};
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tracing::Dispatch;
+use tracing::dispatcher::WeakDispatch;
 use tracing::level_filters::LevelFilter;
+use tracing::span::Id;
 use tracing_subscriber::{Layer, Registry, layer::SubscriberExt as _};
 
 /// A timeout for events that take milliseconds on an idle machine.
@@ -59,6 +61,8 @@ pub struct Setup {
     pub limits: bool,
     /// Spans of ours do not start at once.
     pub waiting_only: bool,
+    /// Another layer reads the context of each span that is entered.
+    pub reading: bool,
 }
 
 /// As both layers are by default, without what the callsite and the clock add.
@@ -78,6 +82,7 @@ pub const PLAIN: Setup = Setup {
     watching: false,
     limits: false,
     waiting_only: false,
+    reading: false,
 };
 
 /// Without the activation of contexts.
@@ -92,10 +97,11 @@ pub struct Bench {
     provider: Provider,
     exported: Exported,
     seen: Seen,
+    read: Read,
     full: RefCell<String>,
 }
 
-/// What a run showed.
+/// The text of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Shown {
     /// For the table.
@@ -134,8 +140,14 @@ impl Bench {
             true => layer.with_filter(LevelFilter::DEBUG).boxed(),
             false => layer,
         });
-        let dispatch = Dispatch::new(Registry::default().with(layer).with(SeesAll));
-        Self { layers, dispatch, provider, exported, seen, full: RefCell::default() }
+        let read = Read::default();
+        let other = SeesAll {
+            layers: setup.reading.then_some(layers),
+            dispatch: OnceLock::new(),
+            read: read.clone(),
+        };
+        let dispatch = Dispatch::new(Registry::default().with(layer).with(other));
+        Self { layers, dispatch, provider, exported, seen, read, full: RefCell::default() }
     }
 
     /// The exported spans, by name, as text.
@@ -162,7 +174,7 @@ impl Bench {
         self.spans().into_iter().find(|span| span.name == name).unwrap()
     }
 
-    /// What the sampler was asked.
+    /// The questions that the sampler was asked.
     pub fn sampled(&self) -> String {
         self.seen.0.lock().unwrap().join("\n")
     }
@@ -178,6 +190,11 @@ impl Bench {
                 Context::current_with_span(opentelemetry::trace::Tracer::start(&tracer, name))
             }
         }
+    }
+
+    /// The ids of the spans whose contexts another layer read.
+    pub fn read(&self) -> Vec<Vec<u8>> {
+        self.read.lock().unwrap().clone()
     }
 
     pub fn dispatch(&self) -> &Dispatch {
@@ -271,17 +288,32 @@ struct SeesStarts;
 
 impl SpanProcessor for SeesStarts {}
 
-/// A layer that sees the spans which a filter of another layer removes.
-struct SeesAll;
+/// The span ids that another layer read.
+type Read = Arc<Mutex<Vec<Vec<u8>>>>;
 
-impl
-    Layer<
-        tracing_subscriber::layer::Layered<
-            Option<Box<dyn Layer<Registry> + Send + Sync>>,
-            Registry,
-        >,
-    > for SeesAll
-{
+/// A layer that sees the spans which a filter of another layer removes.
+struct SeesAll {
+    /// The layer whose contexts it reads.
+    layers: Option<Layers>,
+    dispatch: OnceLock<WeakDispatch>,
+    read: Read,
+}
+
+impl<S: tracing::Subscriber> Layer<S> for SeesAll {
+    fn on_register_dispatch(&self, dispatch: &Dispatch) {
+        let _first = self.dispatch.set(dispatch.downgrade());
+    }
+
+    fn on_enter(&self, id: &Id, _: tracing_subscriber::layer::Context<'_, S>) {
+        let Some(layers) = self.layers else { return };
+        let dispatch = self.dispatch.get().and_then(WeakDispatch::upgrade).unwrap();
+        let context = match layers {
+            Layers::Theirs => tracing_opentelemetry::get_otel_context(id, &dispatch),
+            Layers::Ours | Layers::OursWaiting => spanwise_tracing::get_otel_context(id, &dispatch),
+        };
+        let id = context.unwrap().span().span_context().span_id();
+        self.read.lock().unwrap().push(id.to_bytes().to_vec());
+    }
 }
 
 /// An exporter of the stock SDK that encodes its batches.

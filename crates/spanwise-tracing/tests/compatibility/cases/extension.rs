@@ -1,6 +1,7 @@
 //! The methods of the extension trait, in every state of a span.
 
 use super::Case;
+use super::parents::INVALID;
 use crate::bench::{Bench, FILTERED, INACTIVE, PLAIN, Setup};
 use crate::extension::remote_parent;
 use crate::{differs, same};
@@ -12,6 +13,9 @@ use tracing::{Span, debug_span, info_span, trace_span};
 /// A span of ours that starts at once takes no parent later.
 const LATE: Setup = Setup { waiting_only: true, ..PLAIN };
 const LATE_INACTIVE: Setup = Setup { activation: false, ..LATE };
+
+/// Another layer reads contexts.
+const READING: Setup = Setup { reading: true, ..PLAIN };
 
 pub fn cases() -> Vec<Case> {
     let mut cases = parents();
@@ -93,17 +97,31 @@ fn parents() -> Vec<Case> {
         same("`set_parent` of a disabled span", LATE, |it| {
             it.set_parent(&Span::none(), remote_parent(9))
         }),
-        same("A parent that is not sampled", LATE, |it| {
+        same("`set_parent` with a context that is not sampled", LATE, |it| {
             use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId};
             let state = opentelemetry::trace::TraceState::default();
             let (trace_id, span_id) = (TraceId::from(7u128), SpanId::from(7));
             let parent = SpanContext::new(trace_id, span_id, TraceFlags::default(), true, state);
             let span = info_span!("a");
             let set = it.set_parent(&span, Context::new().with_remote_span_context(parent));
-            span.in_scope(|| ());
+            span.in_scope(|| drop(info_span!("b")));
             drop(span);
             format!("{set}; {}", it.text())
         }),
+        differs(
+            "`set_parent` with an invalid span context makes a root",
+            LATE,
+            |it| {
+                use opentelemetry::trace::SpanContext;
+                let parent = Context::new().with_remote_span_context(SpanContext::empty_context());
+                let span = info_span!("outer").in_scope(|| info_span!("a"));
+                let set = it.set_parent(&span, parent);
+                span.in_scope(|| drop(info_span!("b")));
+                drop(span);
+                format!("{set}; {}", it.text())
+            },
+            INVALID,
+        ),
         same("The values of the parent's context are current inside of the span", LATE, |it| {
             #[derive(Debug)]
             struct Tenant(&'static str);
@@ -174,6 +192,15 @@ fn contexts() -> Vec<Case> {
         same("`get_otel_context` of a span that the filter removes", FILTERED, |it| {
             it.context_of_id(&trace_span!("a")).is_some().to_string()
         }),
+        same("`get_otel_context` by another layer, at each enter", READING, |it| {
+            info_span!("a").in_scope(|| info_span!("b").in_scope(|| ()));
+            let spans = it.spans();
+            let name = |id: Vec<u8>| {
+                let span = spans.iter().find(|span| span.span_id == id);
+                span.map_or("none", |span| &span.name)
+            };
+            it.read().into_iter().map(name).collect::<Vec<_>>().join(", ")
+        }),
         same("`Span::current().context()`", PLAIN, |it| {
             let id = info_span!("a")
                 .in_scope(|| it.context(&Span::current()).span().span_context().span_id());
@@ -227,6 +254,25 @@ fn changes() -> Vec<Case> {
         same("`set_status` before the start", PLAIN, |it| {
             let span = info_span!("a");
             it.set_status(&span, Status::error("no stock"));
+            drop(span);
+            it.text()
+        }),
+        differs(
+            "`set_status` of \"error\" behind \"ok\", before the start",
+            PLAIN,
+            |it| {
+                let span = info_span!("a");
+                it.set_status(&span, Status::Ok);
+                it.set_status(&span, Status::error("no stock"));
+                drop(span);
+                it.text()
+            },
+            "The specification makes \"ok\" final; here it is before the start too.",
+        ),
+        same("`set_status` of \"unset\" behind \"error\", inside of the span", PLAIN, |it| {
+            let span = info_span!("a").entered();
+            it.set_status(&span, Status::error("no stock"));
+            it.set_status(&span, Status::Unset);
             drop(span);
             it.text()
         }),

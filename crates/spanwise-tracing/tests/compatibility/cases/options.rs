@@ -1,4 +1,4 @@
-//! What the layer adds by choice.
+//! Attributes that the layer adds by choice.
 
 use super::Case;
 use crate::bench::{Bench, PLAIN, Setup};

@@ -3,11 +3,13 @@
 use super::Case;
 use crate::bench::{Bench, FILTERED, INACTIVE, PLAIN};
 use crate::extension::{remote, remote_parent};
-use crate::same;
+use crate::{differs, same};
 use opentelemetry::baggage::BaggageExt as _;
 use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 use tracing::{debug_span, info_span, trace_span};
+
+pub const INVALID: &str = "A parent without ids makes a root (specification); the stock parent-based sampler drops the span.";
 
 pub fn cases() -> Vec<Case> {
     let mut cases = by_tracing();
@@ -139,6 +141,18 @@ fn by_context() -> Vec<Case> {
         }),
         same("The attached context of another process is the parent", PLAIN, attached),
         same("… without context activation", INACTIVE, attached),
+        differs(
+            "… but not if it is invalid",
+            PLAIN,
+            |it| {
+                let context = Context::new().with_remote_span_context(SpanContext::empty_context());
+                let guard = context.attach();
+                info_span!("a").in_scope(|| drop(info_span!("b")));
+                drop(guard);
+                it.text()
+            },
+            INVALID,
+        ),
         same("… but not of `parent: None`", PLAIN, |it| {
             let guard = remote_parent(9).attach();
             drop(info_span!(parent: None, "a"));
