@@ -94,7 +94,7 @@ pub use tail::TailSampling;
 /// The parts that `spanwise-opentelemetry` and `spanwise-tracing` share. They are no part of the API and change without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::config::shown_address;
+    pub use crate::config::{init_after, shown_address};
     pub use crate::layer_parts::{LayerSpan, LayerTracer};
     pub use crate::lifecycle::attach;
     pub use crate::pipeline::{Front, Pipeline};

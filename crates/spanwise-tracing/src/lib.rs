@@ -3,15 +3,23 @@
 
 mod fields;
 mod filtered;
+#[cfg(feature = "http")]
+pub mod grpc;
+#[cfg(feature = "http")]
+pub mod http;
 mod layer;
 mod metadata;
 mod options;
 mod span_ext;
 mod spans;
+#[cfg(feature = "fmt")]
+mod trace_ids;
 
 pub use filtered::FilteredSpanwiseLayer;
 pub use layer::{SpanwiseLayer, layer};
 pub use span_ext::{OpenTelemetrySpanExt, SetParentError, get_otel_context};
+#[cfg(feature = "fmt")]
+pub use trace_ids::TraceIds;
 
 /// The programs of the page are compiled, too.
 #[cfg(doctest)]

@@ -36,7 +36,7 @@ pub fn init() -> Result<Guard, BuildError> {
 }
 
 /// Starts the endpoint that the variable asks for, or reports that the program has none.
-fn with_admin_endpoint(mut guard: Guard) -> Guard {
+pub(crate) fn with_admin_endpoint(mut guard: Guard) -> Guard {
     let address = std::env::var(ADMIN_ADDRESS).unwrap_or_default();
     let address = address.trim();
     if !address.is_empty() {

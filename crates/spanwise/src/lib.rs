@@ -5,6 +5,8 @@
 mod init;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "tracing-init")]
+mod tracing_init;
 
 pub use init::init;
 /// The bytes of a request, as a [`Sink`] receives them.
@@ -343,6 +345,34 @@ pub mod tail {
         TailSamplingConfig, TailSamplingError, TailShutdown, TailThreadCounts, TailThreadsError,
         ThroughputState, TraceStatePolicy, TraceSummary,
     };
+}
+
+/// Spans of `tracing` as spans of OpenTelemetry: the crate `spanwise-tracing`. With the feature `tracing-init`, `tracing::init` starts
+/// everything.
+///
+/// ```no_run
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let _tracing = spanwise::tracing::init()?; // RUST_LOG and OTEL_*
+///     tracing::info_span!("order", order.id = 7).in_scope(|| tracing::info!("paid"));
+///     Ok(())
+/// }
+/// ```
+#[cfg(feature = "tracing-layer")]
+pub mod tracing {
+    #[cfg(feature = "tracing-init")]
+    #[doc(inline)]
+    pub use crate::tracing_init::{InitError, TracingBuilder, builder, init};
+    #[cfg(feature = "tracing-init")]
+    #[doc(no_inline)]
+    pub use spanwise_tracing::TraceIds;
+    #[doc(no_inline)]
+    pub use spanwise_tracing::{
+        FilteredSpanwiseLayer, OpenTelemetrySpanExt, SetParentError, SpanwiseLayer,
+        get_otel_context, layer,
+    };
+    #[cfg(feature = "http")]
+    #[doc(no_inline)]
+    pub use spanwise_tracing::{grpc, http};
 }
 
 /// OTLP over HTTP and gRPC: the crate `spanwise-transport`.

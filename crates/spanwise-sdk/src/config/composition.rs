@@ -42,9 +42,7 @@ impl SpanwiseBuilder {
     /// # Errors
     /// As [`build`](Self::build); `init` sets no global then.
     pub fn init(self) -> Result<Guard, BuildError> {
-        let (spanwise, propagators) = self.compose(Globals::Set)?;
-        set_global(&propagators);
-        Ok(Guard::install(spanwise))
+        init_after(self, |_| Ok(()))
     }
 
     /// The exporting half alone, for spans that the stock SDK records.
@@ -185,6 +183,21 @@ impl SpanwiseBuilder {
     pub(super) fn shutdown_timeout(&self) -> Duration {
         self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT)
     }
+}
+
+/// [`init`](SpanwiseBuilder::init), which runs `prepare` before it sets a global.
+///
+/// # Errors
+/// As `init`. If `prepare` fails, the provider shuts down, and no global has changed.
+#[doc(hidden)]
+pub fn init_after<E: From<BuildError>>(
+    builder: SpanwiseBuilder,
+    prepare: impl FnOnce(&Spanwise) -> Result<(), E>,
+) -> Result<Guard, E> {
+    let (spanwise, propagators) = builder.compose(Globals::Set)?;
+    prepare(&spanwise)?;
+    set_global(&propagators);
+    Ok(Guard::install(spanwise))
 }
 
 /// How long `build` waits for a slow diagnostics handler.

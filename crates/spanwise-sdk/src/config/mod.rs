@@ -49,6 +49,7 @@ mod tracers;
 mod unused;
 
 pub use builder::SpanwiseBuilder;
+pub use composition::init_after;
 pub(crate) use effective_settings::EffectiveSettings;
 pub use error::BuildError;
 pub use explain::{EffectiveSetting, Explanation, Origin, explain};
