@@ -56,7 +56,7 @@ impl SpanTable {
     /// Finds the slot of an open span.
     #[inline(always)]
     pub(super) fn find(&self, id: u64) -> Option<Found<'_>> {
-        let first = hash(id);
+        let first = first_place(id);
         for probe in 0..PROBES {
             let slot = self.slots.get(self.place(first, probe)).and_then(OnceLock::get);
             if let Some(slot) = slot
@@ -77,7 +77,7 @@ impl SpanTable {
         charge: impl Fn(usize) -> Option<Charge>,
         insert: impl FnOnce(&Arc<Slot>, &mut OpenSpan) -> T,
     ) -> Result<T, NoSlot> {
-        let first = hash(id);
+        let first = first_place(id);
         for probe in 0..PROBES {
             let Some(cell) = self.slots.get(self.place(first, probe)) else { break };
             let Some(slot) = cell.get().or_else(|| initialize(cell, &charge)) else { break };
@@ -116,7 +116,7 @@ impl SpanTable {
 
     #[inline(always)]
     fn place(&self, first: usize, probe: usize) -> usize {
-        (first >> HASH_SHIFT).wrapping_add(probe) & (self.slots.len() - 1)
+        first.wrapping_add(probe) & (self.slots.len() - 1)
     }
 
     #[cold]
@@ -158,14 +158,14 @@ impl SpanTable {
     #[cold]
     #[inline(never)]
     fn remove_from_map(&self, id: u64) {
-        let removed = self.map(hash(id)).and_then(|mut map| map.remove(&id));
+        let removed = self.map(first_place(id)).and_then(|mut map| map.remove(&id));
         if removed.is_some() {
             self.overflowed.fetch_sub(1, Relaxed);
         }
     }
 
     fn map(&self, first: usize) -> Option<MutexGuard<'_, SlotMap>> {
-        let map = self.overflow.get(first >> HASH_SHIFT & (MAPS - 1))?;
+        let map = self.overflow.get(first & (MAPS - 1))?;
         Some(map.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -183,15 +183,23 @@ fn initialize(
     Some(cell.get_or_init(|| Arc::new(Slot::new(charge))))
 }
 
-/// The place of an id, in its upper bits. The ids of a registry differ in few bits: the place in a page, the page, the
-/// thread, and how often the place was used.
+/// The first place of an id.
+///
+/// An id of a registry has the place of the span, above it the number of the thread, and above that how often the place was used. The
+/// latter is left out: a thread that opens and closes one span at a time then uses one slot, which stays in its cache, and not each slot in
+/// turn. Ids of another subscriber may come in any order; a span without a free place goes to the maps.
 #[inline(always)]
-fn hash(id: u64) -> usize {
-    id.wrapping_mul(0x9E37_79B9_7F4A_7C15) as usize
+fn first_place(id: u64) -> usize {
+    let thread = id >> PLACE_BITS & (1 << THREAD_BITS) - 1;
+    (id & (1 << PLACE_BITS) - 1).wrapping_add(thread.wrapping_mul(THREAD_DISTANCE)) as usize
 }
 
-/// The table uses these upper bits of the hash.
-const HASH_SHIFT: u32 = usize::BITS / 2;
+/// The bits of the place and of the thread in an id of `tracing-subscriber`'s registry.
+const PLACE_BITS: u32 = 38;
+const THREAD_BITS: u32 = 13;
+/// The distance between the places of two threads. By the golden ratio of the slots, so that the places of any number of threads are far
+/// from each other.
+const THREAD_DISTANCE: u64 = 2531;
 /// The slots of a table at most.
 const MAX_SLOTS: usize = 4096;
 /// The slots that an id can have.

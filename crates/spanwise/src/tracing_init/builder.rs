@@ -93,9 +93,8 @@ impl TracingBuilder {
         }
         let (filters, mut reported) = self.filters()?;
         let provider = self.provider.take().unwrap_or_else(Spanwise::builder);
-        let guard = init_after(provider, |spanwise| {
-            install(self.parts(spanwise, filters), &mut reported)
-        })?;
+        let guard =
+            init_after(provider, |spanwise| install(self.parts(spanwise, filters), &mut reported))?;
         let mut guard = crate::init::with_admin_endpoint(guard);
         report(&mut guard, reported);
         Ok(guard)
@@ -137,10 +136,11 @@ impl TracingBuilder {
             Some(filter) => in_code("with_filter", filter)?,
             None => {
                 let (parsed, rejected) = parse(&variable());
-                reported.extend(rejected.into_iter().map(|directive| Reported::Directive {
-                    setting: VARIABLE,
-                    directive,
-                }));
+                reported.extend(
+                    rejected
+                        .into_iter()
+                        .map(|directive| Reported::Directive { setting: VARIABLE, directive }),
+                );
                 parsed
             }
         };

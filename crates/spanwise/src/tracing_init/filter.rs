@@ -18,7 +18,10 @@ impl Default for Directives {
 
 /// What `init` reports, and does not fail for.
 pub(super) enum Reported {
-    Directive { setting: &'static str, directive: String },
+    Directive {
+        setting: &'static str,
+        directive: String,
+    },
     /// The program has a logger of the crate `log`.
     Logger,
 }
