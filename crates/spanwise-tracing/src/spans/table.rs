@@ -190,8 +190,9 @@ fn initialize(
 /// turn. Ids of another subscriber may come in any order; a span without a free place goes to the maps.
 #[inline(always)]
 fn first_place(id: u64) -> usize {
-    let thread = id >> PLACE_BITS & (1 << THREAD_BITS) - 1;
-    (id & (1 << PLACE_BITS) - 1).wrapping_add(thread.wrapping_mul(THREAD_DISTANCE)) as usize
+    let place = id & ((1 << PLACE_BITS) - 1);
+    let thread = (id >> PLACE_BITS) & ((1 << THREAD_BITS) - 1);
+    place.wrapping_add(thread.wrapping_mul(THREAD_DISTANCE)) as usize
 }
 
 /// The bits of the place and of the thread in an id of `tracing-subscriber`'s registry.
