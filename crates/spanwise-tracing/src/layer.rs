@@ -1,7 +1,8 @@
 //! [`SpanwiseLayer`]: the layer of a subscriber.
 
 use crate::filtered::FilteredSpanwiseLayer;
-use crate::options::Options;
+use crate::option_methods::option_methods;
+use crate::options::{MAX_OPEN_SPANS, Options};
 use crate::spans::OpenSpans;
 use spanwise_sdk::{Spanwise, Tracer};
 use std::any::TypeId;
@@ -39,82 +40,8 @@ pub struct SpanwiseLayer {
 impl SpanwiseLayer {
     /// A layer whose spans `tracer` starts.
     pub fn new(tracer: Tracer) -> Self {
-        let spans = OpenSpans::new(tracer, Options::default(), MAX_OPEN_SPANS);
+        let spans = OpenSpans::of_layer(tracer, Options::default(), MAX_OPEN_SPANS);
         Self { spans, max_open_spans: MAX_OPEN_SPANS }
-    }
-
-    /// Starts spans by `tracer`, to choose the instrumentation scope.
-    #[must_use]
-    pub fn with_tracer(self, tracer: Tracer) -> Self {
-        self.rebuilt(|parts| parts.0 = tracer)
-    }
-
-    /// Adds file, module and line of the callsite to spans and events: `code.file.path`, `code.module.name`,
-    /// `code.line.number`. Default off: three attributes a span.
-    #[must_use]
-    pub fn with_location(self, location: bool) -> Self {
-        self.rebuilt(|parts| parts.1.location = location)
-    }
-
-    /// Adds the thread that starts a span: `thread.id`, `thread.name`. Default off: two attributes a span.
-    #[must_use]
-    pub fn with_threads(self, threads: bool) -> Self {
-        self.rebuilt(|parts| parts.1.threads = threads)
-    }
-
-    /// Adds the level of a span: `level`. Default off. Events always have it.
-    #[must_use]
-    pub fn with_level(self, level: bool) -> Self {
-        self.rebuilt(|parts| parts.1.level = level)
-    }
-
-    /// Adds the target of a span: `target`. Default off. Events always have it.
-    #[must_use]
-    pub fn with_target(self, target: bool) -> Self {
-        self.rebuilt(|parts| parts.1.target = target)
-    }
-
-    /// Measures the time inside of a span and the time that it is open without being entered: `busy_ns`, `idle_ns`.
-    /// Default off: a lock and a reading of the clock for each enter and exit.
-    #[must_use]
-    pub fn with_tracked_inactivity(self, tracked_inactivity: bool) -> Self {
-        self.rebuilt(|parts| parts.1.tracked_inactivity = tracked_inactivity)
-    }
-
-    /// Makes the entered span the current span of `opentelemetry::Context::current()`, for propagators, for the correlation of
-    /// logs and for code that uses the API. Default on.
-    ///
-    /// # Cost
-    /// Two allocations for a recorded span, one for any other.
-    #[must_use]
-    pub fn with_context_activation(self, context_activation: bool) -> Self {
-        self.rebuilt(|parts| parts.1.context_activation = context_activation)
-    }
-
-    /// Adds `exception.message` and `exception.stacktrace` where a field of a span or an event is an error
-    /// (`&dyn std::error::Error`). Default on.
-    #[must_use]
-    pub fn with_error_fields_to_exceptions(self, is_on: bool) -> Self {
-        self.rebuilt(|parts| parts.1.errors.fields_to_exceptions = is_on)
-    }
-
-    /// Adds the exception attributes of an event with an error to its span too. Default on.
-    #[must_use]
-    pub fn with_error_records_to_exceptions(self, is_on: bool) -> Self {
-        self.rebuilt(|parts| parts.1.errors.records_to_exceptions = is_on)
-    }
-
-    /// Makes the field `error` of an event without a message, as of `#[instrument(err)]`, the description of the span's status.
-    /// Default on.
-    #[must_use]
-    pub fn with_error_events_to_status(self, is_on: bool) -> Self {
-        self.rebuilt(|parts| parts.1.errors.events_to_status = is_on)
-    }
-
-    /// Names an event without a message and with a field `error` `exception`, and that field `exception.message`. Default on.
-    #[must_use]
-    pub fn with_error_events_to_exceptions(self, is_on: bool) -> Self {
-        self.rebuilt(|parts| parts.1.errors.events_to_exceptions = is_on)
     }
 
     /// Records only the events that pass `filter`, and counts all: the attribute `otel.tracing_event_count` of a span is the number of its
@@ -124,21 +51,13 @@ impl SpanwiseLayer {
         FilteredSpanwiseLayer::new(self.rebuilt(|parts| parts.1.counted_events = true), filter)
     }
 
-    /// The spans that may be open at a time. Default 65,536. Each open span beyond is dropped at its start, and the ledger counts
-    /// it (`too_many_open_spans`).
-    ///
-    /// Slots are charged to the byte budget of the provider as they are first used.
-    #[must_use]
-    pub fn with_max_open_spans(mut self, max_open_spans: usize) -> Self {
-        self.max_open_spans = max_open_spans;
-        self.rebuilt(|_| {})
-    }
+    option_methods!();
 
     fn rebuilt(self, change: impl FnOnce(&mut (Tracer, Options))) -> Self {
         let max_open_spans = self.max_open_spans;
         let mut parts = self.spans.into_parts();
         change(&mut parts);
-        Self { spans: OpenSpans::new(parts.0, parts.1, max_open_spans), max_open_spans }
+        Self { spans: OpenSpans::of_layer(parts.0, parts.1, max_open_spans), max_open_spans }
     }
 }
 
@@ -191,5 +110,4 @@ impl std::fmt::Debug for SpanwiseLayer {
 }
 
 /// The instrumentation scope of spans by default.
-const SCOPE: &str = "tracing";
-const MAX_OPEN_SPANS: usize = 65_536;
+pub(crate) const SCOPE: &str = "tracing";

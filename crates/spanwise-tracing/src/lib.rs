@@ -9,15 +9,18 @@ pub mod grpc;
 pub mod http;
 mod layer;
 mod metadata;
+mod option_methods;
 mod options;
 mod span_ext;
 mod spans;
+mod subscriber;
 #[cfg(feature = "fmt")]
 mod trace_ids;
 
 pub use filtered::FilteredSpanwiseLayer;
 pub use layer::{SpanwiseLayer, layer};
 pub use span_ext::{OpenTelemetrySpanExt, SetParentError, get_otel_context};
+pub use subscriber::{SpanwiseSubscriber, subscriber};
 #[cfg(feature = "fmt")]
 pub use trace_ids::TraceIds;
 

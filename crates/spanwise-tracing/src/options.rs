@@ -47,3 +47,6 @@ impl Default for ErrorOptions {
         }
     }
 }
+
+/// The spans that may be open at a time, by default.
+pub(crate) const MAX_OPEN_SPANS: usize = 65_536;

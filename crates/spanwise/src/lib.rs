@@ -368,7 +368,7 @@ pub mod tracing {
     #[doc(no_inline)]
     pub use spanwise_tracing::{
         FilteredSpanwiseLayer, OpenTelemetrySpanExt, SetParentError, SpanwiseLayer,
-        get_otel_context, layer,
+        SpanwiseSubscriber, get_otel_context, layer, subscriber,
     };
     #[cfg(feature = "http")]
     #[doc(no_inline)]

@@ -7,11 +7,16 @@ mod close;
 mod enter;
 mod entered;
 mod event;
+mod free_places;
+mod handles;
 mod late_start;
 mod open_span;
 mod open_spans;
+mod places;
 mod record;
 mod start;
+mod store;
+
 mod table;
 mod unstarted;
 

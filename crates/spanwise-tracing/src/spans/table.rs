@@ -92,28 +92,6 @@ impl SpanTable {
         self.insert_in_map(id, first, &charge, insert)
     }
 
-    /// Removes the span from its slot, and returns its parts.
-    #[inline(always)]
-    pub(super) fn remove<T>(
-        &self,
-        id: u64,
-        take: impl FnOnce(&Slot, &mut OpenSpan) -> T,
-    ) -> Option<T> {
-        let slot = self.find(id)?;
-        let mut open = slot.lock();
-        if slot.id() != id {
-            return None;
-        }
-        let taken = take(&slot, &mut open);
-        open.generation += 1;
-        slot.set_id(0);
-        drop(open);
-        if let Found::InMap(_) = slot {
-            self.remove_from_map(id);
-        }
-        Some(taken)
-    }
-
     #[inline(always)]
     fn place(&self, first: usize, probe: usize) -> usize {
         first.wrapping_add(probe) & (self.slots.len() - 1)
@@ -157,7 +135,7 @@ impl SpanTable {
 
     #[cold]
     #[inline(never)]
-    fn remove_from_map(&self, id: u64) {
+    pub(super) fn remove_from_map(&self, id: u64) {
         let removed = self.map(first_place(id)).and_then(|mut map| map.remove(&id));
         if removed.is_some() {
             self.overflowed.fetch_sub(1, Relaxed);

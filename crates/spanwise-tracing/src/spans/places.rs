@@ -1,0 +1,202 @@
+//! [`Places`]: open spans whose ids name their place in memory.
+
+use super::free_places::FreePlaces;
+use super::open_span::{OpenSpan, Slot};
+use super::table::NoSlot;
+use spanwise_batch::Charge;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use tracing_core::Metadata;
+
+/// The open spans of a subscriber that assigns the ids itself: an id is the number of a place and the place's generation,
+/// which counts the spans that it has held. An id of a closed span finds a later generation.
+pub(crate) struct Places {
+    /// Made one by one, each with [`CHUNK`] places.
+    chunks: Box<[OnceLock<Box<[Place]>>]>,
+    max_open: usize,
+    free: Arc<FreePlaces>,
+    /// The generation of a place's first span. It differs by subscriber: an id of another one finds no span, in all
+    /// probability.
+    first_generation: u32,
+    /// The ids of spans without a place.
+    untracked: AtomicU32,
+}
+
+/// The place of one open span at a time.
+#[repr(align(64))]
+struct Place {
+    /// The generation in the upper half, the references to its span in the lower; without any, the place is free.
+    state: AtomicU64,
+    /// The open span that this one refers to as its parent; 0 for none.
+    parent: AtomicU64,
+    /// Of the callsite: a reference without end.
+    metadata: AtomicPtr<Metadata<'static>>,
+    slot: Arc<Slot>,
+}
+
+/// A reference that was given up.
+pub(crate) enum Released {
+    /// The span has other references, or is closed.
+    Open,
+    /// It was the last one.
+    Last,
+}
+
+impl Places {
+    /// For at most `max_open` spans of the subscriber `owner`.
+    pub(super) fn new(owner: u64, max_open: usize) -> Self {
+        let max_open = max_open.clamp(1, MAX_PLACES);
+        Self {
+            chunks: (0..max_open.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(),
+            max_open,
+            free: Arc::new(FreePlaces::new(owner, max_open)),
+            first_generation: (owner as u32).wrapping_mul(0x9E37_79B9),
+            untracked: AtomicU32::new(0),
+        }
+    }
+
+    /// The id of a new span with one reference. If no place is free, or `charge` permits no further one, it is an id that
+    /// finds no span.
+    #[inline(always)]
+    pub(crate) fn reserve(
+        &self,
+        metadata: &'static Metadata<'static>,
+        parent: Option<u64>,
+        charge: impl Fn(usize) -> Option<Charge>,
+    ) -> u64 {
+        let number = self.free.take(|made| self.grow(made, &charge));
+        let Some((number, place)) = number.and_then(|number| Some((number, self.place(number)?)))
+        else {
+            return self.untracked_id();
+        };
+        let parent = parent.filter(|&parent| self.retain(parent));
+        place.parent.store(parent.unwrap_or_default(), Ordering::Relaxed);
+        place.metadata.store(ptr::from_ref(metadata).cast_mut(), Ordering::Relaxed);
+        let generation = place.state.load(Ordering::Relaxed) & GENERATION;
+        // ORDER: Relaxed. A thread that uses the id has received it from this one, and with it these stores.
+        place.state.store(generation | 1, Ordering::Relaxed);
+        generation | u64::from(number + 1)
+    }
+
+    /// Adds a reference to an open span. Returns false if it is closed.
+    #[inline]
+    pub(crate) fn retain(&self, id: u64) -> bool {
+        self.change_references(id, |references| references.saturating_add(1)).is_some()
+    }
+
+    /// Gives up a reference to an open span. After the last one, its id is not open any more; its slot is, until
+    /// [`free`](Self::free).
+    #[inline(always)]
+    pub(crate) fn release(&self, id: u64) -> Released {
+        match self.change_references(id, |references| match references {
+            // References without number: the span stays open.
+            u32::MAX => u32::MAX,
+            _ => references - 1,
+        }) {
+            Some(1) => Released::Last,
+            _ => Released::Open,
+        }
+    }
+
+    /// Frees the place of a span after its last reference, and returns the span's reference to its parent.
+    #[inline(always)]
+    pub(crate) fn free(&self, id: u64) -> Option<u64> {
+        let number = number_of(id);
+        let parent = self.place(number)?.parent.load(Ordering::Relaxed);
+        self.free.give(number);
+        (parent != 0).then_some(parent)
+    }
+
+    /// The callsite of an open span.
+    pub(crate) fn metadata(&self, id: u64) -> Option<&'static Metadata<'static>> {
+        let place = self.place(number_of(id))?;
+        let is_open = place.state.load(Ordering::Acquire) & GENERATION == id & GENERATION;
+        let metadata = place.metadata.load(Ordering::Relaxed);
+        // SAFETY: null or from a `&'static Metadata<'static>`, which `reserve` stores.
+        unsafe { metadata.as_ref() }.filter(|_| is_open)
+    }
+
+    /// The slot that `id` names, whichever span it holds.
+    #[inline(always)]
+    pub(super) fn slot(&self, id: u64) -> Option<&Arc<Slot>> {
+        Some(&self.place(number_of(id))?.slot)
+    }
+
+    /// Passes the slot of the reserved span `id` to `insert` while its lock is held.
+    #[inline(always)]
+    pub(super) fn insert<T>(
+        &self,
+        id: u64,
+        insert: impl FnOnce(&Arc<Slot>, &mut OpenSpan) -> T,
+    ) -> Result<T, NoSlot> {
+        let slot = self.slot(id).ok_or(NoSlot)?;
+        let mut open = slot.lock();
+        slot.set_id(id);
+        Ok(insert(slot, &mut open))
+    }
+
+    /// Changes the number of references to an open span, and returns the number before.
+    #[inline(always)]
+    fn change_references(&self, id: u64, change: impl Fn(u32) -> u32) -> Option<u32> {
+        let place = self.place(number_of(id))?;
+        let changed = |state: u64| {
+            let references = state as u32;
+            if state & GENERATION != id & GENERATION || references == 0 {
+                return None;
+            }
+            Some(match change(references) {
+                0 => (state & GENERATION).wrapping_add(ONE_GENERATION),
+                references => (state & GENERATION) | u64::from(references),
+            })
+        };
+        // ORDER: AcqRel, as the count of an `Arc`: the end of a span comes after all uses by other threads.
+        let before = place.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, changed);
+        before.ok().map(|state| state as u32)
+    }
+
+    #[inline(always)]
+    fn place(&self, number: u32) -> Option<&Place> {
+        let number = number as usize;
+        self.chunks.get(number / CHUNK)?.get()?.get(number % CHUNK)
+    }
+
+    /// Makes a chunk of places behind the first `made` ones, and returns their number.
+    fn grow(&self, made: usize, charge: impl Fn(usize) -> Option<Charge>) -> usize {
+        let count = CHUNK.min(self.max_open - made);
+        let charged = |_| charge(size_of::<Place>() + size_of::<Slot>());
+        let Some(charges) = (0..count).map(charged).collect::<Option<Vec<Charge>>>() else {
+            return 0;
+        };
+        let place = |charge| Place {
+            state: AtomicU64::new(u64::from(self.first_generation) << u32::BITS),
+            parent: AtomicU64::new(0),
+            metadata: AtomicPtr::default(),
+            slot: Arc::new(Slot::new(charge)),
+        };
+        let chunk = charges.into_iter().map(place).collect();
+        let set = self.chunks.get(made / CHUNK).map(|cell| cell.set(chunk));
+        if matches!(set, Some(Ok(()))) { count } else { 0 }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn untracked_id(&self) -> u64 {
+        let number = self.untracked.fetch_add(1, Ordering::Relaxed);
+        u64::from(number) << u32::BITS | u64::from(u32::MAX)
+    }
+}
+
+/// The number of the place that an id names.
+#[inline(always)]
+fn number_of(id: u64) -> u32 {
+    (id as u32).wrapping_sub(1)
+}
+
+/// The generation, in the state of a place and in an id.
+const GENERATION: u64 = !(u32::MAX as u64);
+const ONE_GENERATION: u64 = 1 << u32::BITS;
+/// The places that are made at a time.
+const CHUNK: usize = 64;
+/// The most places of a subscriber.
+const MAX_PLACES: usize = 1 << 24;
