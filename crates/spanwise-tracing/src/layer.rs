@@ -55,7 +55,7 @@ impl SpanwiseLayer {
 
     fn rebuilt(self, change: impl FnOnce(&mut (Tracer, Options))) -> Self {
         let max_open_spans = self.max_open_spans;
-        let mut parts = self.spans.into_parts();
+        let mut parts = self.spans.parts();
         change(&mut parts);
         Self { spans: OpenSpans::of_layer(parts.0, parts.1, max_open_spans), max_open_spans }
     }

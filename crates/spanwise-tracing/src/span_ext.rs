@@ -9,7 +9,7 @@ use tracing::{Dispatch, Span};
 
 /// Methods of OpenTelemetry for [`tracing::Span`], with the names and the signatures of tracing-opentelemetry.
 ///
-/// They act on the span of the first [`SpanwiseLayer`](crate::SpanwiseLayer) of the subscriber. Without one, and for a span that
+/// They act on the span of the [`SpanwiseLayer`](crate::SpanwiseLayer) of the subscriber; of two, that which was added last. Without one, and for a span that
 /// is disabled or closed, they change nothing.
 pub trait OpenTelemetrySpanExt {
     /// Makes the span a child of the current span of `cx`, for example of a context that a propagator has extracted.

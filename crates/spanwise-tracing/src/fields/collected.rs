@@ -6,7 +6,7 @@
 use super::error::{EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, ErrorTexts};
 use super::span_fields::set_special;
 use super::special::{self, parse_kind, parse_status, set_error_code, set_status};
-use super::text::append;
+use super::text::{append, cut};
 use opentelemetry::trace::{SpanBuilder, Status};
 use opentelemetry::{Array, Key, KeyValue, StringValue};
 use spanwise_sdk::{Span, StatusCode, Value};
@@ -146,9 +146,9 @@ impl Collected {
         start..self.text.len()
     }
 
-    pub(super) fn put_str(&mut self, text: &str) -> Range<usize> {
+    pub(super) fn put_str(&mut self, max_bytes: usize, text: &str) -> Range<usize> {
         let start = self.text.len();
-        self.text.push_str(text);
+        self.text.push_str(cut(text, max_bytes));
         start..self.text.len()
     }
 
@@ -179,7 +179,7 @@ impl Collected {
     /// Adds an error: its message, and the list of the messages of its sources.
     #[cold]
     pub(super) fn push_error(&mut self, key: &'static str, texts: ErrorTexts, as_exception: bool) {
-        let message = self.put_str(&texts.message);
+        let message = self.put_str(usize::MAX, &texts.message);
         self.lists.push(texts.chain);
         let list = FieldValue::List(self.lists.len() - 1);
         if as_exception {
@@ -217,7 +217,7 @@ impl Visit for CollectSpan<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        let text = self.collected.put_str(value);
+        let text = self.collected.put_str(self.max_bytes, value);
         self.collected.push_text(field.name(), text);
     }
 

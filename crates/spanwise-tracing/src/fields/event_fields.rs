@@ -91,7 +91,7 @@ impl Visit for EventFields<'_> {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         if !is_of_log(field) {
-            let text = self.collected.put_str(value);
+            let text = self.collected.put_str(self.max_bytes, value);
             self.text(field, text);
         }
     }

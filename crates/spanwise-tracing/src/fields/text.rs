@@ -54,7 +54,7 @@ impl Write for Bounded<'_> {
 
 /// The characters of `text` that fit into `max_bytes`.
 #[inline]
-fn cut(text: &str, max_bytes: usize) -> &str {
+pub(super) fn cut(text: &str, max_bytes: usize) -> &str {
     if text.len() <= max_bytes {
         return text;
     }

@@ -27,7 +27,6 @@ impl OpenSpans {
         let is_used = open.is_used;
         match &mut open.state {
             State::Unstarted(builder) => {
-                builder.has_late_parent = true;
                 let before = mem::replace(&mut builder.parent, parent);
                 drop(open);
                 // Its values may have destructors of the program.

@@ -23,7 +23,7 @@ impl OpenSpans {
             State::Unstarted(_) => {
                 let state = mem::replace(&mut open.state, State::Free);
                 if let State::Unstarted(builder) = state {
-                    open.state = State::Starting(Box::new(Starting::new(builder.metadata)));
+                    open.state = State::Starting(Box::new(Starting::new()));
                     let generation = open.generation;
                     drop(open);
                     self.start_now(slot, generation, *builder);
@@ -47,10 +47,7 @@ impl OpenSpans {
 
     /// Starts a span with everything that its creation can have.
     pub(super) fn build(&self, builder: Builder) -> Span {
-        let Builder { span, parent, status, metadata, has_late_parent } = builder;
-        if !has_late_parent {
-            self.callsites.started(metadata);
-        }
+        let Builder { span, parent, status } = builder;
         let mut span = unstarted::nested(|| self.tracer.build_with_context(span, &parent));
         opentelemetry::trace::Span::set_status(&mut span, status);
         span
@@ -65,7 +62,7 @@ impl OpenSpans {
         metadata: &'static Metadata<'static>,
         parent: &Context,
     ) -> bool {
-        let starting = State::Starting(Box::new(Starting::new(metadata)));
+        let starting = State::Starting(Box::new(Starting::new()));
         let State::Started(mut span) = mem::replace(&mut open.state, starting) else {
             return false;
         };

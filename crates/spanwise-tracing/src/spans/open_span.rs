@@ -6,6 +6,7 @@ use spanwise_batch::Charge;
 use spanwise_sdk::__private::LayerSpan as _;
 use spanwise_sdk::Span;
 use spanwise_worker::clock;
+use std::mem;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -104,6 +105,13 @@ impl Slot {
     #[inline(always)]
     pub(super) fn lock(&self) -> MutexGuard<'_, OpenSpan> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the slot one without a span, and returns the parts of the span. The caller drops them outside of the lock.
+    pub(super) fn free(&self, open: &mut OpenSpan) -> (State, Option<Context>) {
+        self.set_id(0);
+        open.generation += 1;
+        (mem::replace(&mut open.state, State::Free), open.context.take())
     }
 
     /// The lock, if no other thread holds it.

@@ -41,7 +41,19 @@ impl OpenSpans {
     }
 
     /// The tracer and the choices, for a layer with other ones.
-    pub(crate) fn into_parts(self) -> (Tracer, Options) {
-        (self.tracer, self.options)
+    pub(crate) fn parts(&self) -> (Tracer, Options) {
+        (self.tracer.clone(), self.options)
+    }
+}
+
+impl Drop for OpenSpans {
+    /// Ends all open spans, also those that wait for their start. A slot has the context of its span, and that context a reference to
+    /// the slot: without this, both would stay allocated, and the span without an outcome.
+    fn drop(&mut self) {
+        for slot in self.table.slots() {
+            self.ensure_started(&slot);
+            let freed = slot.free(&mut slot.lock());
+            drop(freed);
+        }
     }
 }

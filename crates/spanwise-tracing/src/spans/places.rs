@@ -123,6 +123,12 @@ impl Places {
         Some(&self.place(number_of(id))?.slot)
     }
 
+    /// The slots of all places, taken or free.
+    pub(super) fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        let chunks = self.chunks.iter().filter_map(OnceLock::get);
+        chunks.flat_map(|chunk| chunk.iter().map(|place| &place.slot))
+    }
+
     /// Passes the slot of the reserved span `id` to `insert` while its lock is held.
     #[inline(always)]
     pub(super) fn insert<T>(

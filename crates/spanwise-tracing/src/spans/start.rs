@@ -172,8 +172,6 @@ impl OpenSpans {
                 .with_attributes(self.metadata_attributes(attributes.metadata())),
             parent,
             status: Status::Unset,
-            metadata: attributes.metadata(),
-            has_late_parent: false,
         };
         with_collected(|collected| {
             let errors_to_exceptions = self.options.errors.fields_to_exceptions;

@@ -62,4 +62,12 @@ impl Store {
         }
         Some(taken)
     }
+
+    /// All slots, of open spans or free.
+    pub(super) fn slots(&self) -> Vec<Arc<Slot>> {
+        match self {
+            Self::Table(table) => table.slots().collect(),
+            Self::Places(places) => places.slots().cloned().collect(),
+        }
+    }
 }

@@ -92,6 +92,15 @@ impl SpanTable {
         self.insert_in_map(id, first, &charge, insert)
     }
 
+    /// All slots, of open spans or free.
+    pub(super) fn slots(&self) -> impl Iterator<Item = Arc<Slot>> {
+        let in_maps = self.overflow.iter().flat_map(|map| {
+            let map = map.lock().unwrap_or_else(PoisonError::into_inner);
+            map.values().cloned().collect::<Vec<_>>()
+        });
+        self.slots.iter().filter_map(OnceLock::get).cloned().chain(in_maps)
+    }
+
     #[inline(always)]
     fn place(&self, first: usize, probe: usize) -> usize {
         first.wrapping_add(probe) & (self.slots.len() - 1)

@@ -10,16 +10,12 @@ use std::mem;
 use std::sync::{MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
-use tracing_core::Metadata;
 
 /// A span that has fields, and neither ids nor a sampling decision.
 pub(crate) struct Builder {
     pub(crate) span: SpanBuilder,
     pub(crate) parent: Context,
     pub(crate) status: Status,
-    pub(crate) metadata: &'static Metadata<'static>,
-    /// The program has set the parent.
-    pub(crate) has_late_parent: bool,
 }
 
 /// A span that a thread starts or decides about again.
@@ -50,13 +46,11 @@ impl Builder {
 
 impl Starting {
     /// Of the calling thread.
-    pub(super) fn new(metadata: &'static Metadata<'static>) -> Self {
+    pub(super) fn new() -> Self {
         let changes = Builder {
             span: SpanBuilder::from_name(""),
             parent: Context::new(),
             status: Status::Unset,
-            metadata,
-            has_late_parent: false,
         };
         Self { thread: thread::current().id(), changes, dropped: 0 }
     }

@@ -96,7 +96,7 @@ impl SpanwiseSubscriber {
 
     fn rebuilt(self, change: impl FnOnce(&mut (Tracer, Options))) -> Self {
         let Self { spans, max_open_spans, filter } = self;
-        let mut parts = spans.into_parts();
+        let mut parts = spans.parts();
         change(&mut parts);
         let spans = OpenSpans::of_subscriber(parts.0, parts.1, max_open_spans);
         Self { spans, max_open_spans, filter }
