@@ -12,6 +12,7 @@ impl Bench {
     /// `set_parent`, with its result as text.
     pub fn set_parent(&self, span: &Span, parent: Context) -> String {
         match self.is_theirs() {
+            _ if !self.is_warm() => String::new(),
             true => format!("{:?}", Theirs::set_parent(span, parent)),
             false => format!("{:?}", Ours::set_parent(span, parent)),
         }

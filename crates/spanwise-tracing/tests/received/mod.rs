@@ -59,8 +59,7 @@ impl Receiver {
     pub fn finish(self) -> (Vec<Received>, LedgerSnapshot) {
         let report = self.spanwise.shutdown().unwrap();
         report.ledger.check().unwrap();
-        let spans: Vec<_> =
-            self.requests.lock().unwrap().iter().flat_map(|it| decoded(it)).collect();
+        let spans: Vec<_> = self.requests.lock().unwrap().iter().flat_map(decoded).collect();
         assert_eq!(spans.len() as u64, report.ledger.exported);
         (spans, report.ledger)
     }

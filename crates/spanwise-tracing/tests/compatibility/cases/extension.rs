@@ -10,10 +10,6 @@ use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use std::time::{Duration, UNIX_EPOCH};
 use tracing::{Span, debug_span, info_span, trace_span};
 
-/// A span of ours that starts at once takes no parent later.
-const LATE: Setup = Setup { waiting_only: true, ..PLAIN };
-const LATE_INACTIVE: Setup = Setup { activation: false, ..LATE };
-
 /// Another layer reads contexts.
 const READING: Setup = Setup { reading: true, ..PLAIN };
 
@@ -26,40 +22,40 @@ pub fn cases() -> Vec<Case> {
 
 fn parents() -> Vec<Case> {
     vec![
-        same("`set_parent` before the span is entered", LATE, |it| {
+        same("`set_parent` before the span is entered", PLAIN, |it| {
             let span = info_span!("a");
             let set = it.set_parent(&span, remote_parent(9));
             span.in_scope(|| drop(info_span!("b")));
             drop(span);
             format!("{set}; {}", it.text())
         }),
-        same("… without context activation", LATE_INACTIVE, |it| {
+        same("… without context activation", INACTIVE, |it| {
             let span = info_span!("a");
             let set = it.set_parent(&span, remote_parent(9));
             span.in_scope(|| drop(info_span!("b")));
             drop(span);
             format!("{set}; {}", it.text())
         }),
-        same("`set_parent` instead of the entered span", LATE, |it| {
+        same("`set_parent` instead of the entered span", PLAIN, |it| {
             let span = info_span!("outer").in_scope(|| info_span!("a"));
             let set = it.set_parent(&span, remote_parent(9));
             drop(span);
             format!("{set}; {}", it.text())
         }),
-        same("`set_parent` twice: the last one counts", LATE, |it| {
+        same("`set_parent` twice: the last one counts", PLAIN, |it| {
             let span = info_span!("a");
             let first = it.set_parent(&span, remote_parent(8));
             let second = it.set_parent(&span, remote_parent(9));
             drop(span);
             format!("{first}, {second}; {}", it.text())
         }),
-        same("`set_parent` with a context that has no span makes a root", LATE, |it| {
+        same("`set_parent` with a context that has no span makes a root", PLAIN, |it| {
             let span = info_span!("outer").in_scope(|| info_span!("a"));
             let set = it.set_parent(&span, Context::new());
             drop(span);
             format!("{set}; {}", it.text())
         }),
-        same("`set_parent` preserves fields, events and links", LATE, |it| {
+        same("`set_parent` preserves fields, events and links", PLAIN, |it| {
             let span = info_span!("a", x = -1, otel.kind = "server");
             tracing::info!(parent: &span, "early");
             it.set_attribute(&span, KeyValue::new("y", 2));
@@ -68,20 +64,20 @@ fn parents() -> Vec<Case> {
             drop(span);
             format!("{set}; {}", it.text())
         }),
-        same("`set_parent` inside of the span", LATE, |it| {
+        same("`set_parent` inside of the span", PLAIN, |it| {
             let span = info_span!("a").entered();
             let set = it.set_parent(&span, remote_parent(9));
             drop(span);
             format!("{set}; {}", it.text())
         }),
-        same("`set_parent` behind `context`", LATE, |it| {
+        same("`set_parent` behind `context`", PLAIN, |it| {
             let span = info_span!("a");
             it.context(&span);
             let set = it.set_parent(&span, remote_parent(9));
             drop(span);
             format!("{set}; {}", it.text())
         }),
-        same("`set_parent` of a span that has a child", LATE, |it| {
+        same("`set_parent` of a span that has a child", PLAIN, |it| {
             let span = info_span!("a");
             let child = info_span!(parent: &span, "b");
             let set = it.set_parent(&span, remote_parent(9));
@@ -94,10 +90,10 @@ fn parents() -> Vec<Case> {
             |it| it.set_parent(&trace_span!("a"), remote_parent(9)),
             "It has no effect, and both document this error.",
         ),
-        same("`set_parent` of a disabled span", LATE, |it| {
+        same("`set_parent` of a disabled span", PLAIN, |it| {
             it.set_parent(&Span::none(), remote_parent(9))
         }),
-        same("`set_parent` with a context that is not sampled", LATE, |it| {
+        same("`set_parent` with a context that is not sampled", PLAIN, |it| {
             use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId};
             let state = opentelemetry::trace::TraceState::default();
             let (trace_id, span_id) = (TraceId::from(7u128), SpanId::from(7));
@@ -110,7 +106,7 @@ fn parents() -> Vec<Case> {
         }),
         differs(
             "`set_parent` with an invalid span context makes a root",
-            LATE,
+            PLAIN,
             |it| {
                 use opentelemetry::trace::SpanContext;
                 let parent = Context::new().with_remote_span_context(SpanContext::empty_context());
@@ -122,7 +118,7 @@ fn parents() -> Vec<Case> {
             },
             INVALID,
         ),
-        same("The values of the parent's context are current inside of the span", LATE, |it| {
+        same("The values of the parent's context are current inside of the span", PLAIN, |it| {
             #[derive(Debug)]
             struct Tenant(&'static str);
             let span = info_span!("a");
@@ -131,7 +127,7 @@ fn parents() -> Vec<Case> {
             drop(span);
             format!("{set}, {found:?}; {}", it.text())
         }),
-        same("The trace state of a remote parent", LATE, |it| {
+        same("The trace state of a remote parent", PLAIN, |it| {
             let parent = crate::extension::remote(9);
             let state = "shop=1".parse().unwrap();
             let (trace_id, span_id) = (parent.trace_id(), parent.span_id());
@@ -173,7 +169,7 @@ fn contexts() -> Vec<Case> {
             drop(span);
             it.text()
         }),
-        same("`context` carries baggage of the parent", LATE, |it| {
+        same("`context` carries baggage of the parent", PLAIN, |it| {
             use opentelemetry::baggage::BaggageExt as _;
             let span = info_span!("a");
             let parent = remote_parent(9).with_baggage([KeyValue::new("user", "Ann")]);

@@ -3,10 +3,11 @@
 use super::Case;
 use crate::bench::{Bench, PLAIN, Setup};
 use crate::same;
-use tracing::{info_span, warn_span};
+use tracing::{debug, info_span, trace, warn_span};
 
 const THREADS: Setup = Setup { threads: true, ..PLAIN };
 const INACTIVITY: Setup = Setup { inactivity: true, ..PLAIN };
+const COUNTING: Setup = Setup { counting: true, ..PLAIN };
 const ALL: Setup = Setup { location: true, threads: true, level: true, target: true, ..INACTIVITY };
 
 pub fn cases() -> Vec<Case> {
@@ -35,6 +36,15 @@ pub fn cases() -> Vec<Case> {
         same("`with_tracked_inactivity(true)`", INACTIVITY, with_field),
         same("… of a span that is never entered", INACTIVITY, |it| {
             drop(info_span!("a"));
+            it.text()
+        }),
+        same("`with_counting_event_filter` for events up to debug", COUNTING, |it| {
+            info_span!("a", x = -1).in_scope(|| {
+                trace!("one");
+                debug!("two");
+                info_span!("b").in_scope(|| trace!("three"));
+                drop(info_span!("c"));
+            });
             it.text()
         }),
         same("All of them", ALL, with_field),

@@ -11,6 +11,8 @@ use tracing::{debug_span, info_span, trace_span};
 
 pub const INVALID: &str = "A parent without ids makes a root (specification); the stock parent-based sampler drops the span.";
 
+const AGAIN: &str = "The span that was entered last is the current one, for events too; the registry passes over it.";
+
 pub fn cases() -> Vec<Case> {
     let mut cases = by_tracing();
     cases.extend(by_filter());
@@ -58,6 +60,8 @@ fn by_tracing() -> Vec<Case> {
             drop(a);
             it.text()
         }),
+        differs("A span entered again inside of another one", PLAIN, entered_again, AGAIN),
+        differs("… without context activation", INACTIVE, entered_again, AGAIN),
         same("Spans that are exited in another order", PLAIN, |it| {
             let (a, b) = (info_span!("a"), info_span!("b"));
             let (first, second) = (a.enter(), b.enter());
@@ -72,6 +76,18 @@ fn by_tracing() -> Vec<Case> {
 
 fn nested(it: &Bench) -> String {
     info_span!("a").in_scope(|| info_span!("b").in_scope(|| info_span!("c").in_scope(|| ())));
+    it.text()
+}
+
+fn entered_again(it: &Bench) -> String {
+    let a = info_span!("a").entered();
+    info_span!("b").in_scope(|| {
+        a.in_scope(|| {
+            tracing::info!("event");
+            drop(info_span!("c"));
+        });
+    });
+    drop(a);
     it.text()
 }
 
