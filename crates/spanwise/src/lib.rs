@@ -351,8 +351,11 @@ pub mod tail {
 /// everything.
 ///
 /// ```no_run
-/// fn main() -> Result<(), Box<dyn std::error::Error>> {
-///     let _tracing = spanwise::tracing::init()?; // RUST_LOG and OTEL_*
+/// use tracing_subscriber::prelude::*;
+///
+/// fn main() -> Result<(), spanwise::BuildError> {
+///     let tracing = spanwise::init()?;
+///     tracing_subscriber::registry().with(spanwise::tracing::layer(&tracing)).init();
 ///     tracing::info_span!("order", order.id = 7).in_scope(|| tracing::info!("paid"));
 ///     Ok(())
 /// }
@@ -473,3 +476,8 @@ struct WorkspaceReadme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/production.md")]
 struct ProductionPage;
+
+/// So are the recipes of the page about `tracing`.
+#[cfg(all(doctest, feature = "http", feature = "tracing-init"))]
+#[doc = include_str!("../../../docs/tracing.md")]
+struct TracingPage;

@@ -37,6 +37,15 @@ mod propagation {
     }
 }
 
+#[allow(dead_code, reason = "it sets the subscriber of the process")]
+mod tracing_users {
+    fn main() -> Result<(), spanwise::tracing::InitError> {
+        let _tracing = spanwise::tracing::init()?; // RUST_LOG and OTEL_*
+        tracing::info_span!("order", order.id = 7).in_scope(|| tracing::info!("paid"));
+        Ok(()) // where the service has run
+    }
+}
+
 mod tests {
     use spanwise::opentelemetry::KeyValue;
     use spanwise::opentelemetry::trace::{TraceContextExt, Tracer};
@@ -74,7 +83,7 @@ fn this_file_has_the_ignored_examples_of_the_readme() {
     let here = trimmed(include_str!("readme.rs"));
     let readme = include_str!("../README.md");
     let blocks: Vec<_> = readme.split("```rust,ignore\n").skip(1).collect();
-    assert_eq!(blocks.len(), 2);
+    assert_eq!(blocks.len(), 3);
     for block in blocks {
         let code = trimmed(block.split("\n```").next().unwrap());
         assert!(here.contains(&code), "the README shows code that is not compiled:\n{code}");

@@ -16,6 +16,11 @@ const fn entry(name: &'static str, foreign: &'static str, reason: &'static str) 
 pub const ALLOWED: &[Allowed] = &[
     entry("spanwise", "bytes", "a sink of the user takes requests as `Bytes`"),
     entry("spanwise", "opentelemetry", "the API that the facade implements"),
+    entry(
+        "spanwise",
+        "tracing_subscriber",
+        "feature `tracing-init`: the program chooses the layer of its logs",
+    ),
     entry("spanwise-bytes", "bytes", "its types are views and chains of `Bytes`"),
     entry("spanwise-opentelemetry", "bytes", "a sink of the user takes requests as `Bytes`"),
     entry("spanwise-opentelemetry", "opentelemetry", "arguments of the SDK's sampler"),
@@ -40,6 +45,10 @@ pub const ALLOWED: &[Allowed] = &[
         "opentelemetry",
         "feature `opentelemetry`: conversions from and to the API",
     ),
+    entry("spanwise-tracing", "http", "feature `http`: requests of axum, hyper, reqwest and tonic"),
+    entry("spanwise-tracing", "opentelemetry", "its contexts are those of the API"),
+    entry("spanwise-tracing", "tracing", "the spans that it extends"),
+    entry("spanwise-tracing", "tracing_core", "the spans and subscribers of `tracing`"),
     entry("spanwise-transport", "bytes", "requests and answers without a copy"),
     entry(
         "spanwise-worker",

@@ -46,7 +46,7 @@ impl TracingBuilder {
     /// common filter.
     ///
     /// # Cost
-    /// Two filters by layer, which the registry asks for each span and event that one of them disables.
+    /// Filters of layers: where one of them disables a span or an event, both are asked each time.
     pub fn with_span_filter(mut self, directives: impl Into<String>) -> Self {
         self.span_filter = Some(directives.into());
         self

@@ -51,6 +51,7 @@ pub fn settings_that_are_refused_do_not_show_their_secrets(printed: &Printed) {
                 [(name, value.clone()), ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint.into())];
             explain(printed, &builder(printed, &set));
             printed.result(name, &builder(printed, &set).build());
+            tracing_shows_no_secret(printed, builder(printed, &set));
             // The variables of metrics in place of the same ones.
             let of_metrics: &str = match name.split_once("TRACES_") {
                 Some((start, end)) => &*format!("{start}METRICS_{end}").leak(),
@@ -229,4 +230,12 @@ pub fn a_reload_does_not_show_its_secrets(printed: &Printed) {
     printed.error("ReloadError", spanwise.reload(invalid).unwrap_err());
     printed.debug("Spanwise", &spanwise);
     printed.result("FlushError", &spanwise.shutdown_timeout(Duration::ZERO));
+}
+
+/// Prints the builder of `tracing::init`, and its error for a provider that cannot start.
+fn tracing_shows_no_secret(printed: &Printed, provider: SpanwiseBuilder) {
+    printed.debug("TracingBuilder", spanwise::tracing::builder().with_provider(provider.clone()));
+    if let Err(error) = provider.build() {
+        printed.error("InitError", spanwise::tracing::InitError::from(error));
+    }
 }
