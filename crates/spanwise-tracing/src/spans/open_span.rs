@@ -5,10 +5,10 @@ use opentelemetry::Context;
 use spanwise_batch::Charge;
 use spanwise_sdk::__private::LayerSpan as _;
 use spanwise_sdk::Span;
-use spanwise_worker::clock;
+use spanwise_worker::{clock, fork};
 use std::mem;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 /// Memory for one open span at a time.
 ///
@@ -29,6 +29,10 @@ pub(crate) struct Slot {
     /// The events of the span, if the layer counts them.
     events: AtomicU64,
     open: Mutex<OpenSpan>,
+    /// Stands for `open` in a forked child in which the lock stays locked.
+    of_child: OnceLock<Box<Mutex<OpenSpan>>>,
+    /// [`fork::generation`] of the process the slot was made in.
+    process: u32,
     /// A thread has started the span that was `Starting`.
     pub(super) started: Condvar,
     /// Of the byte budget of the provider.
@@ -78,13 +82,9 @@ impl Slot {
             start_unix_nanos: AtomicU64::new(0),
             exited_at: AtomicU64::new(0),
             events: AtomicU64::new(0),
-            open: Mutex::new(OpenSpan {
-                state: State::Free,
-                context: None,
-                timings: Timings::default(),
-                is_used: false,
-                generation: 0,
-            }),
+            open: Mutex::new(OpenSpan::free()),
+            of_child: OnceLock::new(),
+            process: fork::generation(),
             started: Condvar::new(),
             _charge: charge,
         }
@@ -104,7 +104,21 @@ impl Slot {
 
     #[inline(always)]
     pub(super) fn lock(&self) -> MutexGuard<'_, OpenSpan> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        match self.try_lock() {
+            Some(open) => open,
+            None => self.lock_contended(),
+        }
+    }
+
+    /// Waits for the lock. A forked child may have no thread that would release it: there, the slot has no span any more.
+    #[cold]
+    #[inline(never)]
+    fn lock_contended(&self) -> MutexGuard<'_, OpenSpan> {
+        let open = match fork::generation() == self.process {
+            true => &self.open,
+            false => self.of_child.get_or_init(|| Box::new(Mutex::new(OpenSpan::free()))),
+        };
+        open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the slot one without a span, and returns the parts of the span. The caller drops them outside of the lock.
@@ -185,6 +199,17 @@ impl Slot {
 }
 
 impl OpenSpan {
+    /// No span.
+    fn free() -> Self {
+        Self {
+            state: State::Free,
+            context: None,
+            timings: Timings::default(),
+            is_used: false,
+            generation: 0,
+        }
+    }
+
     /// The started span.
     #[inline(always)]
     pub(super) fn started(&mut self) -> Option<&mut Span> {

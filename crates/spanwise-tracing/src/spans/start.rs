@@ -285,6 +285,8 @@ pub(super) fn activated(
 ) -> Context {
     match span.is_recording() || span.is_measured() {
         true => parent.with_span(ApiSpan::new(span.context(), slot, generation)),
+        // Of a provider that is disabled or was shut down, without a parent: no context to pass on.
+        false if !span.context().is_valid() => parent.clone(),
         // It records nothing: its context suffices, and takes one allocation less.
         false => parent.with_remote_span_context(SpanContext::clone(span.context())),
     }

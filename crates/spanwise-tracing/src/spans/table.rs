@@ -2,10 +2,11 @@
 
 use super::open_span::{OpenSpan, Slot};
 use spanwise_batch::Charge;
+use spanwise_worker::fork;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 /// The open spans by id.
 ///
@@ -17,6 +18,8 @@ pub(crate) struct SpanTable {
     /// Spans in the maps.
     overflowed: AtomicUsize,
     max_overflowed: usize,
+    /// [`fork::generation`] of the process the table was made in.
+    process: u32,
 }
 
 type SlotMap = HashMap<u64, Arc<Slot>>;
@@ -50,6 +53,7 @@ impl SpanTable {
             overflow: (0..MAPS).map(|_| Mutex::default()).collect(),
             overflowed: AtomicUsize::new(0),
             max_overflowed: max_open - slots,
+            process: fork::generation(),
         }
     }
 
@@ -135,8 +139,8 @@ impl SpanTable {
         let slot = Arc::new(Slot::new(charge));
         slot.set_id(id);
         let inserted = insert(&slot, &mut slot.lock());
-        let before = self.map(first).and_then(|mut map| map.insert(id, slot));
-        if before.is_some() {
+        let is_new = self.map(first).is_some_and(|mut map| map.insert(id, slot).is_none());
+        if !is_new {
             self.overflowed.fetch_sub(1, Relaxed);
         }
         Ok(inserted)
@@ -153,7 +157,15 @@ impl SpanTable {
 
     fn map(&self, first: usize) -> Option<MutexGuard<'_, SlotMap>> {
         let map = self.overflow.get(first & (MAPS - 1))?;
-        Some(map.lock().unwrap_or_else(PoisonError::into_inner))
+        match map.try_lock() {
+            Ok(map) => Some(map),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            // A forked child may have no thread that would release the lock.
+            Err(TryLockError::WouldBlock) if fork::generation() != self.process => None,
+            Err(TryLockError::WouldBlock) => {
+                Some(map.lock().unwrap_or_else(PoisonError::into_inner))
+            }
+        }
     }
 }
 

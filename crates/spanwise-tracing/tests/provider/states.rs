@@ -99,6 +99,7 @@ fn a_reload_changes_the_limits_the_sampler_and_the_endpoint_of_the_layer() {
     let (receiver, collected) = Receiver::collecting().unwrap();
     bench.within(|| {
         let open = info_span!("open", a = 1, b = 2);
+        open.in_scope(|| {});
         info_span!("before", a = 1, b = 2).in_scope(|| {});
         bench.spanwise.force_flush_timeout(LONG).unwrap();
         let next = builder()
