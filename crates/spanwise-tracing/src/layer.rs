@@ -27,6 +27,16 @@ use tracing_subscriber::layer::Context;
 ///     Ok(())
 /// }
 /// ```
+///
+/// The layer is an owner of the provider, which runs until its shutdown or until the last owner is dropped. Spans that are open at
+/// a shutdown are lost, and the ledger counts them (`after_shutdown`).
+///
+/// The threads of a provider make no span and no event of any subscriber, whatever its filter: libraries such as h2 and rustls are
+/// silent there. Spans that these libraries make on threads of the program are recorded.
+///
+/// # Limits
+/// A [`SpanProcessor`](spanwise_sdk::SpanProcessor) that makes spans of `tracing` in `on_end` makes roots (`parent: None`): the
+/// registry of tracing-subscriber never closes the parent of a span that starts inside of a close.
 pub fn layer(provider: &Spanwise) -> SpanwiseLayer {
     SpanwiseLayer::new(provider.tracer(SCOPE))
 }

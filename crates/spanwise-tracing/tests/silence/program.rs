@@ -51,6 +51,7 @@ fn spans_of_the_programs_own_http_client_arrive() {
     });
 }
 
+#[cfg(feature = "tracing-log")]
 #[test]
 fn records_of_the_log_crate_are_events_of_the_current_span() {
     in_own_process("program::records_of_the_log_crate_are_events_of_the_current_span", || {
