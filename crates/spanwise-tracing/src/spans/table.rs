@@ -98,9 +98,9 @@ impl SpanTable {
 
     /// All slots, of open spans or free.
     pub(super) fn slots(&self) -> impl Iterator<Item = Arc<Slot>> {
-        let in_maps = self.overflow.iter().flat_map(|map| {
-            let map = map.lock().unwrap_or_else(PoisonError::into_inner);
-            map.values().cloned().collect::<Vec<_>>()
+        let in_maps = (0..MAPS).filter_map(|place| self.map(place)).flat_map(|map| {
+            let slots: Vec<_> = map.values().cloned().collect();
+            slots
         });
         self.slots.iter().filter_map(OnceLock::get).cloned().chain(in_maps)
     }
