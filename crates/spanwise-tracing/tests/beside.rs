@@ -1,4 +1,5 @@
 //! The layer beside that of tracing-opentelemetry, in one subscriber.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 use opentelemetry::Context;
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
@@ -25,8 +26,7 @@ fn ours() -> (Spanwise, Arc<Mutex<Vec<Span>>>) {
     (spanwise, received)
 }
 
-/// Runs a span inside of another one through both layers; `ours_first` is the order of the layers. Returns whether the
-/// current context inside was that of our span.
+/// Runs a span inside of another one through both layers, of which one activates contexts; `ours_first` is their order.
 fn check(ours_is_active: bool, ours_first: bool) {
     let (spanwise, received) = ours();
     let exporter = InMemorySpanExporter::default();
@@ -56,7 +56,7 @@ fn check(ours_is_active: bool, ours_first: bool) {
     let theirs = exporter.get_finished_spans().unwrap();
     let find = |name: &str| theirs.iter().find(|span| span.name == name).unwrap();
     assert_eq!(find("b").parent_span_id, find("a").span_context.span_id());
-    assert_eq!(current.to_bytes() == &*b.span_id, ours_is_active);
+    assert_eq!(current.to_bytes() == *b.span_id, ours_is_active);
     assert_eq!(current == find("b").span_context.span_id(), !ours_is_active);
 }
 

@@ -37,10 +37,13 @@ pub enum Layers {
     OursAtOnce,
     /// Ours, whose spans start when they are entered, because a processor sees the start.
     OursWaiting,
+    /// Our subscriber, without a registry and other layers.
+    OursAlone,
 }
 
 impl Layers {
-    pub const ALL: [Self; 4] = [Self::Theirs, Self::Ours, Self::OursAtOnce, Self::OursWaiting];
+    pub const ALL: [Self; 5] =
+        [Self::Theirs, Self::Ours, Self::OursAtOnce, Self::OursWaiting, Self::OursAlone];
 }
 
 /// The options of a case, set explicitly on both layers.
@@ -68,6 +71,13 @@ pub struct Setup {
     pub reading: bool,
     /// Events up to debug are recorded, and all are counted.
     pub counting: bool,
+}
+
+impl Setup {
+    /// The case has no other layer.
+    fn is_possible_alone(&self) -> bool {
+        self.layer && !self.reading && !self.counting
+    }
 }
 
 /// As both layers are by default, without what the callsite and the clock add.
@@ -151,7 +161,7 @@ impl Bench {
         let (exported, seen) = (Exported::default(), Seen::default());
         let provider = match layers {
             Layers::Theirs => Provider::Stock(stock(setup, &exported, &seen)),
-            Layers::Ours | Layers::OursAtOnce => {
+            Layers::Ours | Layers::OursAtOnce | Layers::OursAlone => {
                 Provider::Native(native(setup, &exported, &seen, false))
             }
             Layers::OursWaiting => Provider::Native(native(setup, &exported, &seen, true)),
@@ -176,7 +186,14 @@ impl Bench {
             dispatch: OnceLock::new(),
             read: read.clone(),
         };
-        let dispatch = Dispatch::new(Registry::default().with(layer).with(other));
+        let dispatch = match &provider {
+            Provider::Native(provider)
+                if layers == Layers::OursAlone && setup.is_possible_alone() =>
+            {
+                Dispatch::new(our_subscriber(provider, setup))
+            }
+            _ => Dispatch::new(Registry::default().with(layer).with(other)),
+        };
         let is_warm = Cell::new(layers != Layers::OursAtOnce);
         let full = RefCell::default();
         Self { layers, dispatch, provider, exported, seen, read, full, is_warm }
@@ -246,36 +263,38 @@ impl Bench {
     }
 }
 
+/// Sets the options of a case, whose methods have the same names.
+macro_rules! with_options {
+    ($layer:expr, $setup:ident) => {
+        $layer
+            .with_location($setup.location)
+            .with_threads($setup.threads)
+            .with_level($setup.level)
+            .with_target($setup.target)
+            .with_tracked_inactivity($setup.inactivity)
+            .with_context_activation($setup.activation)
+            .with_error_fields_to_exceptions($setup.fields_to_exceptions)
+            .with_error_records_to_exceptions($setup.records_to_exceptions)
+            .with_error_events_to_status($setup.events_to_status)
+            .with_error_events_to_exceptions($setup.events_to_exceptions)
+    };
+}
+
 fn their_layer(
     provider: &SdkTracerProvider,
     setup: Setup,
 ) -> tracing_opentelemetry::OpenTelemetryLayer<Registry, opentelemetry_sdk::trace::SdkTracer> {
-    tracing_opentelemetry::layer()
-        .with_tracer(provider.tracer("tracing"))
-        .with_location(setup.location)
-        .with_threads(setup.threads)
-        .with_level(setup.level)
-        .with_target(setup.target)
-        .with_tracked_inactivity(setup.inactivity)
-        .with_context_activation(setup.activation)
-        .with_error_fields_to_exceptions(setup.fields_to_exceptions)
-        .with_error_records_to_exceptions(setup.records_to_exceptions)
-        .with_error_events_to_status(setup.events_to_status)
-        .with_error_events_to_exceptions(setup.events_to_exceptions)
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("tracing"));
+    with_options!(layer, setup)
 }
 
 fn our_layer(provider: &Spanwise, setup: Setup) -> spanwise_tracing::SpanwiseLayer {
-    spanwise_tracing::layer(provider)
-        .with_location(setup.location)
-        .with_threads(setup.threads)
-        .with_level(setup.level)
-        .with_target(setup.target)
-        .with_tracked_inactivity(setup.inactivity)
-        .with_context_activation(setup.activation)
-        .with_error_fields_to_exceptions(setup.fields_to_exceptions)
-        .with_error_records_to_exceptions(setup.records_to_exceptions)
-        .with_error_events_to_status(setup.events_to_status)
-        .with_error_events_to_exceptions(setup.events_to_exceptions)
+    with_options!(spanwise_tracing::layer(provider), setup)
+}
+
+fn our_subscriber(provider: &Spanwise, setup: Setup) -> spanwise_tracing::SpanwiseSubscriber {
+    let max_level = if setup.filter { LevelFilter::DEBUG } else { LevelFilter::TRACE };
+    with_options!(spanwise_tracing::subscriber(provider).with_max_level(max_level), setup)
 }
 
 fn stock(setup: Setup, exported: &Exported, seen: &Seen) -> SdkTracerProvider {
