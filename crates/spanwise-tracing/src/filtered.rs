@@ -17,6 +17,15 @@ pub struct FilteredSpanwiseLayer<F> {
     filter: F,
 }
 
+impl SpanwiseLayer {
+    /// Records only the events that pass `filter`, and counts all: the attribute `otel.tracing_event_count` of a span is the number of its
+    /// events. So a trace shows whether the log has more of a span. Spans need not pass the filter.
+    #[must_use]
+    pub fn with_counting_event_filter<F>(self, filter: F) -> FilteredSpanwiseLayer<F> {
+        FilteredSpanwiseLayer::new(self.rebuilt(|parts| parts.1.counted_events = true), filter)
+    }
+}
+
 impl<F> FilteredSpanwiseLayer<F> {
     /// `inner` counts events.
     pub(crate) fn new(inner: SpanwiseLayer, filter: F) -> Self {

@@ -1,6 +1,5 @@
 //! [`SpanwiseLayer`]: the layer of a subscriber.
 
-use crate::filtered::FilteredSpanwiseLayer;
 use crate::option_methods::option_methods;
 use crate::options::{MAX_OPEN_SPANS, Options};
 use crate::spans::OpenSpans;
@@ -54,16 +53,9 @@ impl SpanwiseLayer {
         Self { spans, max_open_spans: MAX_OPEN_SPANS }
     }
 
-    /// Records only the events that pass `filter`, and counts all: the attribute `otel.tracing_event_count` of a span is the number of its
-    /// events. So a trace shows whether the log has more of a span. Spans need not pass the filter.
-    #[must_use]
-    pub fn with_counting_event_filter<F>(self, filter: F) -> FilteredSpanwiseLayer<F> {
-        FilteredSpanwiseLayer::new(self.rebuilt(|parts| parts.1.counted_events = true), filter)
-    }
-
     option_methods!();
 
-    fn rebuilt(self, change: impl FnOnce(&mut (Tracer, Options))) -> Self {
+    pub(crate) fn rebuilt(self, change: impl FnOnce(&mut (Tracer, Options))) -> Self {
         let max_open_spans = self.max_open_spans;
         let mut parts = self.spans.parts();
         change(&mut parts);

@@ -52,7 +52,7 @@ enum Parent {
     Span(usize),
 }
 
-/// What the model knows of a span, by its number.
+/// A span of the model.
 #[derive(Debug, Clone)]
 struct Modelled {
     parent: Parent,

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tracing_core::Metadata;
 
-/// What the layer has seen of the spans of each callsite, in a table of fixed size.
+/// The callsites whose root spans wait for their start, in a table of fixed size.
 ///
 /// A root span may be one whose parent comes late ([`set_parent`](crate::OpenTelemetrySpanExt::set_parent)). The first
 /// [`OBSERVED`] ones of a callsite wait for their start, and after that those of a callsite that has had a late parent. So the sampler

@@ -9,7 +9,8 @@ use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
 use spanwise_sdk::__private::{LayerSpan as _, LayerTracer as _};
 use spanwise_sdk::Span;
 use std::mem;
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 use tracing_core::Metadata;
 
 impl OpenSpans {
@@ -19,7 +20,7 @@ impl OpenSpans {
         let mut open = slot.lock();
         match open.state {
             State::Free | State::Started(_) => {}
-            State::Starting(_) => drop(unstarted::wait_until_started(slot, open)),
+            State::Starting(_) => drop(wait_until_started(slot, open)),
             State::Unstarted(_) => {
                 let state = mem::replace(&mut open.state, State::Free);
                 if let State::Unstarted(builder) = state {
@@ -37,7 +38,7 @@ impl OpenSpans {
     fn start_now(&self, slot: &Arc<Slot>, generation: u64, builder: Builder) {
         let parent = builder.parent.clone();
         let span = self.build(builder);
-        unstarted::put_back(slot, generation, span, |open, span| {
+        put_back(slot, generation, span, |open, span| {
             slot.publish(span);
             let is_activated = self.options.context_activation;
             let context = is_activated.then(|| activated(&parent, span, slot, generation));
@@ -77,7 +78,7 @@ impl OpenSpans {
             span.add_dropped_attributes(u32::try_from(fields).unwrap_or(u32::MAX));
             self.write_metadata(&mut span, metadata);
         }
-        unstarted::put_back(slot, generation, span, |open, span| {
+        put_back(slot, generation, span, |open, span| {
             if !is_restarted {
                 return None;
             }
@@ -91,3 +92,48 @@ impl OpenSpans {
         is_restarted
     }
 }
+
+/// Waits until another thread has started the span of the slot. Not for long: that thread may wait for this one. The thread that starts
+/// the span does not wait for itself.
+fn wait_until_started<'a>(
+    slot: &'a Slot,
+    open: MutexGuard<'a, OpenSpan>,
+) -> MutexGuard<'a, OpenSpan> {
+    let generation = open.generation;
+    let is_starting = |open: &mut OpenSpan| {
+        let is_by_other = match &open.state {
+            State::Starting(starting) => starting.is_by_other_thread(),
+            State::Free | State::Unstarted(_) | State::Started(_) => false,
+        };
+        is_by_other && open.generation == generation
+    };
+    let waited = slot.started.wait_timeout_while(open, MAX_WAIT, is_starting);
+    waited.unwrap_or_else(PoisonError::into_inner).0
+}
+
+/// Puts the span, which the calling thread has started, back into its slot, with the changes of the meantime. A span that was closed
+/// meanwhile ends.
+fn put_back(
+    slot: &Slot,
+    generation: u64,
+    mut span: Span,
+    put: impl FnOnce(&mut OpenSpan, &Span) -> Option<Context>,
+) {
+    let mut open = slot.lock();
+    if open.generation != generation {
+        drop(open);
+        return drop(span);
+    }
+    if let State::Starting(starting) = mem::replace(&mut open.state, State::Free) {
+        starting.apply(&mut span);
+    }
+    let before = put(&mut open, &span);
+    open.state = State::Started(span);
+    drop(open);
+    slot.started.notify_all();
+    // Its values may have destructors of the program.
+    drop(before);
+}
+
+/// The longest time that a thread waits for another one.
+const MAX_WAIT: Duration = Duration::from_millis(100);

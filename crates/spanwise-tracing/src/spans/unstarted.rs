@@ -1,15 +1,11 @@
 //! [`Builder`]: a span whose start waits until its parent is known, and the changes of a span while a thread starts it.
 
-use super::open_span::{OpenSpan, Slot, State};
 use opentelemetry::trace::{Span as _, SpanBuilder, Status};
 use opentelemetry::{Context, KeyValue};
 use spanwise_sdk::__private::LayerSpan as _;
 use spanwise_sdk::{Span, StatusCode};
 use std::cell::Cell;
-use std::mem;
-use std::sync::{MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
 
 /// A span that has fields, and neither ids nor a sampling decision.
 pub(crate) struct Builder {
@@ -30,7 +26,7 @@ pub(crate) struct Starting {
 }
 
 impl Builder {
-    /// Whether the span holds so much that it starts now: its memory is of no budget.
+    /// Whether the span starts now, because it holds the bound: its memory is of no budget.
     pub(super) fn is_full(&self) -> bool {
         let of_attributes =
             |attributes: &[KeyValue]| attributes.iter().map(bytes_of).sum::<usize>();
@@ -53,6 +49,11 @@ impl Starting {
             status: Status::Unset,
         };
         Self { thread: thread::current().id(), changes, dropped: 0 }
+    }
+
+    /// Whether another thread than the calling one starts the span.
+    pub(super) fn is_by_other_thread(&self) -> bool {
+        self.thread != thread::current().id()
     }
 
     /// Collects a change.
@@ -96,48 +97,6 @@ impl Starting {
     }
 }
 
-/// Waits until another thread has started the span of the slot. Not for long: that thread may wait for this one. The thread that starts
-/// the span does not wait for itself.
-pub(super) fn wait_until_started<'a>(
-    slot: &'a Slot,
-    open: MutexGuard<'a, OpenSpan>,
-) -> MutexGuard<'a, OpenSpan> {
-    let generation = open.generation;
-    let is_starting = |open: &mut OpenSpan| {
-        let is_by_other = match &open.state {
-            State::Starting(starting) => starting.thread != thread::current().id(),
-            State::Free | State::Unstarted(_) | State::Started(_) => false,
-        };
-        is_by_other && open.generation == generation
-    };
-    let waited = slot.started.wait_timeout_while(open, MAX_WAIT, is_starting);
-    waited.unwrap_or_else(PoisonError::into_inner).0
-}
-
-/// Puts the span, which the calling thread has started, back into its slot, with the changes of the meantime. A span that was closed
-/// meanwhile ends.
-pub(super) fn put_back(
-    slot: &Slot,
-    generation: u64,
-    mut span: Span,
-    put: impl FnOnce(&mut OpenSpan, &Span) -> Option<Context>,
-) {
-    let mut open = slot.lock();
-    if open.generation != generation {
-        drop(open);
-        return drop(span);
-    }
-    if let State::Starting(starting) = mem::replace(&mut open.state, State::Free) {
-        starting.apply(&mut span);
-    }
-    let before = put(&mut open, &span);
-    open.state = State::Started(span);
-    drop(open);
-    slot.started.notify_all();
-    // Its values may have destructors of the program.
-    drop(before);
-}
-
 /// Runs `start`, whose code of the program may start spans.
 pub(super) fn nested<T>(start: impl FnOnce() -> T) -> T {
     NESTED.set(NESTED.get() + 1);
@@ -169,8 +128,6 @@ const MAX_CHANGES: usize = 256;
 const MAX_BYTES: usize = 256 * 1024;
 /// Starts inside of each other.
 const MAX_NESTED: u32 = 8;
-/// The longest time that a thread waits for another one.
-const MAX_WAIT: Duration = Duration::from_millis(100);
 
 thread_local! {
     // Without a destructor: readable until the thread has ended.
