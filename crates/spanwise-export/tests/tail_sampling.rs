@@ -361,7 +361,7 @@ fn a_ratio_is_that_of_trace_ids() {
     let [none, few, quarter, all] = *counts.lock().unwrap();
     assert_eq!((none, all), (0, 10_000));
     assert!((80..=120).contains(&few) && (2_400..=2_600).contains(&quarter), "{few} {quarter}");
-    assert_eq!(line.ledger().exported, few.into());
+    assert_eq!(line.ledger().exported, u64::from(few));
 }
 
 /// Settings out of range have the nearest possible value.
