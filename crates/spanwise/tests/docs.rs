@@ -99,7 +99,7 @@ const LAYERS: [(&str, &str); 18] = [
 const LEFT_OFF: [&str; 5] =
     ["object_pool", "InsufficientCapacity", "RateError", "RateLimiter", "planted"];
 
-/// What `tracing::init` starts is this crate's own.
+/// Items of the module `tracing` that are this crate's own.
 const OWN_OF_TRACING: [&str; 4] = ["InitError", "TracingBuilder", "builder", "init"];
 
 /// The README lists the modules of `lib.rs`, and those of the table above.

@@ -10,7 +10,7 @@ use std::env::{self, VarError};
 use std::fmt;
 use tracing_subscriber::{Layer, Registry};
 
-/// What [`init`](super::init) starts: the settings of the filter, the logs, the layer and the provider.
+/// The parts that [`init`](super::init) starts: the settings of the filter, the logs, the layer and the provider.
 #[must_use = "a builder starts nothing before `init`"]
 #[derive(Default)]
 pub struct TracingBuilder {

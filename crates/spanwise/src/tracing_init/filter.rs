@@ -16,7 +16,7 @@ impl Default for Directives {
     }
 }
 
-/// What `init` reports, and does not fail for.
+/// A mistake that `init` reports, and does not fail for.
 pub(super) enum Reported {
     Directive {
         setting: &'static str,
