@@ -3,6 +3,8 @@
 #![deny(unsafe_code)]
 
 mod init;
+#[cfg(doctest)]
+mod pages;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "tracing-init")]
@@ -288,8 +290,7 @@ pub mod sampling {
 /// The tracer provider, whose items are those at the root of this crate: the crate `spanwise-sdk`.
 ///
 /// ```
-/// // The same type by either path.
-/// let _builder: spanwise::SpanwiseBuilder = spanwise::sdk::Spanwise::builder();
+/// let _builder: spanwise::SpanwiseBuilder = spanwise::sdk::Spanwise::builder(); // the same type by either path
 /// ```
 pub mod sdk {
     #[cfg(feature = "spool")]
@@ -347,31 +348,17 @@ pub mod tail {
     };
 }
 
-/// Spans of `tracing` as spans of OpenTelemetry: the crate `spanwise-tracing`. With the feature `tracing-init`, `tracing::init` starts
-/// everything.
-///
-/// ```no_run
-/// use tracing_subscriber::prelude::*;
-///
-/// fn main() -> Result<(), spanwise::BuildError> {
-///     let tracing = spanwise::init()?;
-///     tracing_subscriber::registry().with(spanwise::tracing::layer(&tracing)).init();
-///     tracing::info_span!("order", order.id = 7).in_scope(|| tracing::info!("paid"));
-///     Ok(())
-/// }
-/// ```
+/// Spans of `tracing` as spans of OpenTelemetry: the crate `spanwise-tracing`. `tracing::layer` is for a subscriber of your own;
+/// with the feature `tracing-init`, `tracing::init` starts everything.
 #[cfg(feature = "tracing-layer")]
 pub mod tracing {
     #[cfg(feature = "tracing-init")]
     #[doc(inline)]
     pub use crate::tracing_init::{InitError, TracingBuilder, builder, init};
-    #[cfg(feature = "tracing-init")]
-    #[doc(no_inline)]
-    pub use spanwise_tracing::TraceIds;
     #[doc(no_inline)]
     pub use spanwise_tracing::{
         FilteredSpanwiseLayer, OpenTelemetrySpanExt, SetParentError, SpanwiseLayer,
-        SpanwiseSubscriber, get_otel_context, layer, subscriber,
+        SpanwiseSubscriber, TraceIds, get_otel_context, layer, subscriber,
     };
     #[cfg(feature = "http")]
     #[doc(no_inline)]
@@ -381,13 +368,8 @@ pub mod tracing {
 /// OTLP over HTTP and gRPC: the crate `spanwise-transport`.
 ///
 /// ```
-/// use spanwise::transport::Transport;
-///
-/// fn main() -> Result<(), spanwise::transport::BuildError> {
-///     let transport = Transport::builder().build()?; // to this machine, port 4318
-///     println!("{transport:?}");
-///     Ok(())
-/// }
+/// let to_this_machine = spanwise::transport::Transport::builder().build();
+/// println!("{to_this_machine:?}"); // port 4318
 /// ```
 pub mod transport {
     #[doc(no_inline)]
@@ -434,8 +416,7 @@ pub mod wire {
 /// assert!(clock::end(start) >= start.unix_nanos);
 /// ```
 ///
-/// `RateLimiter` is left out, because its crate `governor` brings a second hashbrown: depend on
-/// `spanwise-worker` for it.
+/// `RateLimiter` is left out: its crate `governor` brings a second hashbrown.
 pub mod worker {
     #[cfg(feature = "tracing")]
     #[doc(no_inline)]
@@ -465,19 +446,3 @@ pub mod zero_copy {
         ByteStr, BytesChain, FromUtf8Error, WriteTo, bytes, bytes_to_str, str_to_bytes,
     };
 }
-
-/// The examples of the workspace's README are compiled with those of this crate. One of them reads a configuration file, and
-/// one has rules of redaction.
-#[cfg(all(doctest, feature = "config-file", feature = "redaction"))]
-#[doc = include_str!("../../../README.md")]
-struct WorkspaceReadme;
-
-/// The example of the page about production is compiled, too.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/production.md")]
-struct ProductionPage;
-
-/// So are the recipes of the page about `tracing`.
-#[cfg(all(doctest, feature = "http", feature = "tracing-init"))]
-#[doc = include_str!("../../../docs/tracing.md")]
-struct TracingPage;
