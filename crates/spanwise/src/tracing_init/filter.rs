@@ -7,7 +7,7 @@ pub(super) enum Directives {
     /// Levels by target. It costs nothing at the enter, exit and close of a span, where an `EnvFilter` takes a lock.
     Levels(Targets),
     /// With directives that name spans or fields.
-    Fields(EnvFilter),
+    Fields(Box<EnvFilter>),
 }
 
 impl Default for Directives {
@@ -39,7 +39,7 @@ pub(super) fn parse(text: &str) -> (Option<Directives>, Vec<String>) {
     let levels = if text.contains('[') { None } else { text.parse::<Targets>().ok() };
     let directives = match levels {
         Some(levels) => Directives::Levels(levels),
-        None => Directives::Fields(EnvFilter::builder().parse_lossy(text)),
+        None => Directives::Fields(Box::new(EnvFilter::builder().parse_lossy(text))),
     };
     (Some(directives), invalid)
 }

@@ -74,7 +74,7 @@ pub(super) fn install(parts: Parts, reported: &mut Vec<Reported>) -> Result<(), 
 fn set<L: Layer<Registry> + Send + Sync>(filter: Directives, layer: L) -> Result<(), InitError> {
     match filter {
         Directives::Levels(levels) => set_global(layer.and_then(levels)),
-        Directives::Fields(fields) => set_global(layer.and_then(fields)),
+        Directives::Fields(fields) => set_global(layer.and_then(*fields)),
     }
 }
 
@@ -105,7 +105,7 @@ impl Directives {
     fn into_filter(self) -> BoxedFilter {
         match self {
             Self::Levels(levels) => Box::new(levels),
-            Self::Fields(fields) => Box::new(fields),
+            Self::Fields(fields) => fields,
         }
     }
 }
