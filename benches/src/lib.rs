@@ -20,6 +20,7 @@ mod order;
 pub mod order_table;
 pub mod profile;
 mod subject;
+mod tracing;
 pub mod traffic;
 
 pub use subject::build;

@@ -1,5 +1,5 @@
 //! Spanwise's set-ups: `spanwise` through the OpenTelemetry API, `spanwise-native` through its own
-//! methods; with `-tail` behind it, tail sampling exports one trace in a hundred, errors and slow ones. Spans always go all the way, through shards, worker and requests: to a receiver, or,
+//! methods, `spanwise-tracing` through macros of `tracing`; with `-tail` behind it, tail sampling exports one trace in a hundred, errors and slow ones. Spans always go all the way, through shards, worker and requests: to a receiver, or,
 //! where the workload has none, to a sink that drops the requests, as the rivals' exporters do.
 
 use crate::attributes::Attributes;
@@ -9,6 +9,7 @@ use crate::encode_json::EncodeJson;
 use crate::flush::Flush;
 use crate::native;
 use crate::order::Ordered;
+use crate::tracing;
 use bytes::Bytes;
 use opentelemetry::global;
 use spanwise::sampling::Sampler;
@@ -18,7 +19,7 @@ use spanwise::worker::clock;
 use spanwise::{Counter, DropReason, LocalTrace, OnFull, Protocol, Spanwise, Tracer};
 use spanwise_bench_harness::{
     Arguments, Compression, Export, Mode, Operations, Sampler as Keeps, Subject, Tally,
-    Tracer as Held, otel_api,
+    Tracer as Held, otel_api, tracing_macros,
 };
 use spanwise_receiver::Receiver;
 use std::future::{Ready, ready};
@@ -100,6 +101,10 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     let spanwise = builder.build().map_err(|error| error.to_string())?;
     wait_for_the_clock();
     let tracer = match (native, workload.tracer) {
+        _ if tracing::is_of(implementation) => {
+            tracing::install(&spanwise, workload, implementation)?;
+            Api::Tracing
+        }
         (true, _) => Api::Native(spanwise.tracer("bench")),
         (false, Held::Typed) => Api::Typed(spanwise.tracer("bench")),
         (false, Held::Boxed) => {
@@ -155,6 +160,7 @@ enum Api {
     Native(Tracer),
     Typed(Tracer),
     Boxed(global::BoxedTracer),
+    Tracing,
 }
 
 impl Subject for Traced {
@@ -163,6 +169,7 @@ impl Subject for Traced {
             Api::Native(tracer) => native::run(tracer, &self.operations, ops),
             Api::Typed(tracer) => otel_api::run(tracer, &self.operations, ops),
             Api::Boxed(tracer) => otel_api::run(tracer, &self.operations, ops),
+            Api::Tracing => tracing_macros::run(&self.operations, ops),
         }
     }
 

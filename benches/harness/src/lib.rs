@@ -20,6 +20,8 @@ mod workload;
 
 #[cfg(feature = "opentelemetry")]
 pub mod otel_api;
+#[cfg(feature = "tracing")]
+pub mod tracing_macros;
 
 pub use arguments::{Arguments, Mode};
 pub use count::CountingAllocator;

@@ -137,8 +137,19 @@ fn package(implementation: &str) -> Package {
 }
 
 const CONTEST: &[(&str, &[&str])] = &[
-    ("w1", &[COMMON, RIVALS_OF_ALL, OVER_OTHER_ALLOCATORS, "floor-prototype", STEPS]),
-    ("w1-off", &["spanwise-native spanwise otel-sdk"]),
+    (
+        "w1",
+        &[
+            COMMON,
+            RIVALS_OF_ALL,
+            OVER_OTHER_ALLOCATORS,
+            TRACING,
+            TRACING_OVER_OTHER_ALLOCATORS,
+            "floor-prototype",
+            STEPS,
+        ],
+    ),
+    ("w1-off", &["spanwise-native spanwise otel-sdk", TRACING, "tracing-otel-lean"]),
     (W1_RATIO, &[COMMON]),
     ("w2", &[COMMON, "otel-sdk otel-sdk-64k"]),
     (W2_RATIO, &[COMMON]),
@@ -148,6 +159,8 @@ const CONTEST: &[(&str, &[&str])] = &[
             COMMON,
             RIVALS_OF_ALL,
             OVER_OTHER_ALLOCATORS,
+            TRACING,
+            TRACING_OVER_OTHER_ALLOCATORS,
             "floor-prototype",
             "spanwise-plugin otel-sdk-dropping",
             "spanwise-tail spanwise-native-tail",
@@ -195,6 +208,11 @@ const COMMON: &str = "spanwise-native spanwise otel-sdk-paced opentelemetry-api"
 const RIVALS_OF_ALL: &str = "otel-sdk otel-sdk-64k tracing-otel-lean tracing-otel fastrace";
 const OVER_OTHER_ALLOCATORS: &str = "spanwise-native-mimalloc spanwise-native-jemalloc \
      spanwise-mimalloc spanwise-jemalloc otel-sdk-paced-mimalloc otel-sdk-paced-jemalloc";
+/// Macros of `tracing`; the rival with everything optional off is in [`RIVALS_OF_ALL`].
+const TRACING: &str = "spanwise-tracing spanwise-tracing-no-context tracing-registry";
+const TRACING_OVER_OTHER_ALLOCATORS: &str = "spanwise-tracing-mimalloc spanwise-tracing-jemalloc \
+     spanwise-tracing-no-context-mimalloc spanwise-tracing-no-context-jemalloc \
+     tracing-otel-lean-mimalloc tracing-otel-lean-jemalloc";
 const STEPS: &str = "floor-rdtsc floor-instant floor-system-time floor-memcpy-256 floor-malloc-64 \
      floor-atomic-add";
 
@@ -219,7 +237,7 @@ mod tests {
     #[test]
     fn a_single_workload_needs_its_own_rivals_only() {
         assert_eq!(rivals(|_| true), RIVALS);
-        assert_eq!(rivals(|workload| workload == "w1-off"), ["otel-sdk"]);
+        assert_eq!(rivals(|workload| workload == "w1-off"), ["otel-sdk", "tracing-otel"]);
         assert!(rivals(|workload| workload == "compress").is_empty());
     }
 }

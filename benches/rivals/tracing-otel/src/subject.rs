@@ -1,27 +1,35 @@
 //! The workloads' spans as `tracing` macros; nothing is lost: bursts of 20,000 into 65536/512.
 //!
 //! `tracing-otel` has the layer's defaults. `tracing-otel-lean` switches off what it adds to every
-//! span: location, thread, busy and idle time, target. Both keep to INFO and above.
+//! span: location, thread, busy and idle time, target. `tracing-registry` has a layer that does nothing, the cost
+//! of `tracing` itself. All keep to INFO and above.
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter,
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider, SpanData, SpanExporter,
 };
-use spanwise_bench_harness::{Arguments, Request, Shape, Subject, Tally};
+use spanwise_bench_harness::{
+    Arguments, Operations, Sampler as Keeps, Subject, Tally, tracing_macros,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing::{info, info_span};
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing::subscriber::set_global_default;
+use tracing_subscriber::layer::{Identity, Layer, SubscriberExt as _};
+use tracing_subscriber::registry::Registry;
 
 pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
-    let shape = arguments.workload.shape;
-    if !matches!(shape, Shape::Root | Shape::Request) {
-        return Err(format!(
-            "{} does not run {}",
-            arguments.implementation, arguments.workload.name
-        ));
+    let workload = &arguments.workload;
+    let implementation = without_allocator(&arguments.implementation);
+    let samples = match workload.sampler {
+        Keeps::On => true,
+        Keeps::Off => false,
+        Keeps::Half | Keeps::Least => return Err(format!("{implementation} has no ratio")),
+    };
+    if !tracing_macros::is_possible(workload.shape) {
+        return Err(format!("{implementation} does not run {}", workload.name));
     }
     let delivered = Arc::new(AtomicU64::new(0));
     let config = BatchConfigBuilder::default()
@@ -30,35 +38,62 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
         .build();
     let processor =
         BatchSpanProcessor::builder(Null(delivered.clone())).with_batch_config(config).build();
-    let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
+    let mut provider = SdkTracerProvider::builder().with_span_processor(processor);
+    if !samples {
+        provider = provider.with_sampler(Sampler::AlwaysOff);
+    }
+    let provider = provider.build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("bench"));
-    let layer = match arguments.implementation.as_str() {
-        "tracing-otel" => layer,
-        "tracing-otel-lean" => layer
-            .with_location(false)
-            .with_threads(false)
-            .with_tracked_inactivity(false)
-            .with_target(false),
+    match implementation {
+        "tracing-registry" => set_global_default(filtered(Identity::new())),
+        "tracing-otel" => set_global_default(filtered(layer)),
+        "tracing-otel-lean" => {
+            let lean = layer
+                .with_location(false)
+                .with_threads(false)
+                .with_tracked_inactivity(false)
+                .with_target(false);
+            set_global_default(filtered(lean))
+        }
         other => return Err(format!("no implementation {other}")),
+    }
+    .map_err(|error| error.to_string())?;
+    let outcome = match (implementation, samples) {
+        ("tracing-registry", _) => Outcome::Nowhere,
+        (_, true) => Outcome::Exported,
+        (_, false) => Outcome::SampledOut,
     };
-    let subscriber = tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO));
-    tracing::subscriber::set_global_default(subscriber).map_err(|error| error.to_string())?;
-    Ok(Box::new(Traced { shape, request: Request::sample(), provider, delivered }))
+    let operations = Operations::new(workload);
+    Ok(Box::new(Traced { operations, provider, delivered, outcome }))
+}
+
+fn filtered<L: Layer<Registry> + Send + Sync>(layer: L) -> impl Subscriber {
+    tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO))
+}
+
+/// The binaries differ in their allocator alone.
+fn without_allocator(implementation: &str) -> &str {
+    let system = implementation.strip_suffix("-jemalloc");
+    system.or(implementation.strip_suffix("-mimalloc")).unwrap_or(implementation)
 }
 
 struct Traced {
-    shape: Shape,
-    request: Request,
+    operations: Operations,
     provider: SdkTracerProvider,
     delivered: Arc<AtomicU64>,
+    outcome: Outcome,
+}
+
+/// What has to become of the spans.
+enum Outcome {
+    Exported,
+    SampledOut,
+    Nowhere,
 }
 
 impl Subject for Traced {
     fn run(&self, ops: u64) {
-        match self.shape {
-            Shape::Root => (0..ops).for_each(|_| root()),
-            _ => (0..ops).for_each(|_| request(&self.request)),
-        }
+        tracing_macros::run(&self.operations, ops);
     }
 
     fn settle(&self) {
@@ -71,45 +106,14 @@ impl Subject for Traced {
         }
     }
 
-    fn tally(&self, _made: u64) -> Tally {
-        Tally { exported: self.delivered.load(SeqCst), ..Tally::default() }
-    }
-}
-
-fn root() {
-    drop(info_span!("op", http.method = "GET", http.status = 200).entered());
-}
-
-fn request(request: &Request) {
-    let _server = info_span!(
-        "GET /users/{id}/orders",
-        otel.kind = "server",
-        http.request.method = "GET",
-        url.scheme = "https",
-        url.path = request.path.as_str(),
-        http.route = request.route.as_str(),
-        server.address = request.host.as_str(),
-        server.port = 443,
-        network.protocol.version = "1.1",
-        client.address = request.client.as_str(),
-        user_agent.original = request.agent.as_str(),
-        http.response.status_code = 200,
-    )
-    .entered();
-    for (index, statement) in request.statements.iter().enumerate() {
-        // A name known at run time goes through a field.
-        let _child = info_span!(
-            "query",
-            otel.kind = "client",
-            otel.name = statement.operation,
-            db.system.name = "postgresql",
-            db.query.text = statement.text.as_str(),
-            db.collection.name = statement.collection.as_str(),
-            db.response.returned_rows = statement.rows,
-        )
-        .entered();
-        if index == 0 {
-            info!(cache.key = request.cache_key.as_str(), cache.tier = 2, "cache miss");
+    fn tally(&self, made: u64) -> Tally {
+        let exported = self.delivered.load(SeqCst);
+        let others = made.saturating_sub(exported);
+        match self.outcome {
+            Outcome::Exported => Tally { exported, ..Tally::default() },
+            // The SDK counts no span that it samples out.
+            Outcome::SampledOut => Tally { exported, sampled_out: others, ..Tally::default() },
+            Outcome::Nowhere => Tally { exported, nowhere: others, ..Tally::default() },
         }
     }
 }

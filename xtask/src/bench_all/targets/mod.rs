@@ -6,6 +6,7 @@ mod plugin;
 mod resources;
 mod rows;
 mod target;
+mod tracing;
 
 use super::row::Row;
 use rows::ALONE;
@@ -19,6 +20,7 @@ pub(super) fn judge(rows: &[Row]) -> Vec<Target> {
     targets.extend(at_most::judge(by_name));
     targets.extend(resources::judge(by_name));
     targets.extend(plugin::judge(by_name));
+    targets.extend(tracing::judge(by_name));
     // With `--only`, of what was asked for.
     targets.retain(|target| rows.iter().any(|row| row.workload == target.workload));
     let order = super::contest::workloads();
@@ -40,7 +42,7 @@ mod tests {
     fn every_side_is_in_the_contest() {
         let entries = contest::entries();
         let sides = at_least::sides().into_iter().chain(at_most::sides());
-        let sides = sides.chain(resources::sides()).chain(plugin::sides());
+        let sides = sides.chain(resources::sides()).chain(plugin::sides()).chain(tracing::sides());
         for (workload, name) in sides {
             let known = entries
                 .iter()

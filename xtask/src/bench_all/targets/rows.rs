@@ -63,7 +63,17 @@ impl<'a> Rows<'a> {
         workload: &str,
         quantity: Quantity,
     ) -> Option<&'static str> {
-        let number = |allocator| quantity.of(self.over(workload, PACED, allocator)?);
+        self.best_allocator(workload, PACED, quantity)
+    }
+
+    /// The allocator under which `implementation` has its lowest number.
+    pub(super) fn best_allocator(
+        self,
+        workload: &str,
+        implementation: &str,
+        quantity: Quantity,
+    ) -> Option<&'static str> {
+        let number = |allocator| quantity.of(self.over(workload, implementation, allocator)?);
         let numbers = ALLOCATORS.iter().map(|&allocator| Some((number(allocator)?, allocator)));
         // Without one of them, the best one is not known.
         let numbers = numbers.collect::<Option<Vec<_>>>()?;
