@@ -1,12 +1,13 @@
 //! The workloads' spans as `tracing` macros, recorded by `spanwise-tracing`.
 //!
 //! `spanwise-tracing` has the layer's defaults, `spanwise-tracing-no-context` makes no span the current one of the
-//! OpenTelemetry API. Both keep to INFO and above, as their rivals do.
+//! OpenTelemetry API, and `spanwise-tracing-subscriber` has no registry either. All keep to INFO and above, as their rivals do.
 
 use spanwise::Spanwise;
 use spanwise_bench_harness::{Workload, tracing_macros};
+use spanwise_tracing::SpanwiseLayer;
 use tracing::level_filters::LevelFilter;
-use tracing::subscriber::set_global_default;
+use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
 /// Whether the implementation records the spans of `tracing`.
@@ -29,12 +30,20 @@ pub(crate) fn install(
     // Another allocator is another binary.
     let system = implementation.strip_suffix("-jemalloc");
     let layer = spanwise_tracing::layer(provider);
-    let layer = match system.or(implementation.strip_suffix("-mimalloc")).unwrap_or(implementation)
-    {
-        "spanwise-tracing" => layer,
-        "spanwise-tracing-no-context" => layer.with_context_activation(false),
+    match system.or(implementation.strip_suffix("-mimalloc")).unwrap_or(implementation) {
+        "spanwise-tracing" => on_registry(layer),
+        "spanwise-tracing-no-context" => on_registry(layer.with_context_activation(false)),
+        // Its own filter has the same default.
+        "spanwise-tracing-subscriber" => set_global_default(
+            spanwise_tracing::subscriber(provider)
+                .with_max_level(LevelFilter::INFO)
+                .with_context_activation(false),
+        ),
         other => return Err(format!("no implementation {other}")),
-    };
-    let subscriber = tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO));
-    set_global_default(subscriber).map_err(|error| error.to_string())
+    }
+    .map_err(|error| error.to_string())
+}
+
+fn on_registry(layer: SpanwiseLayer) -> Result<(), SetGlobalDefaultError> {
+    set_global_default(tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO)))
 }

@@ -209,7 +209,8 @@ const RIVALS_OF_ALL: &str = "otel-sdk otel-sdk-64k tracing-otel-lean tracing-ote
 const OVER_OTHER_ALLOCATORS: &str = "spanwise-native-mimalloc spanwise-native-jemalloc \
      spanwise-mimalloc spanwise-jemalloc otel-sdk-paced-mimalloc otel-sdk-paced-jemalloc";
 /// Macros of `tracing`; the rival with everything optional off is in [`RIVALS_OF_ALL`].
-const TRACING: &str = "spanwise-tracing spanwise-tracing-no-context tracing-registry";
+const TRACING: &str =
+    "spanwise-tracing spanwise-tracing-no-context spanwise-tracing-subscriber tracing-registry";
 const TRACING_OVER_OTHER_ALLOCATORS: &str = "spanwise-tracing-mimalloc spanwise-tracing-jemalloc \
      spanwise-tracing-no-context-mimalloc spanwise-tracing-no-context-jemalloc \
      tracing-otel-lean-mimalloc tracing-otel-lean-jemalloc";

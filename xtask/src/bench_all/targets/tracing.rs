@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 use super::rows::over;
-use super::rows::{ALLOCATORS, Quantity, Rows};
+use super::rows::{ALLOCATORS, NATIVE, Quantity, Rows};
 use super::target::Target;
 use Quantity::{Cpu, Wall};
 
@@ -10,8 +10,10 @@ use Quantity::{Cpu, Wall};
 pub(super) fn judge(rows: Rows<'_>) -> Vec<Target> {
     let against = AGAINST.iter().map(|goal| against(rows, goal));
     let best = AGAINST.iter().filter(|goal| goal.workload != "w1-off").map(|goal| best(rows, goal));
+    let limits = NANOS.iter().map(|limit| nanos(rows, limit));
+    let natives = NANOS.iter().map(|limit| native(rows, limit));
     let allocations = ALLOCATIONS.iter().map(|limit| allocations(rows, limit));
-    against.chain(best).chain(allocations).collect()
+    against.chain(best).chain(limits).chain(natives).chain(allocations).collect()
 }
 
 /// A ratio to the rival that one of ours has to reach.
@@ -54,6 +56,30 @@ struct Limit {
     at_most: f64,
 }
 
+fn nanos(rows: Rows<'_>, limit: &Limit) -> Target {
+    let &Limit { workload, ours, at_most } = limit;
+    let measured = rows.get(workload, ours).and_then(|row| Wall.of(row));
+    Target {
+        workload,
+        name: format!("{ours}, wall"),
+        wanted: format!("≤ {at_most} ns"),
+        met: measured.is_some_and(|measured| measured <= at_most),
+        measured: measured.map(|measured| format!("{measured:.1} ns")),
+    }
+}
+
+/// The same bound as a ratio to native spans, which another machine does not move: as much above them as the bound
+/// was above theirs where it was set.
+fn native(rows: Rows<'_>, limit: &Limit) -> Target {
+    let &Limit { workload, ours, at_most } = limit;
+    let bound = at_most / if workload == "w1" { NATIVE_W1_NANOS } else { NATIVE_W3_NANOS };
+    // The table shows two digits.
+    let bound = (bound * 100.0).round() / 100.0;
+    let number = |name| Wall.of(rows.get(workload, name)?);
+    let ratio = number(ours).zip(number(NATIVE)).map(|(ours, native)| ours / native);
+    Target::at_most(workload, format!("{ours} against {NATIVE}, wall"), ratio, bound)
+}
+
 fn allocations(rows: Rows<'_>, limit: &Limit) -> Target {
     let &Limit { workload, ours, at_most } = limit;
     let measured = rows.get(workload, ours).and_then(|row| row.allocs);
@@ -74,7 +100,9 @@ pub(super) fn sides() -> Vec<(&'static str, String)> {
         let both = |&allocator: &&str| [ours, LEAN].map(|name| (workload, over(name, allocator)));
         sides.extend(allocators.iter().flat_map(both));
     }
-    sides.extend(ALLOCATIONS.iter().map(|limit| (limit.workload, limit.ours.to_owned())));
+    let limits = NANOS.iter().chain(ALLOCATIONS);
+    sides.extend(limits.map(|limit| (limit.workload, limit.ours.to_owned())));
+    sides.extend(NANOS.iter().map(|limit| (limit.workload, NATIVE.to_owned())));
     sides
 }
 
@@ -96,8 +124,13 @@ const SYSTEM: &str = ALLOCATORS[0];
 const LAYER: &str = "spanwise-tracing";
 /// The layer without that.
 const ALONE: &str = "spanwise-tracing-no-context";
+/// The subscriber without a registry.
+const SUBSCRIBER: &str = "spanwise-tracing-subscriber";
 /// tracing-opentelemetry with everything optional off.
 const LEAN: &str = "tracing-otel-lean";
+/// Native spans where the bounds in nanoseconds were set.
+const NATIVE_W1_NANOS: f64 = 30.9;
+const NATIVE_W3_NANOS: f64 = 48.5;
 
 const AGAINST: &[Goal] = &[
     goal("w1", ALONE, Wall, 6.0),
@@ -111,13 +144,16 @@ const AGAINST: &[Goal] = &[
     goal("w3", LAYER, Wall, 4.0),
     goal("w3", LAYER, Cpu, 5.0),
 ];
+const NANOS: &[Limit] = &[limit("w1", SUBSCRIBER, 45.0), limit("w3", SUBSCRIBER, 100.0)];
 const ALLOCATIONS: &[Limit] = &[
     limit("w1", ALONE, 0.0),
     limit("w1", LAYER, 2.0),
+    limit("w1", SUBSCRIBER, 0.0),
     limit("w1-off", ALONE, 0.0),
     limit("w1-off", LAYER, 1.0),
     limit("w3", ALONE, 0.0),
     limit("w3", LAYER, 2.0),
+    limit("w3", SUBSCRIBER, 0.0),
 ];
 
 #[cfg(test)]
@@ -164,6 +200,15 @@ mod tests {
         assert_eq!(outcome(&rows, "w3", &name), (false, None));
         rows.push(row("w3", "tracing-otel-lean-jemalloc", 500.0, 12.0));
         assert_eq!(outcome(&rows, "w3", &name), (true, Some("5.0× mimalloc".to_owned())));
+    }
+
+    #[test]
+    fn bounds_in_nanoseconds_and_as_a_ratio_to_native_spans() {
+        let rows = [row("w1", SUBSCRIBER, 45.0, 0.0), row("w1", NATIVE, 30.0, 0.0)];
+        let wall = outcome(&rows, "w1", &format!("{SUBSCRIBER}, wall"));
+        assert_eq!(wall, (true, Some("45.0 ns".to_owned())));
+        let ratio = outcome(&rows, "w1", &format!("{SUBSCRIBER} against {NATIVE}, wall"));
+        assert_eq!(ratio, (false, Some("1.50×".to_owned())));
     }
 
     #[test]
