@@ -1,4 +1,4 @@
-//! [`Store`]: finds the open span of an id, whoever assigns the ids.
+//! [`Store`]: finds the open span of an id, of a registry or of the subscriber itself.
 
 use super::open_span::{OpenSpan, Slot};
 use super::places::Places;

@@ -1,4 +1,4 @@
-//! What a program sees of the subscriber.
+//! Behaviour of the subscriber that a program can see.
 
 use crate::exported::{Exported, Exporting, texts};
 use opentelemetry::trace::TraceContextExt as _;

@@ -162,7 +162,7 @@ fn exit(span: &Span) {
     span.with_subscriber(|(id, dispatch)| dispatch.exit(id));
 }
 
-/// What both export, with serial numbers for ids.
+/// The spans that both export, with serial numbers for ids.
 #[derive(Debug, PartialEq)]
 struct Comparable {
     serial: String,
