@@ -4,7 +4,7 @@
 //! A server, here as a middleware of axum; `route` is the text of its `MatchedPath`:
 //!
 //! ```
-//! # mod spanwise { pub use spanwise_tracing as tracing; }
+//! # mod spanwise { pub mod tracing { pub use spanwise_tracing::*; } }
 //! use spanwise::tracing::http;
 //! use tracing::Instrument;
 //!
@@ -23,7 +23,7 @@
 //! A client; the request of reqwest has the same three parts:
 //!
 //! ```
-//! # mod spanwise { pub use spanwise_tracing as tracing; }
+//! # mod spanwise { pub mod tracing { pub use spanwise_tracing::*; } }
 //! use spanwise::tracing::http;
 //! use tracing::Instrument;
 //!

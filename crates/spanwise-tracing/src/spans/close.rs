@@ -13,16 +13,22 @@ impl OpenSpans {
     /// Ends a span, at its last exit or, if it was never entered, now.
     #[inline]
     pub(crate) fn close(&self, id: &Id) {
+        let measures = self.options.tracked_inactivity | self.options.counted_events;
+        let mut measured = None;
         let closed = self.table.remove(id.into_u64(), |slot, open| {
-            let events = if self.options.counted_events { slot.take_events() } else { 0 };
+            if measures {
+                measured = Some((open.timings, slot.take_events()));
+            }
             let state = mem::replace(&mut open.state, State::Free);
-            (state, open.context.take(), (open.timings, events), slot.exited_at())
+            (state, open.context.take(), slot.exited_at())
         });
         // The context is dropped at the end of this function: its values may have destructors of the program.
-        let Some((state, _context, measured, exited_at)) = closed else { return };
+        let Some((state, _context, exited_at)) = closed else { return };
         match state {
             State::Started(mut span) => {
-                self.set_measured(&mut span, measured);
+                if let Some(measured) = measured {
+                    self.set_measured(&mut span, measured);
+                }
                 match exited_at {
                     Some(at) => span.finish_at(at),
                     None => span.finish(),
@@ -30,7 +36,9 @@ impl OpenSpans {
             }
             State::Unstarted(builder) => {
                 let mut span = self.build(*builder);
-                self.set_measured(&mut span, measured);
+                if let Some(measured) = measured {
+                    self.set_measured(&mut span, measured);
+                }
                 match exited_at {
                     Some(at) => span.end_with_timestamp(system_time(at)),
                     None => span.finish(),
@@ -41,7 +49,7 @@ impl OpenSpans {
         }
     }
 
-    #[inline]
+    #[cold]
     fn set_measured(&self, span: &mut Span, (timings, events): (Timings, u64)) {
         if self.options.tracked_inactivity {
             set_timings(span, timings);

@@ -1,6 +1,6 @@
 //! The start of a span that has waited for it, and a second decision about a span that has not.
 
-use super::open_span::{OpenSpan, Slot, State};
+use super::open_span::{OpenGuard, OpenSpan, Slot, State};
 use super::open_spans::OpenSpans;
 use super::start::activated;
 use super::unstarted::{self, Builder, Starting};
@@ -9,8 +9,7 @@ use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
 use spanwise_sdk::__private::{LayerSpan as _, LayerTracer as _};
 use spanwise_sdk::Span;
 use std::mem;
-use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 use tracing_core::Metadata;
 
 impl OpenSpans {
@@ -18,9 +17,15 @@ impl OpenSpans {
     #[inline]
     pub(super) fn ensure_started(&self, slot: &Arc<Slot>) {
         let mut open = slot.lock();
-        match open.state {
+        match &open.state {
             State::Free | State::Started(_) => {}
-            State::Starting(_) => drop(wait_until_started(slot, open)),
+            State::Starting(starting) => {
+                let started = starting.by_other_thread();
+                drop(open);
+                if let Some(started) = started {
+                    started.wait();
+                }
+            }
             State::Unstarted(_) => {
                 let state = mem::replace(&mut open.state, State::Free);
                 if let State::Unstarted(builder) = state {
@@ -59,7 +64,7 @@ impl OpenSpans {
     pub(super) fn restart(
         &self,
         slot: &Arc<Slot>,
-        mut open: MutexGuard<'_, OpenSpan>,
+        mut open: OpenGuard<'_>,
         metadata: &'static Metadata<'static>,
         parent: &Context,
     ) -> bool {
@@ -93,24 +98,6 @@ impl OpenSpans {
     }
 }
 
-/// Waits until another thread has started the span of the slot. Not for long: that thread may wait for this one. The thread that starts
-/// the span does not wait for itself.
-fn wait_until_started<'a>(
-    slot: &'a Slot,
-    open: MutexGuard<'a, OpenSpan>,
-) -> MutexGuard<'a, OpenSpan> {
-    let generation = open.generation;
-    let is_starting = |open: &mut OpenSpan| {
-        let is_by_other = match &open.state {
-            State::Starting(starting) => starting.is_by_other_thread(),
-            State::Free | State::Unstarted(_) | State::Started(_) => false,
-        };
-        is_by_other && open.generation == generation
-    };
-    let waited = slot.started.wait_timeout_while(open, MAX_WAIT, is_starting);
-    waited.unwrap_or_else(PoisonError::into_inner).0
-}
-
 /// Puts the span, which the calling thread has started, back into its slot, with the changes of the meantime. A span that was closed
 /// meanwhile ends.
 fn put_back(
@@ -130,10 +117,6 @@ fn put_back(
     let before = put(&mut open, &span);
     open.state = State::Started(span);
     drop(open);
-    slot.started.notify_all();
     // Its values may have destructors of the program.
     drop(before);
 }
-
-/// The longest time that a thread waits for another one.
-const MAX_WAIT: Duration = Duration::from_millis(100);

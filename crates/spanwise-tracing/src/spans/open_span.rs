@@ -2,13 +2,14 @@
 
 use super::unstarted::{Builder, Starting};
 use opentelemetry::Context;
+use spanwise_batch::__private::{TryLock, TryLockGuard};
 use spanwise_batch::Charge;
 use spanwise_sdk::__private::LayerSpan as _;
 use spanwise_sdk::Span;
 use spanwise_worker::{clock, fork};
-use std::mem;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::{hint, mem, thread};
 
 /// Memory for one open span at a time.
 ///
@@ -28,16 +29,19 @@ pub(crate) struct Slot {
     exited_at: AtomicU64,
     /// The events of the span, if the layer counts them.
     events: AtomicU64,
-    open: Mutex<OpenSpan>,
+    /// Threads that meet here wait for some dozen instructions. So no thread sleeps on the lock, and a plain store releases it: a span
+    /// takes and releases it twice at least, and the unlock of a `Mutex` is a locked instruction.
+    open: TryLock<OpenSpan>,
     /// Stands for `open` in a forked child in which the lock stays locked.
-    of_child: OnceLock<Box<Mutex<OpenSpan>>>,
+    of_child: OnceLock<Box<TryLock<OpenSpan>>>,
     /// [`fork::generation`] of the process the slot was made in.
     process: u32,
-    /// A thread has started the span that was `Starting`.
-    pub(super) started: Condvar,
     /// Of the byte budget of the provider.
     _charge: Charge,
 }
+
+/// The lock of a slot.
+pub(super) type OpenGuard<'a> = TryLockGuard<'a, OpenSpan>;
 
 /// An open span. No code of the program runs while its lock is held.
 pub(crate) struct OpenSpan {
@@ -82,10 +86,9 @@ impl Slot {
             start_unix_nanos: AtomicU64::new(0),
             exited_at: AtomicU64::new(0),
             events: AtomicU64::new(0),
-            open: Mutex::new(OpenSpan::free()),
+            open: TryLock::new(OpenSpan::free()),
             of_child: OnceLock::new(),
             process: fork::generation(),
-            started: Condvar::new(),
             _charge: charge,
         }
     }
@@ -103,7 +106,7 @@ impl Slot {
     }
 
     #[inline(always)]
-    pub(super) fn lock(&self) -> MutexGuard<'_, OpenSpan> {
+    pub(super) fn lock(&self) -> OpenGuard<'_> {
         match self.try_lock() {
             Some(open) => open,
             None => self.lock_contended(),
@@ -113,12 +116,23 @@ impl Slot {
     /// Waits for the lock. A forked child may have no thread that would release it: there, the slot has no span any more.
     #[cold]
     #[inline(never)]
-    fn lock_contended(&self) -> MutexGuard<'_, OpenSpan> {
-        let open = match fork::generation() == self.process {
-            true => &self.open,
-            false => self.of_child.get_or_init(|| Box::new(Mutex::new(OpenSpan::free()))),
-        };
-        open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_contended(&self) -> OpenGuard<'_> {
+        let mut attempt = 0_u32;
+        loop {
+            let lock = match fork::generation() == self.process {
+                true => &self.open,
+                false => self.of_child.get_or_init(|| Box::new(TryLock::new(OpenSpan::free()))),
+            };
+            if let Some(open) = lock.try_lock() {
+                return open;
+            }
+            match attempt < SPINS {
+                true => hint::spin_loop(),
+                // The thread with the lock may wait for a core.
+                false => thread::yield_now(),
+            }
+            attempt = attempt.saturating_add(1);
+        }
     }
 
     /// Makes the slot one without a span, and returns the parts of the span. The caller drops them outside of the lock.
@@ -130,12 +144,8 @@ impl Slot {
 
     /// The lock, if no other thread holds it.
     #[inline(always)]
-    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, OpenSpan>> {
-        match self.open.try_lock() {
-            Ok(open) => Some(open),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
+    pub(super) fn try_lock(&self) -> Option<OpenGuard<'_>> {
+        self.open.try_lock()
     }
 
     #[inline(always)]
@@ -227,5 +237,7 @@ impl OpenSpan {
     }
 }
 
+/// Attempts before a waiting thread gives up its core.
+const SPINS: u32 = 64;
 const RECORDING: u8 = 1;
 const MEASURED: u8 = 2;

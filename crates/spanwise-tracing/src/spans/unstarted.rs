@@ -5,7 +5,9 @@ use opentelemetry::{Context, KeyValue};
 use spanwise_sdk::__private::LayerSpan as _;
 use spanwise_sdk::{Span, StatusCode};
 use std::cell::Cell;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 /// A span that has fields, and neither ids nor a sampling decision.
 pub(crate) struct Builder {
@@ -20,6 +22,8 @@ pub(crate) struct Builder {
 /// threads make meanwhile, or this code, are collected and applied after it.
 pub(crate) struct Starting {
     thread: ThreadId,
+    /// Its drop notifies the threads that wait: the span has started, or was closed.
+    started: StartedOnDrop,
     changes: Builder,
     /// Changes beyond the bound.
     dropped: u32,
@@ -48,12 +52,13 @@ impl Starting {
             parent: Context::new(),
             status: Status::Unset,
         };
-        Self { thread: thread::current().id(), changes, dropped: 0 }
+        let started = StartedOnDrop::default();
+        Self { thread: thread::current().id(), started, changes, dropped: 0 }
     }
 
-    /// Whether another thread than the calling one starts the span.
-    pub(super) fn is_by_other_thread(&self) -> bool {
-        self.thread != thread::current().id()
+    /// The start, to wait for it, if another thread than the calling one starts the span.
+    pub(super) fn by_other_thread(&self) -> Option<Arc<Started>> {
+        (self.thread != thread::current().id()).then(|| self.started.0.clone())
     }
 
     /// Collects a change.
@@ -97,6 +102,31 @@ impl Starting {
     }
 }
 
+/// Whether a thread has started a span.
+#[derive(Default)]
+pub(super) struct Started {
+    is_started: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Started {
+    /// Waits until the other thread has started the span. Not for long: that thread may wait for this one.
+    pub(super) fn wait(&self) {
+        let is_started = self.is_started.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = self.changed.wait_timeout_while(is_started, MAX_WAIT, |is_started| !*is_started);
+    }
+}
+
+#[derive(Default)]
+struct StartedOnDrop(Arc<Started>);
+
+impl Drop for StartedOnDrop {
+    fn drop(&mut self) {
+        *self.0.is_started.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.changed.notify_all();
+    }
+}
+
 /// Runs `start`, whose code of the program may start spans.
 pub(super) fn nested<T>(start: impl FnOnce() -> T) -> T {
     NESTED.set(NESTED.get() + 1);
@@ -126,6 +156,8 @@ fn bytes_of(attribute: &KeyValue) -> usize {
 const MAX_CHANGES: usize = 256;
 /// Bytes of their texts.
 const MAX_BYTES: usize = 256 * 1024;
+/// The longest time that a thread waits for another one.
+const MAX_WAIT: Duration = Duration::from_millis(100);
 /// Starts inside of each other.
 const MAX_NESTED: u32 = 8;
 
