@@ -4,6 +4,7 @@
 //! A server, here as a middleware of axum; `route` is the text of its `MatchedPath`:
 //!
 //! ```
+//! # #![allow(dead_code)]
 //! # mod spanwise { pub mod tracing { pub use spanwise_tracing::*; } }
 //! use spanwise::tracing::http;
 //! use tracing::Instrument;
@@ -23,6 +24,7 @@
 //! A client; the request of reqwest has the same three parts:
 //!
 //! ```
+//! # #![allow(dead_code)]
 //! # mod spanwise { pub mod tracing { pub use spanwise_tracing::*; } }
 //! use spanwise::tracing::http;
 //! use tracing::Instrument;
