@@ -64,7 +64,7 @@ fn allocations(sampler: Sampler, activation: bool, work: fn()) -> u64 {
     counts.allocations
 }
 
-/// What runs, the spans of one run, and the code.
+/// A name, the spans of one run, and the code.
 type Work = (&'static str, u64, fn());
 
 const WORK: &[Work] = &[

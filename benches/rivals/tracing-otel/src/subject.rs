@@ -84,7 +84,7 @@ struct Traced {
     outcome: Outcome,
 }
 
-/// What has to become of the spans.
+/// Where the spans have to be in the end.
 enum Outcome {
     Exported,
     SampledOut,

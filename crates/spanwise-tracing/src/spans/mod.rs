@@ -16,7 +16,6 @@ mod places;
 mod record;
 mod start;
 mod store;
-
 mod table;
 mod unstarted;
 
