@@ -70,7 +70,7 @@ function quantile(histogram, q, window, index = answers.length - 1) {
 }
 
 /** Reasons for which the queue refuses spans; all others occur at the export. */
-const AT_QUEUE = ["queue_bytes", "queue_full", "shed", "contended", "invalid_id", "after_shutdown", "leaked"];
+const AT_QUEUE = ["queue_bytes", "queue_full", "shed", "contended", "invalid_id", "too_many_open_spans", "after_shutdown", "leaked"];
 const droppedFor = (reason) => (data) => data.spans.dropped_by_reason[reason] || 0;
 const droppedAtQueue = (data) => AT_QUEUE.reduce((sum, reason) => sum + droppedFor(reason)(data), 0);
 const droppedAtExport = (data) => data.spans.dropped - droppedAtQueue(data);
