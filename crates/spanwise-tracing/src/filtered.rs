@@ -13,6 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 /// [`SpanwiseLayer::with_counting_event_filter`].
 #[derive(Debug)]
 pub struct FilteredSpanwiseLayer<F> {
+    /// Its option `counted_events` is on.
     inner: SpanwiseLayer,
     filter: F,
 }
@@ -21,18 +22,14 @@ impl SpanwiseLayer {
     /// Records only the events that pass `filter`, and counts all: the attribute `otel.tracing_event_count` of a span is the number of its
     /// events. So a trace shows whether the log has more of a span. Spans need not pass the filter.
     #[must_use]
-    pub fn with_counting_event_filter<F>(self, filter: F) -> FilteredSpanwiseLayer<F> {
-        FilteredSpanwiseLayer::new(self.rebuilt(|parts| parts.1.counted_events = true), filter)
+    pub fn with_counting_event_filter<F>(mut self, filter: F) -> FilteredSpanwiseLayer<F> {
+        self.spans.options.counted_events = true;
+        FilteredSpanwiseLayer { inner: self, filter }
     }
 }
 
 impl<F> FilteredSpanwiseLayer<F> {
-    /// `inner` counts events.
-    pub(crate) fn new(inner: SpanwiseLayer, filter: F) -> Self {
-        Self { inner, filter }
-    }
-
-    /// Changes the layer.
+    /// Changes the options of the layer.
     #[must_use]
     pub fn map_inner(self, change: impl FnOnce(SpanwiseLayer) -> SpanwiseLayer) -> Self {
         change(self.inner).with_counting_event_filter(self.filter)

@@ -1,7 +1,6 @@
 //! [`SpanwiseLayer`]: the layer of a subscriber.
 
 use crate::option_methods::option_methods;
-use crate::options::{MAX_OPEN_SPANS, Options};
 use crate::spans::OpenSpans;
 use spanwise_sdk::{Spanwise, Tracer};
 use std::any::TypeId;
@@ -43,24 +42,15 @@ pub fn layer(provider: &Spanwise) -> SpanwiseLayer {
 /// Records the spans and events of `tracing` in the spans of a [`Tracer`].
 pub struct SpanwiseLayer {
     pub(crate) spans: OpenSpans,
-    max_open_spans: usize,
 }
 
 impl SpanwiseLayer {
     /// A layer whose spans `tracer` starts.
     pub fn new(tracer: Tracer) -> Self {
-        let spans = OpenSpans::of_layer(tracer, Options::default(), MAX_OPEN_SPANS);
-        Self { spans, max_open_spans: MAX_OPEN_SPANS }
+        Self { spans: OpenSpans::of_layer(tracer) }
     }
 
     option_methods!();
-
-    pub(crate) fn rebuilt(self, change: impl FnOnce(&mut (Tracer, Options))) -> Self {
-        let max_open_spans = self.max_open_spans;
-        let mut parts = self.spans.parts();
-        change(&mut parts);
-        Self { spans: OpenSpans::of_layer(parts.0, parts.1, max_open_spans), max_open_spans }
-    }
 }
 
 impl<S: Subscriber> Layer<S> for SpanwiseLayer {

@@ -1,10 +1,10 @@
-//! [`OpenSpans`]: what the layer and the extension trait share.
+//! [`OpenSpans`]: the state that the layer, the subscriber and the extension trait share.
 
 use super::callsites::Callsites;
 use super::places::Places;
 use super::store::Store;
 use super::table::SpanTable;
-use crate::options::Options;
+use crate::options::{MAX_OPEN_SPANS, Options};
 use spanwise_sdk::__private::LayerTracer as _;
 use spanwise_sdk::Tracer;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// The open spans of a layer or a subscriber, and what it needs to start them.
 pub(crate) struct OpenSpans {
     pub(super) tracer: Tracer,
-    pub(super) options: Options,
+    pub(crate) options: Options,
     pub(super) table: Store,
     pub(super) callsites: Callsites,
     /// A number that no other layer or subscriber of the process has.
@@ -23,26 +23,36 @@ pub(crate) struct OpenSpans {
 
 impl OpenSpans {
     /// The open spans of a layer: a registry assigns their ids.
-    pub(crate) fn of_layer(tracer: Tracer, options: Options, max_open: usize) -> Self {
-        Self::new(tracer, options, |_| Store::Table(SpanTable::new(max_open)))
+    pub(crate) fn of_layer(tracer: Tracer) -> Self {
+        Self::new(tracer, |_| Store::Table(SpanTable::new(MAX_OPEN_SPANS)))
     }
 
     /// The open spans of a subscriber, which assigns the ids itself.
-    pub(crate) fn of_subscriber(tracer: Tracer, options: Options, max_open: usize) -> Self {
-        Self::new(tracer, options, |number| Store::Places(Places::new(number, max_open)))
+    pub(crate) fn of_subscriber(tracer: Tracer) -> Self {
+        Self::new(tracer, |number| Store::Places(Places::new(number, MAX_OPEN_SPANS)))
     }
 
-    fn new(tracer: Tracer, options: Options, store: impl FnOnce(u64) -> Store) -> Self {
+    fn new(tracer: Tracer, store: impl FnOnce(u64) -> Store) -> Self {
         static LAYERS: AtomicU64 = AtomicU64::new(1);
         let max_bytes = tracer.max_text_bytes();
         let layer = LAYERS.fetch_add(1, Relaxed);
         let callsites = Callsites::new();
+        let options = Options::default();
         Self { tracer, options, table: store(layer), callsites, layer, max_bytes }
     }
 
-    /// The tracer and the choices, for a layer with other ones.
-    pub(crate) fn parts(&self) -> (Tracer, Options) {
-        (self.tracer.clone(), self.options)
+    /// Starts the next spans by another tracer.
+    pub(crate) fn set_tracer(&mut self, tracer: Tracer) {
+        self.max_bytes = tracer.max_text_bytes();
+        self.tracer = tracer;
+    }
+
+    /// Replaces the memory of open spans by one for at most `max_open`, before a subscriber has the layer: no span is open.
+    pub(crate) fn set_max_open(&mut self, max_open: usize) {
+        self.table = match self.table {
+            Store::Table(_) => Store::Table(SpanTable::new(max_open)),
+            Store::Places(_) => Store::Places(Places::new(self.layer, max_open)),
+        };
     }
 }
 

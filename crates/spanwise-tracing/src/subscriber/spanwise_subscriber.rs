@@ -3,7 +3,6 @@
 use super::filter::Filter;
 use crate::layer::SCOPE;
 use crate::option_methods::option_methods;
-use crate::options::{MAX_OPEN_SPANS, Options};
 use crate::spans::OpenSpans;
 use spanwise_sdk::{Spanwise, Tracer};
 use std::any::TypeId;
@@ -47,15 +46,13 @@ pub fn subscriber(provider: &Spanwise) -> SpanwiseSubscriber {
 /// open before.
 pub struct SpanwiseSubscriber {
     spans: OpenSpans,
-    max_open_spans: usize,
     filter: Filter,
 }
 
 impl SpanwiseSubscriber {
     /// A subscriber whose spans `tracer` starts.
     pub fn new(tracer: Tracer) -> Self {
-        let spans = OpenSpans::of_subscriber(tracer, Options::default(), MAX_OPEN_SPANS);
-        Self { spans, max_open_spans: MAX_OPEN_SPANS, filter: Filter::default() }
+        Self { spans: OpenSpans::of_subscriber(tracer), filter: Filter::default() }
     }
 
     /// Records spans and events of this level and of more important ones. Default [`LevelFilter::INFO`].
@@ -93,14 +90,6 @@ impl SpanwiseSubscriber {
     }
 
     option_methods!();
-
-    fn rebuilt(self, change: impl FnOnce(&mut (Tracer, Options))) -> Self {
-        let Self { spans, max_open_spans, filter } = self;
-        let mut parts = spans.parts();
-        change(&mut parts);
-        let spans = OpenSpans::of_subscriber(parts.0, parts.1, max_open_spans);
-        Self { spans, max_open_spans, filter }
-    }
 }
 
 impl Subscriber for SpanwiseSubscriber {
