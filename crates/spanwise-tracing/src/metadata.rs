@@ -5,20 +5,22 @@ use std::cell::OnceCell;
 use std::thread::{self, Thread};
 use tracing_core::Metadata;
 
+/// The location of a callsite (semantic conventions, *Source code*).
+pub(crate) fn location<'a>(
+    metadata: &'a Metadata<'_>,
+) -> impl Iterator<Item = (&'static str, Value<'a>)> + Clone {
+    let file = metadata.file().map(|file| ("code.file.path", Value::Str(file)));
+    let module = metadata.module_path().map(|module| ("code.module.name", Value::Str(module)));
+    let line = metadata.line().map(|line| ("code.line.number", Value::I64(line.into())));
+    [file, module, line].into_iter().flatten()
+}
+
 /// Passes the location of a callsite: file, module and line.
 pub(crate) fn each_location(
     metadata: &Metadata<'_>,
     put: &mut impl FnMut(&'static str, Value<'_>),
 ) {
-    if let Some(file) = metadata.file() {
-        put("code.file.path", Value::Str(file));
-    }
-    if let Some(module) = metadata.module_path() {
-        put("code.module.name", Value::Str(module));
-    }
-    if let Some(line) = metadata.line() {
-        put("code.line.number", Value::I64(line.into()));
-    }
+    location(metadata).for_each(|(key, value)| put(key, value));
 }
 
 /// Passes the number and the name of the current thread.

@@ -5,10 +5,10 @@
 
 use super::error::{EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, ErrorTexts};
 use super::span_fields::set_special;
-use super::special::{self, parse_kind, parse_status, set_error_code, set_status};
+use super::special::{self, parse_kind, parse_status, set_error_status, set_status};
 use super::text::{append, cut};
 use opentelemetry::trace::{SpanBuilder, Status};
-use opentelemetry::{Array, Key, KeyValue, StringValue};
+use opentelemetry::{Key, KeyValue};
 use spanwise_sdk::{Span, StatusCode, Value};
 use std::cell::Cell;
 use std::error::Error;
@@ -113,7 +113,7 @@ impl Collected {
                 }
                 (special::STATUS_CODE, Value::Str(text)) => match parse_status(text) {
                     StatusCode::Ok => *status = Status::Ok,
-                    StatusCode::Error => set_error_code(status),
+                    StatusCode::Error => set_error_status(status, ""),
                     StatusCode::Unset => {}
                 },
                 (special::STATUS_DESCRIPTION, Value::Str(text)) => {
@@ -125,15 +125,10 @@ impl Collected {
                         FieldKey::Text(_) => Key::new(key.to_owned()),
                     };
                     let attributes = builder.attributes.get_or_insert_default();
-                    attributes.push(KeyValue::new(key, api_value(value)));
+                    attributes.push(KeyValue::new(key, value));
                 }
             }
         }
-    }
-
-    /// The fields as attributes of the API.
-    pub(crate) fn api_attributes(&self) -> impl Iterator<Item = KeyValue> {
-        self.iter().map(|(key, value)| KeyValue::new(key.to_owned(), api_value(value)))
     }
 
     pub(super) fn put_text(
@@ -229,26 +224,6 @@ impl Visit for CollectSpan<'_> {
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         let texts = ErrorTexts::of(value, self.max_bytes);
         self.collected.push_error(field.name(), texts, self.errors_to_exceptions);
-    }
-}
-
-/// Copies a value into the API's type.
-pub(super) fn api_value(value: Value<'_>) -> opentelemetry::Value {
-    match value {
-        Value::Bool(value) => value.into(),
-        Value::I64(value) => value.into(),
-        Value::U64(value) => match i64::try_from(value) {
-            Ok(value) => value.into(),
-            Err(_) => value.to_string().into(),
-        },
-        Value::F64(value) => value.into(),
-        Value::Str(text) => text.to_owned().into(),
-        Value::Strings(list) => {
-            let list = list.iter().map(|text| StringValue::from(text.clone())).collect();
-            opentelemetry::Value::Array(Array::String(list))
-        }
-        // A field has no other kind of value.
-        _ => "".into(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Errors in fields (`&dyn Error`), as in tracing-opentelemetry: the message, and the messages of the sources.
 
 use super::text::append;
+use spanwise_sdk::Value;
 use spanwise_worker::catch_panic;
 use std::error::Error;
 
@@ -33,6 +34,14 @@ impl ErrorTexts {
             next = source(source_error);
         }
         Self { message: text(error), chain }
+    }
+
+    /// The attributes of the span in which the error occurred.
+    pub(crate) fn attributes(&self) -> [(&'static str, Value<'_>); 2] {
+        [
+            (EXCEPTION_MESSAGE, Value::Str(&self.message)),
+            (EXCEPTION_STACKTRACE, Value::Strings(&self.chain)),
+        ]
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`EventFields`]: collects the fields of an event: its message is the name of the span event.
 
 use super::collected::Collected;
-use super::error::{EXCEPTION, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, ErrorTexts};
+use super::error::{EXCEPTION, EXCEPTION_MESSAGE, ErrorTexts};
 use crate::options::ErrorOptions;
 use std::error::Error;
 use std::fmt;
@@ -119,7 +119,6 @@ fn is_of_log(field: &Field) -> bool {
     cfg!(feature = "tracing-log") && field.name().starts_with("log.")
 }
 
-/// The name of the event that an error becomes, and the attributes that it gives the span.
 impl EventName {
     pub(crate) fn text<'a>(&self, collected: &'a Collected, callsite: &'a str) -> &'a str {
         match self {
@@ -127,22 +126,5 @@ impl EventName {
             Self::Exception => EXCEPTION,
             Self::Message(range) => collected.text(range),
         }
-    }
-}
-
-impl ErrorTexts {
-    /// The attributes of the span in which the error occurred.
-    pub(crate) fn attributes(&self) -> [(&'static str, spanwise_sdk::Value<'_>); 2] {
-        [
-            (EXCEPTION_MESSAGE, spanwise_sdk::Value::Str(&self.message)),
-            (EXCEPTION_STACKTRACE, spanwise_sdk::Value::Strings(&self.chain)),
-        ]
-    }
-
-    /// The same, in the API's type.
-    pub(crate) fn api_attributes(&self) -> [opentelemetry::KeyValue; 2] {
-        self.attributes().map(|(key, value)| {
-            opentelemetry::KeyValue::new(key, super::collected::api_value(value))
-        })
     }
 }

@@ -8,5 +8,6 @@ pub(crate) mod special;
 mod text;
 
 pub(crate) use collected::{CollectSpan, Collected, with_collected};
+pub(crate) use error::ErrorTexts;
 pub(crate) use event_fields::{EventFields, EventName};
 pub(crate) use span_fields::SpanFields;

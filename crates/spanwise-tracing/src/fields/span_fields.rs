@@ -40,11 +40,8 @@ pub(super) fn set_special(span: &mut Span, name: &str, text: &str) -> bool {
             StatusCode::Ok => {
                 span.ok();
             }
-            // A description that is there stays.
-            StatusCode::Error if span.status_code() == StatusCode::Unset => {
-                span.error("");
-            }
-            StatusCode::Error | StatusCode::Unset => {}
+            StatusCode::Error => special::set_error(span, ""),
+            StatusCode::Unset => {}
         },
         special::STATUS_DESCRIPTION => {
             span.error(text);

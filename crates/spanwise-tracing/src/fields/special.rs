@@ -1,7 +1,8 @@
 //! The fields whose names have a meaning (`otel.*`), as in tracing-opentelemetry.
 
 use opentelemetry::trace::Status;
-use spanwise_sdk::{SpanKind, StatusCode};
+use spanwise_sdk::__private::LayerSpan as _;
+use spanwise_sdk::{Span, SpanKind, StatusCode};
 
 pub(crate) const NAME: &str = "otel.name";
 pub(crate) const KIND: &str = "otel.kind";
@@ -45,9 +46,16 @@ pub(crate) fn set_status(status: &mut Status, new: Status) {
     }
 }
 
-/// Sets the status of a span that has not started to error, without a description: one that is there stays.
-pub(crate) fn set_error_code(status: &mut Status) {
-    if *status == Status::Unset {
-        *status = Status::error("");
+/// Sets the status of a started span to error. Without a description, one that is there stays.
+pub(crate) fn set_error(span: &mut Span, description: &str) {
+    if !description.is_empty() || span.status_code() == StatusCode::Unset {
+        span.error(description);
+    }
+}
+
+/// As [`set_error`], for a span that has not started.
+pub(crate) fn set_error_status(status: &mut Status, description: &str) {
+    if !description.is_empty() || *status == Status::Unset {
+        set_status(status, Status::error(description.to_owned()));
     }
 }

@@ -2,12 +2,12 @@
 
 use super::entered;
 use super::open_spans::OpenSpans;
-use crate::fields::{Collected, EventFields, EventName, with_collected};
-use crate::metadata::each_location;
+use crate::fields::{Collected, ErrorTexts, EventFields, EventName, special, with_collected};
+use crate::metadata::location;
 use opentelemetry::KeyValue;
-use opentelemetry::trace::Status;
+use opentelemetry::trace::Event as ApiEvent;
 use spanwise_sdk::__private::LayerSpan as _;
-use spanwise_sdk::{Span, StatusCode, Value};
+use spanwise_sdk::Value;
 use std::time::SystemTime;
 use tracing_core::{Event, Level, Metadata};
 
@@ -58,57 +58,34 @@ impl OpenSpans {
             (None, true) => Some(""),
             (None, false) => None,
         };
-        let location = |put: &mut dyn FnMut(&'static str, Value<'_>)| {
-            if self.options.location {
-                each_location(metadata, &mut |key, value| put(key, value));
-            }
+        let collected = &*collected;
+        let is_located = self.options.location;
+        let attributes = || {
+            let location = is_located.then(|| location(metadata)).into_iter().flatten();
+            let location = location.map(|(key, value): (&str, _)| (key, value));
+            of_metadata(metadata).into_iter().chain(collected.iter()).chain(location)
         };
         self.change(
             id,
             |span| {
                 if let Some(description) = status {
-                    set_error(span, description);
+                    special::set_error(span, description);
                 }
-                for (key, value) in span_error.iter().flat_map(|error| error.attributes()) {
+                for (key, value) in span_error.iter().flat_map(ErrorTexts::attributes) {
                     span.attribute(key, value);
                 }
-                let (first, location) =
-                    (of_metadata(metadata), Location::of(metadata, self.options.location));
-                span.event_with(
-                    name,
-                    first.into_iter().chain(collected.iter()).chain(location.iter()),
-                );
+                span.event_with(name, attributes());
             },
             |builder| {
-                if let Some(description) = status
-                    && builder.status != Status::Ok
-                    && (builder.status == Status::Unset || !description.is_empty())
-                {
-                    builder.status = Status::error(description.to_owned());
+                if let Some(description) = status {
+                    special::set_error_status(&mut builder.status, description);
                 }
-                let attributes = builder.span.attributes.get_or_insert_default();
-                if let Some(error) = &span_error {
-                    attributes.extend(error.api_attributes());
-                }
-                let mut attributes: Vec<KeyValue> = of_metadata(metadata)
-                    .into_iter()
-                    .filter_map(|(key, value)| match value {
-                        Value::Str(text) => Some(KeyValue::new(key.to_owned(), text.to_owned())),
-                        _ => None,
-                    })
-                    .chain(collected.api_attributes())
-                    .collect();
-                location(&mut |key, value| match value {
-                    Value::Str(text) => attributes.push(KeyValue::new(key, text.to_owned())),
-                    Value::I64(number) => attributes.push(KeyValue::new(key, number)),
-                    _ => {}
-                });
-                let event = opentelemetry::trace::Event::new(
-                    name.to_owned(),
-                    SystemTime::now(),
-                    attributes,
-                    0,
-                );
+                let of_error = span_error.iter().flat_map(ErrorTexts::attributes);
+                let of_span = builder.span.attributes.get_or_insert_default();
+                of_span.extend(of_error.map(|(key, value)| KeyValue::new(key, value)));
+                let attributes =
+                    attributes().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect();
+                let event = ApiEvent::new(name.to_owned(), SystemTime::now(), attributes, 0);
                 builder.span.events.get_or_insert_default().push(event);
             },
         );
@@ -118,31 +95,4 @@ impl OpenSpans {
 /// The attributes of all events.
 fn of_metadata<'a>(metadata: &'a Metadata<'_>) -> [(&'a str, Value<'a>); 2] {
     [("level", Value::Str(metadata.level().as_str())), ("target", Value::Str(metadata.target()))]
-}
-
-/// Sets the status to error. An event of level error without a description retains one that is there.
-fn set_error(span: &mut Span, description: &str) {
-    if !description.is_empty() || span.status_code() == StatusCode::Unset {
-        span.error(description);
-    }
-}
-
-/// The location of an event, as an array to iterate over.
-struct Location<'a>([Option<(&'a str, Value<'a>)>; 3]);
-
-impl<'a> Location<'a> {
-    fn of(metadata: &'a Metadata<'_>, is_recorded: bool) -> Self {
-        if !is_recorded {
-            return Self([None; 3]);
-        }
-        Self([
-            metadata.file().map(|file| ("code.file.path", Value::Str(file))),
-            metadata.module_path().map(|module| ("code.module.name", Value::Str(module))),
-            metadata.line().map(|line| ("code.line.number", Value::I64(line.into()))),
-        ])
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + Clone {
-        self.0.into_iter().flatten()
-    }
 }

@@ -1,9 +1,10 @@
 //! [`Builder`]: a span whose start waits until its parent is known, and the changes of a span while a thread starts it.
 
+use crate::fields::special;
 use opentelemetry::trace::{Span as _, SpanBuilder, Status};
 use opentelemetry::{Context, KeyValue};
 use spanwise_sdk::__private::LayerSpan as _;
-use spanwise_sdk::{Span, StatusCode};
+use spanwise_sdk::Span;
 use std::cell::Cell;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
@@ -88,12 +89,7 @@ impl Starting {
             span.add_link(link.span_context, link.attributes);
         }
         match status {
-            // An error without a description retains one that is there.
-            Status::Error { description } if description.is_empty() => {
-                if span.status_code() == StatusCode::Unset {
-                    span.error("");
-                }
-            }
+            Status::Error { description } => special::set_error(span, &description),
             status => span.set_status(status),
         }
         if self.dropped > 0 {
