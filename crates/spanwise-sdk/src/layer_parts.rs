@@ -7,6 +7,7 @@ use spanwise_batch::Charge;
 use spanwise_wire::write::EncodeValue;
 use spanwise_wire::{SpanKind, StatusCode};
 use spanwise_worker::clock;
+use std::mem;
 
 /// Questions that `spanwise-tracing` asks a tracer.
 pub trait LayerTracer {
@@ -86,6 +87,9 @@ pub trait LayerSpan {
     /// Counts attributes that were not recorded, because the span was not yet.
     fn add_dropped_attributes(&mut self, count: u32);
 
+    /// Takes the span to end it, and leaves a non-recording one with its context.
+    fn take(&mut self) -> Span;
+
     /// Ends a span that nothing can refer to, because too many spans are open: the ledger counts it as dropped.
     fn drop_untracked(self);
 }
@@ -125,6 +129,12 @@ impl LayerSpan for Span {
 
     fn add_dropped_attributes(&mut self, count: u32) {
         Span::add_dropped_attributes(self, count);
+    }
+
+    #[cold]
+    fn take(&mut self) -> Span {
+        let left = Span::from_context(self.context().clone());
+        mem::replace(self, left)
     }
 
     fn drop_untracked(self) {

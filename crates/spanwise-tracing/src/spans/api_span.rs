@@ -3,6 +3,7 @@
 use super::open_span::Slot;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, Status};
+use spanwise_sdk::__private::LayerSpan as _;
 use spanwise_sdk::Span;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -82,6 +83,10 @@ impl opentelemetry::trace::Span for ApiSpan {
     }
 
     fn end_with_timestamp(&mut self, timestamp: SystemTime) {
-        self.with(|span| span.end_with_timestamp(timestamp));
+        // The end runs processors, which are code of the program: not under the lock.
+        let taken = self.with(|span| span.take());
+        if let Some(mut span) = taken {
+            span.end_with_timestamp(timestamp);
+        }
     }
 }

@@ -56,6 +56,33 @@ fn processors_see_each_span_once_with_its_fields() {
     assert_child(named(&spans, "renamed"), named(&spans, "outer"));
 }
 
+/// A processor that uses the current span while that ends. It cannot use the same span by its context: the API locks that.
+struct UsesCurrent;
+
+impl SpanProcessor for UsesCurrent {
+    fn on_end(&self, _: &ReadableSpan<'_>) {
+        tracing::error!("of the processor");
+        tracing::Span::current().record("late", 1);
+    }
+}
+
+#[test]
+fn a_processor_may_use_the_span_that_ends_by_its_context() {
+    let bench = bench(|builder| builder.with_span_processor(UsesCurrent));
+    bench.within(|| {
+        info_span!("ended", late = Empty).in_scope(|| {
+            Context::current().span().end();
+            Context::current().span().end();
+            info_span!("child").in_scope(|| {});
+        });
+    });
+    let spans = bench.finish();
+    let ended = named(&spans, "ended");
+    assert!(ended.attributes.is_empty() && ended.events.is_empty(), "{ended:?}");
+    assert_child(named(&spans, "child"), ended);
+    assert_eq!(spans.len(), 2);
+}
+
 /// A processor that itself is instrumented.
 struct Instrumented;
 
