@@ -1,8 +1,9 @@
 //! [`FreePlaces`]: the places that hold no span, by thread.
 
+use spanwise_worker::fork;
 use std::cell::RefCell;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
 /// The free places of a subscriber: a stack that all threads share, and some places in reserve for each thread. A thread
 /// takes the lock of the stack once for many spans.
@@ -12,6 +13,8 @@ pub(super) struct FreePlaces {
     shared: Mutex<Shared>,
     /// The most places that a thread has in reserve.
     max_reserve: usize,
+    /// [`fork::generation`] of the process that the subscriber was made in.
+    process: u32,
 }
 
 #[derive(Default)]
@@ -25,7 +28,7 @@ impl FreePlaces {
     pub(super) fn new(owner: u64, max_open: usize) -> Self {
         // A small bound is exact: no thread withholds a place from another one.
         let max_reserve = (max_open / RESERVE_SHARE).min(MAX_RESERVE);
-        Self { owner, shared: Mutex::default(), max_reserve }
+        Self { owner, shared: Mutex::default(), max_reserve, process: fork::generation() }
     }
 
     /// Takes a free place. `grow` makes places behind the first `made` ones, and returns their number.
@@ -56,7 +59,7 @@ impl FreePlaces {
     #[cold]
     #[inline(never)]
     fn take_shared(self: &Arc<Self>, grow: impl FnOnce(usize) -> usize) -> Option<u32> {
-        let mut shared = self.lock();
+        let mut shared = self.lock()?;
         if shared.free.is_empty() {
             let made = shared.made;
             shared.made += grow(made);
@@ -88,7 +91,7 @@ impl FreePlaces {
     #[cold]
     #[inline(never)]
     fn give_shared(&self, place: u32) {
-        let mut shared = self.lock();
+        let Some(mut shared) = self.lock() else { return };
         shared.free.push(place);
         let _ = RESERVE.try_with(|reserve| {
             let Ok(mut reserve) = reserve.0.try_borrow_mut() else { return };
@@ -101,8 +104,16 @@ impl FreePlaces {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    /// `None` in a forked child that may have no thread that would release the lock: it has no shared places then.
+    fn lock(&self) -> Option<MutexGuard<'_, Shared>> {
+        match self.shared.try_lock() {
+            Ok(shared) => Some(shared),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if fork::generation() != self.process => None,
+            Err(TryLockError::WouldBlock) => {
+                Some(self.shared.lock().unwrap_or_else(PoisonError::into_inner))
+            }
+        }
     }
 }
 
@@ -138,8 +149,8 @@ impl Reserve {
     fn give_back(mut self) {
         if self.len > 0
             && let Some(origin) = self.origin.upgrade()
+            && let Some(mut shared) = origin.lock()
         {
-            let mut shared = origin.lock();
             while let Some(place) = self.pop() {
                 shared.free.push(place);
             }

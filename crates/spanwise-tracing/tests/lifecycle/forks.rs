@@ -91,33 +91,48 @@ fn a_fork_while_other_threads_use_the_layer_does_not_hang() {
     in_own_process("forks::a_fork_while_other_threads_use_the_layer_does_not_hang", || {
         let (receiver, _collected) = Receiver::collecting().unwrap();
         let spanwise = builder().with_endpoint(receiver.http_endpoint()).build().unwrap();
-        let dispatch = Dispatch::new(subscriber(&spanwise));
-        let stop = AtomicBool::new(false);
-        tracing::dispatcher::with_default(&dispatch, || {
-            let shared = info_span!("shared");
-            std::thread::scope(|scope| {
-                let _stops = Stops(&stop);
-                for _ in 0..3 {
-                    scope.spawn(|| {
-                        tracing::dispatcher::with_default(&dispatch, || {
-                            while !stop.load(Relaxed) {
-                                shared.in_scope(|| tracing::info!("event"));
-                                drop(info_span!(parent: &shared, "below"));
-                            }
-                        });
-                    });
-                }
-                for _ in 0..FORKS {
-                    in_forked_child(|_| {
-                        for _ in 0..10 {
-                            info_span!("root").in_scope(|| {});
+        fork_while_threads_use(&Dispatch::new(subscriber(&spanwise)));
+        spanwise.shutdown_timeout(LONG).unwrap();
+    });
+}
+
+/// As above, for the subscriber without a registry. With this bound threads have no free places in reserve: each span takes the lock.
+#[test]
+fn a_fork_while_other_threads_use_the_subscriber_does_not_hang() {
+    in_own_process("forks::a_fork_while_other_threads_use_the_subscriber_does_not_hang", || {
+        let (receiver, _collected) = Receiver::collecting().unwrap();
+        let spanwise = builder().with_endpoint(receiver.http_endpoint()).build().unwrap();
+        let subscriber = spanwise_tracing::subscriber(&spanwise).with_max_open_spans(32);
+        fork_while_threads_use(&Dispatch::new(subscriber));
+        spanwise.shutdown_timeout(LONG).unwrap();
+    });
+}
+
+fn fork_while_threads_use(dispatch: &Dispatch) {
+    let stop = AtomicBool::new(false);
+    tracing::dispatcher::with_default(dispatch, || {
+        let shared = info_span!("shared");
+        std::thread::scope(|scope| {
+            let _stops = Stops(&stop);
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    tracing::dispatcher::with_default(dispatch, || {
+                        while !stop.load(Relaxed) {
                             shared.in_scope(|| tracing::info!("event"));
+                            drop(info_span!(parent: &shared, "below"));
                         }
                     });
-                }
-            });
+                });
+            }
+            for _ in 0..FORKS {
+                in_forked_child(|_| {
+                    for _ in 0..10 {
+                        info_span!("root").in_scope(|| {});
+                        shared.in_scope(|| tracing::info!("event"));
+                    }
+                });
+            }
         });
-        spanwise.shutdown_timeout(LONG).unwrap();
     });
 }
 
