@@ -47,6 +47,8 @@ pub(crate) fn with_collected<T>(f: impl FnOnce(&mut Collected) -> T) -> T {
     let mut collected = COLLECTED.try_with(Cell::take).ok().flatten().unwrap_or_default();
     collected.clear();
     let result = f(&mut collected);
+    // The texts of errors and of their sources are in memory of their own.
+    collected.lists.clear();
     if collected.text.capacity() <= RETAINED_BYTES && collected.items.capacity() <= RETAINED_ITEMS {
         let _ = COLLECTED.try_with(|cached| cached.set(Some(collected)));
     }
