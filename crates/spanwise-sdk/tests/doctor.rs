@@ -125,7 +125,8 @@ fn spans_of_another_version_of_the_api_are_missed() {
                 "no span was started through opentelemetry {} since the start of the provider",
                 api()
             ),
-            "another version of opentelemetry: `cargo tree -i opentelemetry` shows it",
+            "if the program makes spans by `tracing`, its subscriber needs the layer of Spanwise, which spanwise::tracing::init() \
+             adds; if by opentelemetry, its crates use another version of it: `cargo tree -i opentelemetry` shows it",
         );
         assert!(report.span_arrived(), "the doctor's own: {report}");
         tracing.tracer("shop").root("checkout", SpanKind::Server).finish();

@@ -81,7 +81,7 @@ fn spans(provider: &Handle) -> DoctorCheck {
             "no span was started through opentelemetry {API} since the start of the provider, {:.1?} ago",
             provider.age()
         );
-        return check(CheckStatus::Warning, finding).with_fix(TWO_VERSIONS);
+        return check(CheckStatus::Warning, finding).with_fix(NOT_CONNECTED);
     }
     let lost: u64 = account.drops().map(|(_, spans)| spans).sum();
     let mut finding = format!(
@@ -158,8 +158,9 @@ const AFTER_FORK: &str = "call spanwise::init() in the child, after the fork";
 const ELSEWHERE: &str =
     "the check `configuration` has the setting that causes it, unless code does";
 const KEEP_GUARD: &str = "keep the guard (`let _guard = …`, not `let _ = …`) while spans are made";
-const TWO_VERSIONS: &str = "if the program does make spans, its crates use another version of opentelemetry: `cargo tree -i \
-                            opentelemetry` shows it; depend on spanwise::opentelemetry";
+const NOT_CONNECTED: &str = "if the program makes spans by `tracing`, its subscriber needs the layer of Spanwise, which \
+                             spanwise::tracing::init() adds; if by opentelemetry, its crates use another version of it: \
+                             `cargo tree -i opentelemetry` shows it; depend on spanwise::opentelemetry";
 #[cfg(feature = "tracing")]
 const FILTER: &str =
     "let the spans through: RUST_LOG=info, or another EnvFilter or LevelFilter for the layer";
