@@ -12,6 +12,6 @@ struct WorkspaceReadme;
 struct ProductionPage;
 
 /// So are the recipes of the page about `tracing`.
-#[cfg(all(doctest, feature = "http", feature = "tracing-init"))]
+#[cfg(all(doctest, feature = "http", feature = "testing", feature = "tracing-init"))]
 #[doc = include_str!("../../../docs/tracing.md")]
 struct TracingPage;
