@@ -64,7 +64,7 @@ fn allocations(sampler: Sampler, activation: bool, work: fn()) -> u64 {
     counts.allocations
 }
 
-/// A name, the spans of one run, and the code.
+/// The name of a case, the spans of one run, and the code.
 type Work = (&'static str, u64, fn());
 
 const WORK: &[Work] = &[

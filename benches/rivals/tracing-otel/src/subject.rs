@@ -84,7 +84,7 @@ struct Traced {
     outcome: Outcome,
 }
 
-/// Where the spans have to be in the end.
+/// The outcome that the spans have to have.
 enum Outcome {
     Exported,
     SampledOut,
