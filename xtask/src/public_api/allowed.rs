@@ -49,6 +49,7 @@ pub const ALLOWED: &[Allowed] = &[
     entry("spanwise-tracing", "opentelemetry", "its contexts are those of the API"),
     entry("spanwise-tracing", "tracing", "the spans that it extends"),
     entry("spanwise-tracing", "tracing_core", "the spans and subscribers of `tracing`"),
+    entry("spanwise-tracing", "tracing_subscriber", "it is a layer of that crate's subscribers"),
     entry("spanwise-transport", "bytes", "requests and answers without a copy"),
     entry(
         "spanwise-worker",

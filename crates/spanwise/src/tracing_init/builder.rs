@@ -1,4 +1,4 @@
-//! [`TracingBuilder`].
+//! [`TracingBuilder`]: the choices of `tracing::init`.
 
 use super::InitError;
 use super::filter::{Directives, Reported, parse};

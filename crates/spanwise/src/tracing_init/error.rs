@@ -1,4 +1,4 @@
-//! [`InitError`].
+//! [`InitError`]: the reasons for which `tracing::init` starts nothing.
 
 use crate::BuildError;
 use std::{fmt, io};
