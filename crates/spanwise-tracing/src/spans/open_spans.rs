@@ -8,6 +8,7 @@ use crate::options::{MAX_OPEN_SPANS, Options};
 use spanwise_sdk::__private::LayerTracer as _;
 use spanwise_sdk::Tracer;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use tracing_core::dispatcher::{self, Dispatch};
 
 /// The open spans of a layer or a subscriber, and what it needs to start them.
 pub(crate) struct OpenSpans {
@@ -59,11 +60,16 @@ impl OpenSpans {
 impl Drop for OpenSpans {
     /// Ends all open spans, also those that wait for their start. A slot has the context of its span, and that context a reference to
     /// the slot: without this, both would stay allocated, and the span without an outcome.
+    ///
+    /// Samplers and processors that log while these spans start and end reach no subscriber: `tracing_subscriber::reload` drops a layer under
+    /// the lock that an event takes.
     fn drop(&mut self) {
-        for slot in self.table.slots() {
-            self.ensure_started(&slot);
-            let freed = slot.free(&mut slot.lock());
-            drop(freed);
-        }
+        dispatcher::with_default(&Dispatch::none(), || {
+            for slot in self.table.slots() {
+                self.ensure_started(&slot);
+                let freed = slot.free(&mut slot.lock());
+                drop(freed);
+            }
+        });
     }
 }

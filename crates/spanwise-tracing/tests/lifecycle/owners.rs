@@ -5,9 +5,10 @@ use crate::harness::{until, when_idle, within};
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, KeyValue};
 use spanwise_receiver::Receiver;
-use spanwise_sdk::{DropReason, SpanProcessor};
+use spanwise_sdk::{DropReason, ReadableSpan, SpanProcessor};
 use tracing::field::Empty;
 use tracing::info_span;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 #[derive(Debug)]
 struct Nothing;
@@ -49,6 +50,30 @@ fn spans_that_are_open_at_the_shutdown_are_lost_and_counted() {
         assert_eq!(ledger.created, 1 + open, "{ledger}");
         assert_eq!(bench.received().len(), 1);
     }
+}
+
+/// A processor that logs.
+#[derive(Debug)]
+struct Logs;
+
+impl SpanProcessor for Logs {
+    fn on_end(&self, _: &ReadableSpan<'_>) {
+        tracing::info!("ended");
+    }
+}
+
+/// A reload drops the layer under the lock that an event takes.
+#[test]
+fn a_reload_may_drop_the_layer_with_open_spans_that_processors_see() {
+    let bench = bench(|builder| builder.with_span_processor(Logs));
+    let layer = Some(spanwise_tracing::layer(&bench.spanwise));
+    let (layer, handle) = tracing_subscriber::reload::Layer::new(layer);
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let _idle = info_span!("idle");
+        let _open = info_span!("open").entered();
+        handle.modify(|layer| *layer = None).unwrap();
+    });
+    assert_eq!(bench.finish().len(), 2);
 }
 
 #[test]
