@@ -21,6 +21,7 @@
 //! The spans have the level INFO and the target `spanwise_tracing::grpc`.
 
 use http::Request;
+use spanwise_sdk::__private::is_context_readable;
 use spanwise_sdk::propagation;
 use std::fmt;
 use tracing::Span;
@@ -32,7 +33,9 @@ use tracing::field::{self, display};
 /// is `package.Service/Method`.
 pub fn server_span<B>(request: &Request<B>) -> Span {
     let call = Call::of(request.uri().path());
-    let _parent = propagation::http::extract(request.headers()).attach();
+    // A thread that exits has no contexts.
+    let _parent =
+        is_context_readable().then(|| propagation::http::extract(request.headers()).attach());
     tracing::info_span!(
         "gRPC server",
         otel.kind = "server",

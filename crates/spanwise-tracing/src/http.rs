@@ -51,6 +51,7 @@
 
 use crate::OpenTelemetrySpanExt as _;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, Version, header};
+use spanwise_sdk::__private::is_context_readable;
 use spanwise_sdk::propagation;
 use std::error::Error;
 use std::fmt;
@@ -69,7 +70,9 @@ pub fn server_span<B>(request: &Request<B>, route: Option<&str>) -> Span {
     let (address, port) = host.map_or((None, None), split_port);
     let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     // The start of the span sees the parent, and so do a sampler and a late start.
-    let _parent = propagation::http::extract(request.headers()).attach();
+    // A thread that exits has no contexts.
+    let _parent =
+        is_context_readable().then(|| propagation::http::extract(request.headers()).attach());
     let span = tracing::info_span!(
         "HTTP server",
         otel.kind = "server",
