@@ -99,7 +99,7 @@ fn each_number_changes_while_the_exporter_runs() {
         sent.iter().map(|request| request.spans).collect::<Vec<_>>()
     };
     line.push(500, SMALL);
-    assert_eq!(spans(&mut line, 60 * SECOND), []);
+    assert_eq!(spans(&mut line, 60 * SECOND), [0_u64; 0]);
     // The batch size, in spans that wait.
     let config = BatchConfig::default().with_scheduled_delay(HOUR).with_max_in_flight(64);
     line.set(&config.clone().with_max_export_batch_size(100));
@@ -108,13 +108,13 @@ fn each_number_changes_while_the_exporter_runs() {
     assert_eq!(spans(&mut line, TICK), [100]);
     // The delay.
     line.push(30, SMALL);
-    assert_eq!(spans(&mut line, 60 * SECOND), []);
+    assert_eq!(spans(&mut line, 60 * SECOND), [0_u64; 0]);
     line.set(&config.clone().with_scheduled_delay(SECOND));
     assert_eq!(spans(&mut line, TICK), [30]);
     // The time to hold back: the chunk has waited for it already.
     line.set(&config.clone().with_scheduled_delay(SECOND).with_hold_back(HOUR));
     line.push(20, SMALL);
-    assert_eq!(spans(&mut line, 60 * SECOND), []);
+    assert_eq!(spans(&mut line, 60 * SECOND), [0_u64; 0]);
     line.set(&config.clone().with_scheduled_delay(SECOND).with_hold_back(30 * SECOND));
     assert_eq!(spans(&mut line, TICK), [20]);
     // The requests in flight.

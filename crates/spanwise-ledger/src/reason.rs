@@ -63,7 +63,7 @@ pub enum DropReason {
     /// a request. The stock SDK's id generator was replaced by a defective one, or a span was made by hand.
     InvalidId,
     /// More spans of `tracing` were open than the layer tracks (`with_max_open_spans`): the program leaks spans, or
-    /// needs a higher maximum.
+    /// needs a higher maximum. Or a sampler or a processor starts spans whose starts call it again, without an end.
     TooManyOpenSpans,
     /// The spool had stored the spans on disk and removed them, the oldest first, because it had reached its maximum of bytes
     /// (`SPANWISE_SPOOL_MAX_BYTES`) or the disk was full. Raise it, or bring the receiver back sooner.

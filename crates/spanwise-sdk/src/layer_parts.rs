@@ -4,6 +4,7 @@ use crate::record::Span;
 use crate::start::Tracer;
 use opentelemetry::trace::SpanContext;
 use spanwise_batch::Charge;
+use spanwise_ledger::DropReason;
 use spanwise_wire::write::EncodeValue;
 use spanwise_wire::{SpanKind, StatusCode};
 use spanwise_worker::clock;
@@ -18,6 +19,9 @@ pub trait LayerTracer {
     /// Starts a span of the kind `Internal` below `parent`; without a valid one it makes a new trace. One function for all
     /// callsites: the name of a span of `tracing` is no constant, so that inlining it saves nothing.
     fn start_below(&self, name: &str, parent: Option<&SpanContext>) -> Span;
+
+    /// Counts a span that cannot start, because too many are open or start inside of each other, as dropped.
+    fn refuse_untracked(&self);
 
     /// Charges `bytes` to the byte budget of the provider, if they fit.
     fn try_charge(&self, bytes: usize) -> Option<Charge>;
@@ -45,6 +49,10 @@ impl LayerTracer for Tracer {
     #[inline(never)]
     fn start_below(&self, name: &str, parent: Option<&SpanContext>) -> Span {
         self.start_span(name, SpanKind::Internal, parent)
+    }
+
+    fn refuse_untracked(&self) {
+        self.core().ledger.dropped_at_start(DropReason::TooManyOpenSpans);
     }
 
     fn try_charge(&self, bytes: usize) -> Option<Charge> {

@@ -142,7 +142,7 @@ pub fn set_client_status(span: &Span, status: StatusCode) {
 }
 
 /// Records that a request got no answer: `error.type` is the name of the error's type, and the error's text the description of
-/// the status.
+/// the status. The error of some clients has the URL in its text, with its query: of reqwest, pass `error.without_url()`.
 pub fn set_error<E: Error + ?Sized>(span: &Span, error: &E) {
     span.record("error.type", std::any::type_name::<E>());
     span.record("otel.status_code", "error");

@@ -1,5 +1,7 @@
 //! The examples `tracing_axum` and `tracing_tonic`: without the harness of tests, because they run this program as their services.
 
+#![allow(clippy::duplicate_mod, reason = "both examples have the module of their services")]
+
 #[path = "../examples/tracing_axum.rs"]
 mod tracing_axum;
 #[path = "../examples/tracing_tonic.rs"]

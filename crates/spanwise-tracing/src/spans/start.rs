@@ -162,8 +162,11 @@ impl OpenSpans {
         };
         let is_suppressed = parent.is_telemetry_suppressed()
             || is_context_readable() && Context::is_current_telemetry_suppressed();
-        if is_suppressed || unstarted::is_nested_too_deep() {
+        if is_suppressed {
             return;
+        }
+        if unstarted::is_nested_too_deep() {
+            return self.tracer.refuse_untracked();
         }
         let mut builder = Builder {
             span: SpanBuilder::from_name(attributes.metadata().name())
@@ -179,6 +182,7 @@ impl OpenSpans {
             attributes.record(&mut CollectSpan { collected, errors_to_exceptions, max_bytes });
             collected.set_on_builder(&mut builder.span, &mut builder.status);
         });
+        let is_full = builder.is_full();
         let mut builder = Some(builder);
         let charge = |bytes| self.tracer.try_charge(bytes);
         let inserted = self.table.insert(id, charge, |slot, open| {
@@ -192,6 +196,8 @@ impl OpenSpans {
         });
         if let (Err(_), Some(builder)) = (inserted, builder) {
             self.build(builder).drop_untracked();
+        } else if is_full && let Some(slot) = self.table.find(id) {
+            self.ensure_started(&slot);
         }
     }
 

@@ -179,7 +179,9 @@ fn initialize(
     charge: impl Fn(usize) -> Option<Charge>,
 ) -> Option<&Arc<Slot>> {
     let charge = charge(size_of::<Slot>())?;
-    Some(cell.get_or_init(|| Arc::new(Slot::new(charge))))
+    // Not `get_or_init`: a fork meanwhile would leave the cell locked in the child.
+    let _ = cell.set(Arc::new(Slot::new(charge)));
+    cell.get()
 }
 
 /// The first place of an id.

@@ -139,7 +139,7 @@ fn a_provider_is_freed_with_its_last_span() {
     for _ in 0..5 {
         let spanwise = builder().with_endpoint(receiver.http_endpoint()).build().unwrap();
         let span = within(&spanwise, || info_span!("open"));
-        open.push(span.in_scope(|| Context::current()));
+        open.push(span.in_scope(Context::current));
         drop(spanwise);
         drop(span);
     }

@@ -36,7 +36,7 @@ impl Exporting {
             .with_environment(|_| None)
             .with_on_full(OnFull::Wait(PATIENCE))
             .with_sink(move |request: Bytes| {
-                sink.lock().unwrap().push(decode(&request.to_vec()));
+                sink.lock().unwrap().push(decode(&request));
                 std::future::ready(Outcome::Accepted { rejected: 0, message: None })
             });
         Self { spanwise: change(builder).build().unwrap(), requests }
