@@ -29,7 +29,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     bytes::ByteStr config::Scalar batch::BatchPreset export::BatchConfig export::BatchConfigError \
     export::DynamicBatchConfig export::HoldCause export::HoldDecision export::FlushId \
     export::OnFull export::DiskSpool export::DiskSpoolBuilder sdk::SpoolSettings export::CrashLoss export::SpoolLosses export::SpoolRecovery export::SpoolUsage export::Operation export::QueueLevel export::Reply export::RequestId export::ShedController \
-    export::ShedThreshold spanwise::Allocations spanwise::InitError spanwise::TracingBuilder tracing::SpanwiseLayer tracing::FilteredSpanwiseLayer tracing::SetParentError tracing::TraceIds spanwise::CountingAllocator spanwise::CollectError spanwise::Collected spanwise::CollectedSpan \
+    export::ShedThreshold spanwise::Allocations spanwise::InitError spanwise::TracingBuilder tracing::SpanwiseLayer tracing::SpanwiseSubscriber tracing::FilteredSpanwiseLayer tracing::SetParentError tracing::TraceIds spanwise::CountingAllocator spanwise::CollectError spanwise::Collected spanwise::CollectedSpan \
     batch::AdaptiveBatchSize batch::BatchLimits batch::BatchObservation batch::BatchSize \
     batch::BatchSizer batch::TryLock batch::TryLockGuard batch::Budget batch::Charge batch::ChargedChunk batch::ChunkCounts ledger::ParentOrigin ledger::SamplingResult transport::OpenConnections batch::FlushAction \
     batch::FlushSchedule batch::FlushScheduleConfig batch::PushError batch::Pushed \
