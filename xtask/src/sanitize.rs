@@ -184,6 +184,7 @@ const UNSAFE: &[&str] = &[
     "spanwise-batch",
     "spanwise-pool",
     "spanwise-profiling",
+    "spanwise-tracing",
     "spanwise-worker",
     "spanwise-transport",
     "spanwise-receiver",

@@ -68,6 +68,7 @@ const SHARED: &[&str] = &[
     "docs/production.md",
     "docs/redaction.md",
     "docs/tail-sampling.md",
+    "docs/tracing.md",
     "docs/troubleshooting.md",
 ];
 
