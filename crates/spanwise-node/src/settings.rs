@@ -1,0 +1,215 @@
+//! The settings of a node, as both kinds of files have them.
+
+use spanwise_redact::Redactor;
+use spanwise_spool::SpoolSettings;
+use spanwise_tail::{ProbabilisticSamplerConfig, SpanFilter, TailSamplingConfig};
+use spanwise_transport::{RingVersion, TransportBuilder};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// All settings of a node.
+#[derive(Debug)]
+pub struct NodeSettings {
+    /// What the node does with requests.
+    pub role: Role,
+    /// The memory of all requests that the node holds.
+    pub memory: MemoryLimit,
+    /// Where requests arrive. At least one.
+    pub receivers: Vec<ReceiverSettings>,
+    /// The steps before routing and tail sampling, in the order of the file.
+    pub processors: Vec<Processor>,
+    /// Tail sampling, with the role of a sampler.
+    pub tail_sampling: Option<TailSamplingConfig>,
+    /// The peers, with the role of a gateway.
+    pub gateway: Option<GatewaySettings>,
+    /// Where requests go. At least one with the role of a sampler.
+    pub destinations: Vec<DestinationSettings>,
+    /// The address of `/healthz`, `/readyz`, `/metrics` and the live page; none without.
+    pub admin: Option<SocketAddr>,
+    /// The deadline of a drain. Default 10 s.
+    pub shutdown_timeout: Duration,
+    /// The form of log lines.
+    pub logs: LogFormat,
+}
+
+/// What a node does with requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// Routes each trace to one of its peers.
+    Gateway,
+    /// Samples, stores and forwards.
+    Sampler,
+    /// Both: routes the traces of its clients over the peers, itself among them, and samples those that peers send. Without peers
+    /// it is a sampler.
+    #[default]
+    Both,
+}
+
+/// The memory of all requests that the node holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MemoryLimit {
+    /// A number of bytes.
+    Bytes(usize),
+    /// A part of the memory of the container or the machine, above 0 and at most 1.
+    Share(f64),
+}
+
+impl Default for MemoryLimit {
+    /// A half.
+    fn default() -> Self {
+        Self::Share(0.5)
+    }
+}
+
+/// A place where requests arrive: OTLP/gRPC and OTLP/HTTP at the same port.
+#[derive(Debug, Clone)]
+pub struct ReceiverSettings {
+    /// The name in the file, for messages: `receiver`, `receivers.otlp.protocols.grpc`.
+    pub name: String,
+    /// Requests from peers, which are not routed again.
+    pub is_for_peers: bool,
+    /// The address and port.
+    pub address: SocketAddr,
+    /// A path instead of the address.
+    pub unix_socket: Option<PathBuf>,
+    /// TLS.
+    pub tls: Option<ReceiverTls>,
+    /// The secret that each request must have as `authorization: Bearer`.
+    pub bearer_token: Option<Secret>,
+    /// The most bytes of a request's body, also decompressed. Default 16 MiB.
+    pub max_request_bytes: usize,
+    /// The most connections. Default 1,024.
+    pub max_connections: usize,
+}
+
+/// The files of a TLS receiver, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiverTls {
+    /// The certificate chain.
+    pub cert_file: PathBuf,
+    /// The private key.
+    pub key_file: PathBuf,
+    /// Authorities of client certificates, which clients then need.
+    pub client_ca_file: Option<PathBuf>,
+}
+
+/// A value that `Debug` does not show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub Arc<str>);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// A step before routing and tail sampling.
+#[derive(Debug)]
+pub enum Processor {
+    /// Changes attributes and texts.
+    Redact(Box<Redactor>),
+    /// Leaves out spans that match.
+    Filter(Box<SpanFilter>),
+    /// Leaves out a share of the traces by their ids.
+    Probabilistic(ProbabilisticSamplerConfig),
+}
+
+/// The peers of a gateway.
+#[derive(Debug, Clone)]
+pub struct GatewaySettings {
+    /// How traces spread over peers.
+    pub ring: RingVersion,
+    /// Who the peers are.
+    pub resolver: Resolver,
+    /// The name of this node among them, if it is one: the role `both`.
+    pub own_name: Option<String>,
+    /// Settings of requests to peers, without the endpoint.
+    pub transport: TransportBuilder,
+    /// Whether the peers' endpoints begin with `https`.
+    pub uses_tls: bool,
+    /// The most bytes that wait for one peer. Default an eighth of the memory.
+    pub queue_bytes: Option<usize>,
+}
+
+/// The source of the peers' addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolver {
+    /// A list of `host:port`.
+    Static(Vec<String>),
+    /// The addresses of a name.
+    Dns {
+        /// The name.
+        hostname: String,
+        /// Their port. Default 4317.
+        port: u16,
+        /// The time between two lookups. Default 5 s.
+        interval: Duration,
+        /// The deadline of a lookup. Default 1 s.
+        timeout: Duration,
+    },
+    /// A file with one `host:port` on each line, read again when it changes.
+    File {
+        /// The path.
+        path: PathBuf,
+        /// The time between two looks. Default 5 s.
+        interval: Duration,
+    },
+}
+
+/// A place where requests go.
+#[derive(Debug)]
+pub struct DestinationSettings {
+    /// Its name in metrics and messages, unique.
+    pub name: String,
+    /// What it is.
+    pub target: Target,
+    /// The most bytes that wait for it. Default a half of the memory.
+    pub queue_bytes: Option<usize>,
+    /// Requests at once. Default 4.
+    pub max_concurrent_requests: usize,
+    /// Small requests are sent together until they have this number of spans. Default 8,192.
+    pub max_batch_spans: u64,
+    /// The longest time that a request waits for others. Default 200 ms.
+    pub batch_timeout: Duration,
+    /// The disk behind it.
+    pub spool: Option<DestinationSpool>,
+}
+
+/// What a destination is.
+#[derive(Debug)]
+pub enum Target {
+    /// An OTLP receiver.
+    Otlp(Box<TransportBuilder>),
+    /// A file of lines in OTLP/JSON.
+    File {
+        /// The path.
+        path: PathBuf,
+        /// The size at which a new file begins.
+        max_bytes: Option<u64>,
+        /// The number of old files that stay.
+        max_backups: Option<usize>,
+    },
+    /// The standard output: a line for each request.
+    Debug,
+}
+
+/// The disk behind a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationSpool {
+    /// The directory, for this destination alone.
+    pub directory: PathBuf,
+    /// Its limits.
+    pub settings: SpoolSettings,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Words.
+    #[default]
+    Text,
+    /// One object on each line.
+    Json,
+}
