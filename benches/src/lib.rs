@@ -14,6 +14,7 @@ mod compress;
 pub mod corpus;
 mod encode;
 mod encode_json;
+mod extras;
 mod flush;
 mod native;
 mod order;

@@ -1,11 +1,12 @@
 //! Spanwise's set-ups: `spanwise` through the OpenTelemetry API, `spanwise-native` through its own
-//! methods, `spanwise-tracing` through macros of `tracing`; with `-tail` behind it, tail sampling exports one trace in a hundred, errors and slow ones. Spans always go all the way, through shards, worker and requests: to a receiver, or,
+//! methods, `spanwise-tracing` through macros of `tracing`; `extras` has what the rest of a name adds. Spans always go all the way, through shards, worker and requests: to a receiver, or,
 //! where the workload has none, to a sink that drops the requests, as the rivals' exporters do.
 
 use crate::attributes::Attributes;
 use crate::compress::Compress;
 use crate::encode::Encode;
 use crate::encode_json::EncodeJson;
+use crate::extras::{self, SpoolDirectory};
 use crate::flush::Flush;
 use crate::native;
 use crate::order::Ordered;
@@ -16,7 +17,7 @@ use spanwise::sampling::Sampler;
 use spanwise::transport::Outcome;
 use spanwise::wire::read::TraceRequest;
 use spanwise::worker::clock;
-use spanwise::{Counter, DropReason, LocalTrace, OnFull, Protocol, Spanwise, Tracer};
+use spanwise::{Counter, DropReason, OnFull, Protocol, Spanwise, Tracer};
 use spanwise_bench_harness::{
     Arguments, Compression, Export, Mode, Operations, Sampler as Keeps, Subject, Tally,
     Tracer as Held, otel_api, tracing_macros,
@@ -95,9 +96,7 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     if workload.name != DEFAULTS && workload.export != Export::Dead {
         builder = builder.with_on_full(OnFull::Wait(PATIENCE));
     }
-    if implementation.ends_with("-tail") {
-        builder = builder.with_tail_sampling(errors_slow_and_one_percent);
-    }
+    let (builder, spool) = extras::add(builder, implementation)?;
     let spanwise = builder.build().map_err(|error| error.to_string())?;
     wait_for_the_clock();
     let tracer = match (native, workload.tracer) {
@@ -113,12 +112,7 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
         }
     };
     let operations = Operations::new(workload);
-    Ok(Box::new(Traced { spanwise, tracer, operations, arrived }))
-}
-
-/// The traces that tail sampling exports.
-fn errors_slow_and_one_percent(trace: &LocalTrace<'_>) -> bool {
-    trace.has_error() || trace.duration() > Duration::from_secs(1) || trace.is_in_ratio(0.01)
+    Ok(Box::new(Traced { spanwise, tracer, operations, arrived, _spool: spool }))
 }
 
 /// The counter takes over from the monotonic clock after the worker's second
@@ -136,6 +130,8 @@ struct Traced {
     tracer: Api,
     operations: Operations,
     arrived: Arrived,
+    // Removed behind the provider that uses it.
+    _spool: SpoolDirectory,
 }
 
 /// The source of the number of spans that arrived.

@@ -147,10 +147,11 @@ const CONTEST: &[(&str, &[&str])] = &[
             TRACING_OVER_OTHER_ALLOCATORS,
             "floor-prototype",
             STEPS,
+            EXTRAS,
         ],
     ),
     ("w1-off", &["spanwise-native spanwise otel-sdk", TRACING, "tracing-otel-lean"]),
-    (W1_RATIO, &[COMMON]),
+    (W1_RATIO, &[COMMON, EXTRAS]),
     ("w2", &[COMMON, "otel-sdk otel-sdk-64k"]),
     (W2_RATIO, &[COMMON]),
     (
@@ -163,11 +164,11 @@ const CONTEST: &[(&str, &[&str])] = &[
             TRACING_OVER_OTHER_ALLOCATORS,
             "floor-prototype",
             "spanwise-plugin otel-sdk-dropping",
-            "spanwise-tail spanwise-native-tail",
+            EXTRAS,
         ],
     ),
     ("w3-end", &["spanwise-plugin otel-sdk-bsp"]),
-    (W3_RATIO, &[COMMON]),
+    (W3_RATIO, &[COMMON, EXTRAS]),
     ("w3-builder", &[COMMON, OVER_OTHER_ALLOCATORS]),
     ("w3-in-span", &[COMMON, OVER_OTHER_ALLOCATORS]),
     ("w1-boxed", &["spanwise otel-sdk"]),
@@ -180,7 +181,7 @@ const CONTEST: &[(&str, &[&str])] = &[
         "e2e-http",
         &[
             "spanwise-native spanwise otel-sdk-paced floor-prototype spanwise-plugin",
-            "spanwise-tail spanwise-native-tail",
+            EXTRAS,
         ],
     ),
     ("e2e-http-gzip", &["spanwise-native spanwise otel-sdk-paced"]),
@@ -208,6 +209,9 @@ const COMMON: &str = "spanwise-native spanwise otel-sdk-paced opentelemetry-api"
 const RIVALS_OF_ALL: &str = "otel-sdk otel-sdk-64k tracing-otel-lean tracing-otel fastrace";
 const OVER_OTHER_ALLOCATORS: &str = "spanwise-native-mimalloc spanwise-native-jemalloc \
      spanwise-mimalloc spanwise-jemalloc otel-sdk-paced-mimalloc otel-sdk-paced-jemalloc";
+/// An application that also redacts, samples whole traces, counts its spans, has a spool; and that does all of it.
+const EXTRAS: &str = "spanwise-redaction spanwise-tail spanwise-span-metrics spanwise-spool spanwise-all \
+     spanwise-native-redaction spanwise-native-tail spanwise-native-span-metrics spanwise-native-spool spanwise-native-all";
 /// Macros of `tracing`; the rival with everything optional off is in [`RIVALS_OF_ALL`].
 const TRACING: &str =
     "spanwise-tracing spanwise-tracing-no-context spanwise-tracing-subscriber tracing-registry";
