@@ -19,6 +19,7 @@ mod live_check;
 mod markers;
 mod matrix;
 mod mutants;
+mod node_check;
 mod ops_check;
 mod optional;
 mod oracle;
@@ -70,6 +71,7 @@ const COMMANDS: &[Command] = &[
     sanitize::COMMAND,
     interop::COMMAND,
     oracle::COMMAND,
+    node_check::COMMAND,
     ops_check::COMMAND,
     deploy_check::COMMAND,
     live_check::COMMAND,

@@ -64,6 +64,11 @@ impl Running {
         Ok(())
     }
 
+    /// The id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The last lines of standard error.
     pub(crate) fn last_lines(&self) -> String {
         let lines = self.errors.lock().unwrap_or_else(PoisonError::into_inner);

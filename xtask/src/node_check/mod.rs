@@ -1,0 +1,95 @@
+//! `cargo xtask node-check`: `spanwise-node` as processes, under faults, and beside the Collector.
+
+mod compare;
+mod load;
+mod process;
+mod sender;
+mod sink;
+
+use crate::Command;
+use crate::peers::{Cache, Scratch, Tool};
+use crate::step::root;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(crate) const COMMAND: Command = Command {
+    name: "node-check",
+    summary: "spanwise-node as processes: faults, accounts, and the Collector beside it",
+    help: "\
+Builds `spanwise-node` and runs it with senders and destinations as processes on loopback:
+
+  node-pass-through    the node and the Collector with the same file, in turns: spans a second, processor time, memory, answers
+  node-tail-sampling   the same with tail sampling: a wait of 2 s, five policies
+
+  --seconds N   seconds of load in each measurement; 10 by default
+  --rounds N    measurements of each program, of which the median counts; 3 by default
+  --only WORD   only parts with WORD in their names
+
+`cargo xtask interop` builds the Collector; without it, its measurements are left out. All processes of a measurement share the
+processors of this machine.",
+    run,
+};
+
+fn run(arguments: &[String]) -> Result<(), String> {
+    match arguments {
+        [name, rest @ ..] if name == sender::NAME => return sender::run(rest),
+        [name, rest @ ..] if name == sink::NAME => return sink::run(rest),
+        _ => {}
+    }
+    let options = Options::parse(arguments)?;
+    let scratch = Scratch::new("node-check")?;
+    let node = node(&scratch)?;
+    compare::run(&options, &node, &scratch)
+}
+
+/// What the command line asks for.
+#[derive(Debug, Clone)]
+struct Options {
+    cache: Cache,
+    seconds: Duration,
+    rounds: usize,
+    only: String,
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Self, String> {
+        let mut options = Self {
+            cache: Cache::open()?,
+            seconds: Duration::from_secs(10),
+            rounds: 3,
+            only: String::new(),
+        };
+        let mut arguments = arguments.iter();
+        while let Some(name) = arguments.next() {
+            let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
+            let number = |range: std::ops::RangeInclusive<u64>| {
+                let number = value.parse().ok().filter(|number| range.contains(number));
+                number.ok_or_else(|| format!("{name} needs a number in {range:?}, not {value:?}"))
+            };
+            match name.as_str() {
+                "--seconds" => options.seconds = Duration::from_secs(number(1..=3_600)?),
+                "--rounds" => options.rounds = number(1..=100)? as usize,
+                "--only" => options.only = value.clone(),
+                _ => return Err(format!("knows --seconds, --rounds and --only, but not {name:?}")),
+            }
+        }
+        Ok(options)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        name.contains(&self.only)
+    }
+}
+
+/// The program, built with optimization.
+fn node(scratch: &Scratch) -> Result<PathBuf, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments =
+        ["build", "--release", "-p", "spanwise-node", "--message-format", "json-render-diagnostics"];
+    let text = Tool::new(cargo, &arguments, Duration::from_secs(3_600))
+        .dir(&root())
+        .run(&scratch.path().join("build"))?;
+    let artifacts = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let mut programs = artifacts.filter_map(|artifact| Some(PathBuf::from(artifact["executable"].as_str()?)));
+    programs.find(|path| path.ends_with("spanwise-node")).ok_or("cargo built no program".to_owned())
+}
