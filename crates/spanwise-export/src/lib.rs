@@ -5,6 +5,7 @@
 mod batch_config;
 mod batch_overrides;
 mod builder;
+mod delivery_outcome;
 mod destination;
 #[cfg(feature = "spool")]
 mod disk_spool;
@@ -59,8 +60,9 @@ pub use spool_usage::SpoolUsage;
 pub use tail_sampling::{TailDecision, TailSampler, TailSampling};
 
 /// The export without a thread, a socket or a clock: for simulators, event loops, and processors
-/// between the queue and the requests.
+/// between the queue and the requests; and the outcomes of requests, for other queues of encoded requests.
 pub mod sans_io {
+    pub use crate::delivery_outcome::{count_request, drop_reason, is_retryable, is_too_large};
     pub use crate::drained::{Drained, DrainedChunk};
     pub use crate::machine::{Action, ExportMachine, FlushId, Reply, RequestId};
     pub use crate::queue::{QueueAction, QueueLevel};

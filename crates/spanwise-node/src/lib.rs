@@ -1,8 +1,23 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod account;
 mod arguments;
+mod destination;
+mod intake;
+mod memory;
+mod node;
+mod processors;
+mod sampler;
 pub mod settings;
+mod sizes;
 mod stage;
+mod start_error;
 
+pub use account::{
+    Account, DestinationAccount, GatewayAccount, Imbalance, IntakeAccount, MemoryAccount,
+    SamplerAccount,
+};
 pub use arguments::run;
+pub use node::{Node, NodeView};
+pub use start_error::{ExitKind, ReloadError, StartError};

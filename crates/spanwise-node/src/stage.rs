@@ -8,10 +8,13 @@ use std::time::Duration;
 /// An encoded `ExportTraceServiceRequest` that the node accepted. Clones share the bytes and their charge.
 #[derive(Clone)]
 pub(crate) struct OwnedRequest {
+    /// From a receiver, they may be a part of a larger buffer, whose memory the receiver is charged for until its handler returns: a stage
+    /// that retains them copies them.
     pub(crate) bytes: Bytes,
     /// The number of its spans.
     pub(crate) spans: u64,
     // Behind `bytes`: the memory is freed first.
+    /// For a copy of `bytes`.
     pub(crate) charge: Arc<Charge>,
 }
 
@@ -21,6 +24,19 @@ pub(crate) trait Stage: Send + Sync {
     /// a request.
     fn busy(&self) -> Option<Duration>;
 
-    /// Takes a request. The ledger of the stage has an outcome for each of its spans, or they are in flight.
+    /// Takes a request if the stage has space for it. Returns at once: receivers call it.
+    ///
+    /// # Errors
+    /// The delay after which the sender should try again. The stage has no span of the request.
+    fn try_accept(&self, request: OwnedRequest) -> Result<(), Duration> {
+        if let Some(delay) = self.busy() {
+            return Err(delay);
+        }
+        self.accept(request);
+        Ok(())
+    }
+
+    /// Takes a request in any case, and may block for space. The ledger of the stage has an outcome for each of its spans, or they are
+    /// in flight.
     fn accept(&self, request: OwnedRequest);
 }

@@ -83,6 +83,11 @@ impl Answer {
         Self::After(delay, Box::new(self))
     }
 
+    /// Whether it asks the client to send the same request again.
+    pub(crate) fn asks_for_retry(&self) -> bool {
+        matches!(self.innermost(), Self::Refuse { retry_after: Some(_), .. })
+    }
+
     /// The answer inside all delays.
     pub(crate) fn innermost(&self) -> &Self {
         let mut answer = self;
@@ -105,13 +110,16 @@ impl Answer {
 
 /// The handler of a receiver.
 pub(crate) enum Handler {
-    /// A handler of this crate, called inline.
+    /// A handler that returns at once, called on the thread of the connections.
     Inline(Box<Handle>),
     /// A user's handler, which may block: called on a thread of its own.
     Blocking(Arc<Handle>),
 }
 
 type Handle = dyn Fn(Export) -> Answer + Send + Sync;
+
+/// Decides by the headers of a request whether its body is read.
+pub(crate) type Interceptor = Box<dyn Fn(&Headers) -> Result<(), Answer> + Send + Sync>;
 
 #[cfg(test)]
 mod tests {

@@ -15,6 +15,10 @@ impl Headers {
         Self { map }
     }
 
+    pub(crate) fn into_map(self) -> HeaderMap {
+        self.map
+    }
+
     /// The value of the first header with this name, in any case; `None` if there is none.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.map.get(name).map(|value| value.as_bytes())

@@ -13,9 +13,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::accept::accept;
-use crate::answer::{Answer, Export, Handler};
+use crate::answer::{Answer, Export, Handler, Interceptor};
 use crate::collected::Collected;
 use crate::error::StartError;
+use crate::headers::Headers;
 use crate::limits::{FOREVER, Limits};
 use crate::listener::{Address, Handle, Listening};
 use crate::service::Server;
@@ -73,6 +74,7 @@ impl Receiver {
             #[cfg(feature = "tls")]
             tls: TlsSettings::default(),
             handler: Handler::Inline(Box::new(|_| Answer::Accept)),
+            interceptor: None,
             limits: Limits::default(),
         }
     }
@@ -167,6 +169,7 @@ pub struct ReceiverBuilder {
     #[cfg(feature = "tls")]
     tls: TlsSettings,
     handler: Handler,
+    interceptor: Option<Interceptor>,
     limits: Limits,
 }
 
@@ -226,6 +229,34 @@ impl ReceiverBuilder {
         self
     }
 
+    /// As [`with_handler`](Self::with_handler), with a handler that runs on the thread of the receiver's connections: no export waits
+    /// for another thread, and none is charged for more than its body.
+    ///
+    /// While the handler runs, the receiver serves no other request: it returns within microseconds, takes no lock that a slow thread
+    /// holds, and does no I/O. The memory of the body is charged to the receiver until the handler returns; a handler that retains
+    /// [`Export::body`], which may be a slice of a larger buffer, bounds that memory itself. A handler that panics rejects its export
+    /// with a 500.
+    pub fn with_inline_handler(
+        mut self,
+        handler: impl Fn(Export) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        self.handler = Handler::Inline(Box::new(handler));
+        self
+    }
+
+    /// Calls `interceptor` when the headers of an export request have arrived, before its body is read. An error is the answer, mostly an
+    /// [`Answer::Refuse`]: a client without credentials, or a server without space for more. The bytes of the body are discarded then,
+    /// for at most two seconds.
+    ///
+    /// The interceptor has the duties of an [inline handler](Self::with_inline_handler).
+    pub fn with_interceptor(
+        mut self,
+        interceptor: impl Fn(&Headers) -> Result<(), Answer> + Send + Sync + 'static,
+    ) -> Self {
+        self.interceptor = Some(Box::new(interceptor));
+        self
+    }
+
     /// Sets the limits instead of their defaults.
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -257,7 +288,7 @@ impl ReceiverBuilder {
         };
         let server = Arc::new(Server::new(
             self.limits,
-            self.handler,
+            (self.handler, self.interceptor),
             #[cfg(feature = "tls")]
             tls,
         ));

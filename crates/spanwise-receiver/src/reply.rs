@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use spanwise_wire::json;
@@ -95,6 +95,11 @@ fn http(answer: Answer, in_json: bool) -> Response<Reply> {
                 response
                     .headers_mut()
                     .insert(ACCEPT_ENCODING, HeaderValue::from_static(CONTENT_CODINGS));
+            }
+            if response.status() == StatusCode::UNAUTHORIZED {
+                // RFC 9110, 15.5.2: the scheme that a handler or an interceptor asks for.
+                let scheme = HeaderValue::from_static("Bearer");
+                response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
             }
             if let Some(delay) = retry_after {
                 let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::answer::{Answer, Export, Handler, Protocol};
+use crate::answer::{Answer, Export, Handler, Interceptor, Protocol};
 use crate::body;
 use crate::budget::{Budget, Charge};
 use crate::count::count_spans;
@@ -39,6 +39,7 @@ pub(crate) struct Server {
     pub counters: Arc<Counters>,
     pub budget: Arc<Budget>,
     handler: Handler,
+    interceptor: Option<Interceptor>,
     /// `None` for plain text.
     #[cfg(feature = "tls")]
     pub tls: Option<TlsServer>,
@@ -58,7 +59,7 @@ struct Incoming<'r, 'w, B> {
 impl Server {
     pub fn new(
         limits: Limits,
-        handler: Handler,
+        (handler, interceptor): (Handler, Option<Interceptor>),
         #[cfg(feature = "tls")] tls: Option<TlsServer>,
     ) -> Self {
         let budget = Budget::new(limits.memory_bytes);
@@ -68,6 +69,7 @@ impl Server {
             counters: Arc::default(),
             budget,
             handler,
+            interceptor,
             #[cfg(feature = "tls")]
             tls,
             inflating,
@@ -94,7 +96,7 @@ impl Server {
         self.counters.requests.fetch_add(1, Relaxed);
         let (head, mut body) = request.into_parts();
         let route = Route::of(&head);
-        let headers = head.headers;
+        let mut headers = head.headers;
         // Such a client sends its body only on request, and reading on would request it.
         let mut skips_body = headers.contains_key(EXPECT);
         let mut pending = None;
@@ -110,11 +112,24 @@ impl Server {
                 drop(headers);
                 Err(refusal)
             }
-            (Ok(()), None) => {
-                let (protocol, body, charged) = (route.protocol, &mut body, &charged);
-                let incoming = Incoming { protocol, headers, body, watch, charged };
-                self.export(incoming, &mut pending).await
-            }
+            (Ok(()), None) => match self.intercept(&mut headers) {
+                Ok(()) => {
+                    let (protocol, body, charged) = (route.protocol, &mut body, &charged);
+                    let incoming = Incoming { protocol, headers, body, watch, charged };
+                    self.export(incoming, &mut pending).await
+                }
+                Err(answer) => {
+                    drop(headers);
+                    if !skips_body && !body.is_end_stream() {
+                        body::drain(&mut body, &self.limits, &charged.charge, watch).await;
+                    }
+                    if answer.asks_for_retry() {
+                        // As of an overload below.
+                        watch.spend(-1);
+                    }
+                    Ok(answer)
+                }
+            },
         };
         // Headers and body are freed. The remaining bytes are held until the response is sent, and an
         // eviction would not free them.
@@ -144,6 +159,15 @@ impl Server {
         let mut response = Reply::to(route.protocol, answer);
         response.body_mut().hold((charged.stream > 0).then_some(charged.charge));
         response
+    }
+
+    /// Asks the interceptor, if there is one. Its panic rejects the request.
+    fn intercept(&self, headers: &mut HeaderMap) -> Result<(), Answer> {
+        let Some(interceptor) = &self.interceptor else { return Ok(()) };
+        let given = Headers::new(std::mem::take(headers));
+        let result = catch_panic(|| interceptor(&given)).unwrap_or_else(|_| Err(failed()));
+        *headers = given.into_map();
+        result
     }
 
     async fn export<'a, B>(
@@ -245,7 +269,7 @@ impl Server {
         let (spans, bytes) = (export.spans, export.body.len() as u64);
         let handler = match &self.handler {
             Handler::Inline(handler) => {
-                let answer = handler(export);
+                let answer = catch_panic(|| handler(export)).unwrap_or_else(|_| failed());
                 self.counters.count_export(&answer, spans, bytes);
                 return answer;
             }
@@ -261,12 +285,17 @@ impl Server {
             drop(charge);
             answer
         };
-        spawn_blocking(call).await.ok().flatten().unwrap_or_else(|| Answer::Refuse {
-            http_status: 500,
-            grpc_code: INTERNAL,
-            message: "the handler failed".to_owned(),
-            retry_after: None,
-        })
+        spawn_blocking(call).await.ok().flatten().unwrap_or_else(failed)
+    }
+}
+
+/// The answer for a handler or an interceptor that panicked.
+fn failed() -> Answer {
+    Answer::Refuse {
+        http_status: 500,
+        grpc_code: INTERNAL,
+        message: "the handler failed".to_owned(),
+        retry_after: None,
     }
 }
 

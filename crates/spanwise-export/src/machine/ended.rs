@@ -1,7 +1,8 @@
 //! The end of a request: its outcome is booked, or its spans are sent again or stored.
 
 use super::refused::Refused;
-use super::{ExportMachine, book, spool};
+use super::{ExportMachine, book};
+use crate::delivery_outcome::{count_request, is_too_large};
 use crate::event::ExportEvent;
 use crate::machine::action::{Action, RequestId};
 use crate::metrics::Operation;
@@ -23,7 +24,7 @@ impl ExportMachine {
         let bytes = request.bytes;
         let ended = RequestObservation { spans, bytes, latency, is_accepted, is_retried };
         let Some((destination, route)) = self.composer.routes.of_lane(id.lane) else { return };
-        book::count(&route.ledger, delivery.as_ref());
+        count_request(&route.ledger, delivery.as_ref());
         let result = book::operation(delivery.as_ref(), request.is_ambiguous);
         let endpoint = request.endpoint.as_ref();
         let operation = endpoint.map(|endpoint| Operation::record(endpoint, result, latency));
@@ -45,7 +46,7 @@ impl ExportMachine {
             }
         }
         let request = match &delivery {
-            Some(delivery) if spool::is_too_large(delivery) => {
+            Some(delivery) if is_too_large(delivery) => {
                 match self.split(id, request, (delivery, &operation)) {
                     Some(request) => request,
                     None => return,

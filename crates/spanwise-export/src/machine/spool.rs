@@ -6,7 +6,7 @@ use crate::metrics::EndpointMetrics;
 use crate::ticket_guard::TicketGuard;
 use spanwise_batch::Charge;
 use spanwise_ledger::DropReason;
-use spanwise_transport::{Delivery, Failure, FramedRequest, Outcome};
+use spanwise_transport::FramedRequest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -236,25 +236,6 @@ impl Storing {
         }
         self.is_copy
     }
-}
-
-/// Whether the receiver refused the size of a request.
-pub(super) fn is_too_large(delivery: &Delivery) -> bool {
-    delivery.outcome == Outcome::Failed(Failure::TooLarge)
-}
-
-/// Whether a request that ended like this is worth storing: another attempt, later, may succeed.
-pub(super) fn is_retryable(delivery: &Delivery) -> bool {
-    matches!(
-        delivery.outcome,
-        Outcome::Failed(
-            Failure::RetryDeadline { .. }
-                | Failure::AmbiguousTimeout
-                | Failure::AmbiguousResponse
-                | Failure::Tls
-                | Failure::Shutdown
-        )
-    )
 }
 
 /// The wait before the first probe of a receiver that is down; it doubles up to the maximum.

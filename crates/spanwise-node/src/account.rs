@@ -1,0 +1,173 @@
+//! The account of a node: each span that arrived, and its outcome.
+
+mod imbalance;
+mod table;
+
+use spanwise_ledger::Snapshot;
+use spanwise_tail::TailThreadCounts;
+
+pub use imbalance::Imbalance;
+
+/// The account of a node since its start. All numbers are spans unless their name has another noun. `Display` formats a table.
+///
+/// ```text
+/// received = refused + accepted
+/// accepted = filtered + sampled_out + malformed + unredactable + passed + passed_from_peers
+/// ```
+///
+/// The passed spans are those that the next stage was handed: its own numbers account for them. The account is consistent and not frozen:
+/// while requests arrive, numbers that are read later include more of them. [`check`](Self::check) is for a node without traffic.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Account {
+    /// The receivers and processors.
+    pub intake: IntakeAccount,
+    /// The peers, with the role of a gateway.
+    pub gateway: Option<GatewayAccount>,
+    /// Tail sampling.
+    pub sampler: Option<SamplerAccount>,
+    /// Each destination, in the order of the settings.
+    pub destinations: Vec<DestinationAccount>,
+    /// The memory of the requests that the node owns.
+    pub memory: MemoryAccount,
+}
+
+/// The account of all receivers and of the processors behind them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IntakeAccount {
+    /// Requests without the token of their receiver; the number of their spans is not known.
+    pub unauthorized_requests: u64,
+    /// Requests that were refused before their body was read, because a stage was busy or the node ends.
+    pub overloaded_requests: u64,
+    /// Spans of requests that were read.
+    pub received: u64,
+    /// Spans of requests that were read and refused, with a delay after which the sender tries again.
+    pub refused_overloaded: u64,
+    /// Spans of requests that were read and refused because a processor cannot read them.
+    pub refused_malformed: u64,
+    /// Spans of accepted requests.
+    pub accepted: u64,
+    /// Accepted spans that a filter left out.
+    pub filtered: u64,
+    /// Accepted spans that a probabilistic sampler did not sample.
+    pub sampled_out: u64,
+    /// Accepted spans that a probabilistic sampler cannot read, which leave the node nowhere.
+    pub malformed: u64,
+    /// Accepted spans that redaction cannot read, which leave the node nowhere.
+    pub unredactable: u64,
+    /// Spans of clients that the next stage was handed.
+    pub passed: u64,
+    /// Spans of peers that the sampler was handed. No processor sees them.
+    pub passed_from_peers: u64,
+}
+
+/// The account of a gateway.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct GatewayAccount {
+    /// Spans that the gateway was handed: those of `local`, of `dropped`, and those that the peers' ledgers created.
+    pub handed: u64,
+    /// Spans of the traces of this node, which its own sampler was handed.
+    pub local: u64,
+    /// Spans that belong to no peer, because there is none or their trace id is not valid.
+    pub dropped: u64,
+    /// Each peer, also those that are no longer in the ring.
+    pub peers: Vec<DestinationAccount>,
+}
+
+/// The account of tail sampling.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct SamplerAccount {
+    /// The account of the shards.
+    pub counts: TailThreadCounts,
+    /// Sampled spans that the destinations were not handed: they had no space until the deadline of the shutdown.
+    pub dropped: u64,
+    /// Spans that the gateway of this node handed to the sampler at its end, and that it did not accept.
+    pub overflow: u64,
+}
+
+/// The account of a destination or a peer.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DestinationAccount {
+    /// Its name.
+    pub name: String,
+    /// Its ledger.
+    pub ledger: Snapshot,
+    /// Whether the last request to it was accepted, or none has ended.
+    pub is_up: bool,
+    /// Bytes that wait for it in memory.
+    pub queued_bytes: u64,
+    /// The last failure of its requests or of its disk, in words.
+    pub last_error: Option<String>,
+}
+
+/// The memory of the requests that a node owns, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryAccount {
+    /// The memory of the settings, from which receivers and tail sampling have their shares.
+    pub limit_bytes: u64,
+    /// The share of requests.
+    pub budget_bytes: u64,
+    /// Charged now.
+    pub charged_bytes: u64,
+    /// The most that was charged at once.
+    pub peak_bytes: u64,
+}
+
+impl Account {
+    /// Checks that each span has exactly one outcome, through all stages.
+    ///
+    /// # Errors
+    /// [`Imbalance`] with each sum that does not match, or with the spans that are still on their way.
+    pub fn check(&self) -> Result<(), Imbalance> {
+        let mut imbalance = Imbalance::default();
+        let intake = &self.intake;
+        let refused = intake.refused_overloaded + intake.refused_malformed;
+        imbalance.compare(
+            "received",
+            intake.received,
+            "refused + accepted",
+            refused + intake.accepted,
+        );
+        let left_out =
+            intake.filtered + intake.sampled_out + intake.malformed + intake.unredactable;
+        let passed = intake.passed + intake.passed_from_peers;
+        imbalance.compare("accepted", intake.accepted, "left out + passed", left_out + passed);
+        let mut next = passed;
+        if let Some(gateway) = &self.gateway {
+            imbalance.compare("passed", intake.passed, "handed to the gateway", gateway.handed);
+            let peers = gateway.peers.iter().map(|peer| peer.ledger.created).sum::<u64>();
+            let routed = gateway.local + gateway.dropped + peers;
+            imbalance.compare(
+                "handed to the gateway",
+                gateway.handed,
+                "local + dropped + peers",
+                routed,
+            );
+            gateway.peers.iter().for_each(|peer| imbalance.ledger(peer));
+            next = gateway.local + intake.passed_from_peers;
+        }
+        if let Some(SamplerAccount { counts, dropped, overflow }) = &self.sampler {
+            let accepted = counts.accepted_spans + overflow;
+            imbalance.compare("passed", next, "accepted by the sampler", accepted);
+            let shards = &counts.shards;
+            if !counts.is_balanced() || counts.queued_spans + shards.pending_spans > 0 {
+                imbalance.note(format!(
+                    "the sampler has {} spans queued and {} pending",
+                    counts.queued_spans, shards.pending_spans
+                ));
+            }
+            next = (shards.sampled_spans + shards.dry_run_spans).saturating_sub(*dropped);
+        }
+        for destination in &self.destinations {
+            let created = destination.ledger.created;
+            imbalance.compare("passed", next, &destination.name, created);
+            imbalance.ledger(destination);
+        }
+        imbalance.into_result()
+    }
+}

@@ -1,0 +1,84 @@
+//! The account as a table.
+
+use std::fmt;
+
+use super::{Account, DestinationAccount};
+
+/// Formats a table: a line for each number that is not zero, and for each sum.
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let intake = &self.intake;
+        row(f, "received", intake.received)?;
+        rows(
+            f,
+            &[
+                ("  refused: overloaded", intake.refused_overloaded),
+                ("  refused: malformed", intake.refused_malformed),
+            ],
+        )?;
+        row(f, "accepted", intake.accepted)?;
+        rows(
+            f,
+            &[
+                ("  filtered", intake.filtered),
+                ("  sampled out", intake.sampled_out),
+                ("  malformed", intake.malformed),
+                ("  not redactable", intake.unredactable),
+                ("requests without the token", intake.unauthorized_requests),
+                ("requests refused unread", intake.overloaded_requests),
+            ],
+        )?;
+        if let Some(gateway) = &self.gateway {
+            row(f, "gateway", gateway.handed)?;
+            rows(f, &[("  to this node", gateway.local), ("  dropped", gateway.dropped)])?;
+            gateway.peers.iter().try_for_each(|peer| ledger(f, "peer", peer))?;
+        }
+        if let Some(sampler) = &self.sampler {
+            let shards = &sampler.counts.shards;
+            row(f, "sampler", sampler.counts.accepted_spans)?;
+            row(f, "  sampled", shards.sampled_spans)?;
+            let dropped = sampler
+                .counts
+                .accepted_spans
+                .saturating_sub(sampler.counts.queued_spans + shards.pending_spans)
+                .saturating_sub(shards.sampled_spans + shards.not_sampled_spans);
+            rows(
+                f,
+                &[
+                    ("  not sampled", shards.not_sampled_spans),
+                    ("  dropped", dropped),
+                    ("  pending", sampler.counts.queued_spans + shards.pending_spans),
+                    ("  sampled, without space", sampler.dropped),
+                ],
+            )?;
+        }
+        self.destinations.iter().try_for_each(|it| ledger(f, "destination", it))?;
+        match self.check() {
+            Ok(()) => f.write_str("each span has exactly one outcome"),
+            Err(imbalance) => write!(f, "{imbalance}"),
+        }
+    }
+}
+
+fn ledger(f: &mut fmt::Formatter<'_>, kind: &str, destination: &DestinationAccount) -> fmt::Result {
+    let ledger = &destination.ledger;
+    row(f, &format!("{kind} {}", destination.name), ledger.created)?;
+    rows(f, &[("  recovered", ledger.recovered)])?;
+    row(f, "  exported", ledger.exported)?;
+    for (reason, spans) in ledger.drops() {
+        row(f, &format!("  dropped: {reason}"), spans)?;
+    }
+    rows(f, &[("  on disk", ledger.spooled), ("  in flight", ledger.in_flight)])
+}
+
+fn rows(f: &mut fmt::Formatter<'_>, rows: &[(&str, u64)]) -> fmt::Result {
+    let occurred = rows.iter().filter(|(_, number)| *number > 0);
+    occurred.into_iter().try_for_each(|(name, number)| row(f, name, *number))
+}
+
+fn row(f: &mut fmt::Formatter<'_>, name: &str, number: u64) -> fmt::Result {
+    writeln!(f, "{name:<LABEL$} {number:>NUMBER$}")
+}
+
+const LABEL: usize = 32;
+const NUMBER: usize = 14;

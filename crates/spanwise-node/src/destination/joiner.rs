@@ -1,0 +1,194 @@
+//! Joins small requests: their bytes one behind the other are one request.
+
+use super::batch::{Batch, Charges, framed};
+use super::queue::Queue;
+use crate::memory::Memory;
+use crate::stage::OwnedRequest;
+use spanwise_batch::Charge;
+use spanwise_ledger::{DropReason, Tickets};
+use spanwise_transport::PREFIX;
+use spanwise_wire::{RequestLimits, RequestPart};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// Joins small requests, and hands each queue the result.
+///
+/// An `ExportTraceServiceRequest` is one repeated field, so that two of them, one behind the other, are a request with the groups of both.
+pub(super) struct Joiner {
+    limits: JoinerLimits,
+    queues: Arc<[Arc<Queue>]>,
+    open: Mutex<Option<Open>>,
+    opened: Notify,
+    /// Bytes of the last joined request: the capacity of the next.
+    last_bytes: AtomicUsize,
+    /// The memory of `open` beyond its requests.
+    _charge: Option<Charge>,
+}
+
+/// The limits of a joined request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct JoinerLimits {
+    pub(super) max_spans: u64,
+    pub(super) max_bytes: usize,
+    pub(super) timeout: Duration,
+}
+
+/// The request that is being joined.
+struct Open {
+    /// With space for the prefix of gRPC in front.
+    bytes: Vec<u8>,
+    spans: u64,
+    charges: Charges,
+    /// Of each destination.
+    tickets: Vec<Tickets>,
+    since: Instant,
+}
+
+impl Joiner {
+    pub(super) fn new(limits: JoinerLimits, queues: Arc<[Arc<Queue>]>, memory: &Memory) -> Self {
+        Self {
+            limits,
+            queues,
+            open: Mutex::new(None),
+            opened: Notify::new(),
+            last_bytes: AtomicUsize::new(0),
+            _charge: memory.requests.try_charge(limits.max_bytes),
+        }
+    }
+
+    /// Copies a request behind those that wait.
+    pub(super) fn accept(&self, request: OwnedRequest) {
+        let OwnedRequest { bytes, spans, charge } = request;
+        let mut full = Vec::new();
+        let mut open = self.lock();
+        if open.as_ref().is_some_and(|it| it.bytes.len() + bytes.len() > self.limits.max_bytes) {
+            full.extend(open.take());
+        }
+        let is_new = open.is_none();
+        let joined = open.get_or_insert_with(|| self.open(bytes.len()));
+        joined.bytes.extend_from_slice(&bytes);
+        joined.spans += spans;
+        joined.add_charge(charge);
+        for (tickets, queue) in joined.tickets.iter_mut().zip(&*self.queues) {
+            tickets.merge(queue.tickets(spans));
+        }
+        let is_full =
+            joined.spans >= self.limits.max_spans || joined.bytes.len() >= self.limits.max_bytes;
+        if is_full || self.limits.timeout.is_zero() {
+            full.extend(open.take());
+        } else if is_new {
+            self.opened.notify_one();
+        }
+        drop(open);
+        full.into_iter().for_each(|open| self.close(open));
+    }
+
+    /// Hands the queues the request that is being joined.
+    pub(super) fn flush(&self) {
+        let open = self.lock().take();
+        open.into_iter().for_each(|open| self.close(open));
+    }
+
+    /// Hands the queues each request that has waited for the timeout. Never returns.
+    pub(super) async fn run(&self) {
+        loop {
+            let since = self.lock().as_ref().map(|open| open.since);
+            let Some(since) = since else {
+                self.opened.notified().await;
+                continue;
+            };
+            let due = since + self.limits.timeout;
+            if Instant::now() < due {
+                tokio::time::sleep_until(due.into()).await;
+                continue;
+            }
+            let is_due = |open: &mut Open| open.since <= since;
+            let open = self.lock().take_if(is_due);
+            open.into_iter().for_each(|open| self.close(open));
+        }
+    }
+
+    fn open(&self, bytes: usize) -> Open {
+        let capacity = self.last_bytes.load(Relaxed).max(bytes);
+        let mut memory = Vec::with_capacity(PREFIX + capacity);
+        memory.resize(PREFIX, 0);
+        Open {
+            bytes: memory,
+            spans: 0,
+            charges: Charges { own: Vec::new(), shared: Vec::new() },
+            tickets: self.queues.iter().map(|queue| queue.tickets(0)).collect(),
+            since: Instant::now(),
+        }
+    }
+
+    fn close(&self, open: Open) {
+        let Open { mut bytes, spans, charges, tickets, .. } = open;
+        let is_large = bytes.len() > self.limits.max_bytes + PREFIX && spans > 1;
+        if is_large {
+            return self.close_in_parts(&bytes, charges, tickets);
+        }
+        self.last_bytes.store(bytes.len(), Relaxed);
+        bytes.shrink_to_fit();
+        self.push(bytes, charges, (spans, tickets));
+    }
+
+    /// One request that is larger than the limit leaves in parts, which share its charge.
+    fn close_in_parts(&self, bytes: &[u8], charges: Charges, mut tickets: Vec<Tickets>) {
+        let charges = Arc::new(charges);
+        let message = bytes.get(PREFIX..).unwrap_or_default();
+        let limits = RequestLimits::default()
+            .with_prefix(PREFIX)
+            .with_max_spans(usize::MAX)
+            .with_max_bytes(self.limits.max_bytes);
+        let mut skipped = 0;
+        while let Ok(Some(part)) = RequestPart::plan(message, skipped, limits) {
+            let spans = part.spans();
+            skipped += spans;
+            let bytes = part.write(Vec::new()).into_bytes();
+            let tickets = tickets.iter_mut().map(|all| all.split(spans)).collect();
+            self.push(bytes, Arc::clone(&charges), (spans, tickets));
+        }
+        // None is left: a receiver has checked the framing.
+        tickets.into_iter().for_each(|tickets| tickets.dropped(DropReason::TooLarge));
+    }
+
+    fn push<C: Send + Sync + 'static>(
+        &self,
+        bytes: Vec<u8>,
+        charges: C,
+        (spans, tickets): (u64, Vec<Tickets>),
+    ) {
+        // Never an error: the prefix is there, and the memory stays the same.
+        let Ok(request) = framed(bytes, charges) else { return };
+        let request = match self.queues.len() {
+            1 => request,
+            _ => request.with_shared_bodies(),
+        };
+        for (queue, tickets) in self.queues.iter().zip(tickets) {
+            let request = request.clone();
+            queue.push(Batch::new(request, spans, tickets));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn add_charge(&mut self, charge: Arc<Charge>) {
+        match Arc::try_unwrap(charge) {
+            Ok(charge) => match self.charges.own.last_mut() {
+                Some(own) => {
+                    if let Err(other) = own.merge(charge) {
+                        self.charges.own.push(other);
+                    }
+                }
+                None => self.charges.own.push(charge),
+            },
+            Err(shared) => self.charges.shared.push(shared),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Sends the requests of one destination.
+
+use super::batch::{Batch, book, framed};
+use super::queue::Queue;
+use crate::memory::{CopyCharge, Memory};
+use spanwise_export::sans_io::{count_request, is_retryable, is_too_large};
+use spanwise_ledger::DropReason;
+use spanwise_transport::{Delivery, FramedRequest, PREFIX};
+use spanwise_wire::{RequestLimits, RequestPart};
+use std::sync::Arc;
+
+/// Sends requests of `queue`, one at a time, until they are cancelled.
+pub(super) async fn run(queue: Arc<Queue>, memory: Memory) {
+    while let Some(batch) = queue.next().await {
+        let bytes = batch.len();
+        match send(&queue, &memory, batch).await {
+            Sent::Settled => queue.settled(bytes),
+            // It has all spans of the request still.
+            Sent::Unsent(batch) if !batch.is_rest => store(&queue, batch),
+            Sent::Unsent(rest) => {
+                queue.add_held(&rest);
+                queue.settled(bytes);
+                store(&queue, rest);
+            }
+        }
+        queue.ended();
+    }
+}
+
+/// The end of a request.
+pub(super) enum Sent {
+    /// All spans have outcomes.
+    Settled,
+    /// Another attempt, later, may succeed: the request, or what is left of it.
+    Unsent(Batch),
+}
+
+/// Hands the request to the spool, or books its loss.
+fn store(queue: &Queue, batch: Batch) {
+    if let Err(batch) = queue.store(batch) {
+        let bytes = batch.len();
+        let reason = batch.on_loss.unwrap_or(DropReason::RetryDeadline);
+        batch.dropped(reason);
+        queue.settled(bytes);
+    }
+}
+
+/// Sends a request, in parts if the destination refuses it as too large.
+pub(super) async fn send(queue: &Queue, memory: &Memory, mut batch: Batch) -> Sent {
+    let copies = queue.transport().compressed_bound(batch.len());
+    let delivery = attempt(queue, memory, &batch.request, copies).await;
+    if is_too_large(&delivery) && batch.spans > 1 {
+        batch.is_ambiguous |= delivery.may_have_been_accepted();
+        return send_in_parts(queue, memory, batch).await;
+    }
+    queue.note(&delivery);
+    if is_retryable(&delivery) {
+        return Sent::Unsent(batch.unsent(&delivery));
+    }
+    batch.book(&delivery);
+    Sent::Settled
+}
+
+/// Sends the parts of a request, one at a time.
+async fn send_in_parts(queue: &Queue, memory: &Memory, mut batch: Batch) -> Sent {
+    let (mut skipped, mut max_bytes) = (0, batch.len() / 2);
+    loop {
+        let limits = RequestLimits::default()
+            .with_prefix(PREFIX)
+            .with_max_spans(usize::MAX)
+            .with_max_bytes(max_bytes);
+        let planned = RequestPart::plan(batch.request.message(), skipped, limits).ok().flatten();
+        let Some(part) = planned else { break };
+        let (spans, bytes) = (part.spans(), part.encoded_len());
+        let copies = bytes + queue.transport().compressed_bound(bytes);
+        let part = FramedRequest::from(part.write(Vec::new()));
+        let delivery = attempt(queue, memory, &part, copies).await;
+        if is_too_large(&delivery) && spans > 1 {
+            max_bytes = bytes / 2;
+            continue;
+        }
+        queue.note(&delivery);
+        if is_retryable(&delivery) {
+            return rest(batch, skipped, &delivery);
+        }
+        book(batch.tickets.split(spans), &delivery, batch.is_ambiguous);
+        skipped += spans;
+    }
+    // None is left, unless the bytes are no request.
+    batch.tickets.dropped(DropReason::TooLarge);
+    Sent::Settled
+}
+
+/// The request without its first `skipped` spans.
+fn rest(batch: Batch, skipped: u64, delivery: &Delivery) -> Sent {
+    if skipped == 0 {
+        return Sent::Unsent(batch.unsent(delivery));
+    }
+    let limits = RequestLimits::default()
+        .with_prefix(PREFIX)
+        .with_max_spans(usize::MAX)
+        .with_max_bytes(usize::MAX);
+    let part = RequestPart::plan(batch.request.message(), skipped, limits).ok().flatten();
+    let whole = batch.request.clone();
+    // The memory of the whole stays charged for that of the rest.
+    let request = part.map(|part| framed(part.write(Vec::new()).into_bytes(), whole));
+    match request {
+        Some(Ok(request)) => {
+            let spans = batch.spans.saturating_sub(skipped);
+            let rest = Batch { request, spans, is_rest: true, ..batch };
+            Sent::Unsent(rest.unsent(delivery))
+        }
+        _ => {
+            batch.tickets.dropped(DropReason::TooLarge);
+            Sent::Settled
+        }
+    }
+}
+
+/// Sends a request as it is. Copies take `copies` bytes.
+async fn attempt(
+    queue: &Queue,
+    memory: &Memory,
+    request: &FramedRequest,
+    copies: usize,
+) -> Delivery {
+    // A cancelled request ends without an attempt.
+    let _copies: Option<CopyCharge> = tokio::select! {
+        charge = memory.copies.charge(copies) => Some(charge),
+        () = queue.cancelled() => None,
+    };
+    let transport = queue.transport();
+    let delivery = transport.send_with_cancel(request.clone(), queue.cancelled()).await;
+    count_request(queue.ledger(), Some(&delivery));
+    delivery
+}

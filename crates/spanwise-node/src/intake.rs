@@ -1,0 +1,186 @@
+//! The receivers: authentication, admission, processors, and the next stage.
+
+mod bearer;
+mod counts;
+mod listening;
+
+use crate::account::IntakeAccount;
+use crate::memory::{Memory, REQUEST_OVERHEAD};
+use crate::processors::{Processed, Processors};
+use crate::settings::Secret;
+use crate::stage::{OwnedRequest, Stage};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use counts::Counts;
+use spanwise_receiver::{Answer, Export, Headers};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+pub(crate) use listening::listen;
+
+/// What all receivers of a node share.
+pub(crate) struct Intake {
+    processors: ArcSwap<Processors>,
+    memory: Memory,
+    counts: Counts,
+    is_closing: AtomicBool,
+}
+
+/// The handler of one receiver.
+pub(crate) struct Entry {
+    intake: Arc<Intake>,
+    stage: Arc<dyn Stage>,
+    is_for_peers: bool,
+    token: ArcSwapOption<Secret>,
+}
+
+impl Intake {
+    pub(crate) fn new(processors: Processors, memory: Memory) -> Self {
+        Self {
+            processors: ArcSwap::from_pointee(processors),
+            memory,
+            counts: Counts::default(),
+            is_closing: AtomicBool::new(false),
+        }
+    }
+
+    /// Replaces the processors: a request has either the earlier ones or these.
+    pub(crate) fn set_processors(&self, processors: Processors) {
+        self.processors.store(Arc::new(processors));
+    }
+
+    /// Refuses all further requests.
+    pub(crate) fn close(&self) {
+        self.is_closing.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing.load(Relaxed)
+    }
+
+    pub(crate) fn account(&self) -> IntakeAccount {
+        self.counts.account()
+    }
+}
+
+impl Entry {
+    pub(crate) fn new(
+        intake: Arc<Intake>,
+        stage: Arc<dyn Stage>,
+        is_for_peers: bool,
+        token: Option<Secret>,
+    ) -> Self {
+        let token = ArcSwapOption::from(token.map(Arc::new));
+        Self { intake, stage, is_for_peers, token }
+    }
+
+    /// Requires another token from the next request on.
+    pub(crate) fn set_token(&self, token: Option<Secret>) {
+        self.token.store(token.map(Arc::new));
+    }
+
+    /// Decides by the headers of a request whether its body is read.
+    fn intercept(&self, headers: &Headers) -> Result<(), Answer> {
+        let counts = &self.intake.counts;
+        if let Some(token) = &*self.token.load()
+            && !bearer::has_token(headers, token)
+        {
+            counts.unauthorized_requests.fetch_add(1, Relaxed);
+            return Err(unauthorized());
+        }
+        let busy = match self.intake.is_closing() {
+            true => Some(CLOSING_DELAY),
+            false => self.stage.busy(),
+        };
+        match busy {
+            Some(delay) => {
+                counts.overloaded_requests.fetch_add(1, Relaxed);
+                Err(overloaded(delay))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Accepts a request as a whole, or refuses it as a whole.
+    fn handle(&self, export: Export) -> Answer {
+        let Export { body, spans, .. } = export;
+        let Intake { memory, counts, .. } = &*self.intake;
+        counts.received.fetch_add(spans, Relaxed);
+        if spans == 0 {
+            return Answer::Accept;
+        }
+        let refuse = |delay| {
+            counts.refused_overloaded.fetch_add(spans, Relaxed);
+            overloaded(delay)
+        };
+        if self.intake.is_closing() {
+            return refuse(CLOSING_DELAY);
+        }
+        let charged = |bytes: usize| memory.requests.try_charge(bytes + REQUEST_OVERHEAD);
+        // Before the processors: their work would be in vain.
+        let Some(mut charge) = charged(body.len()) else { return refuse(FULL_DELAY) };
+        let len = body.len();
+        let processed = match self.is_for_peers {
+            true => Ok(Processed::unchanged(body, spans)),
+            false => self.intake.processors.load().run(body, spans),
+        };
+        let Ok(Processed { bytes, spans: passed, left_out }) = processed else {
+            counts.refused_malformed.fetch_add(spans, Relaxed);
+            return malformed();
+        };
+        if bytes.len() > len {
+            let more = memory.requests.try_charge(bytes.len() - len);
+            let Some(more) = more else { return refuse(FULL_DELAY) };
+            let _same_budget = charge.merge(more);
+        } else {
+            charge.shrink_to(bytes.len() + REQUEST_OVERHEAD);
+        }
+        if passed > 0 {
+            let request = OwnedRequest { bytes, spans: passed, charge: Arc::new(charge) };
+            if let Err(delay) = self.stage.try_accept(request) {
+                return refuse(delay);
+            }
+        }
+        counts.accept(spans, left_out);
+        match self.is_for_peers {
+            true => counts.passed_from_peers.fetch_add(passed, Relaxed),
+            false => counts.passed.fetch_add(passed, Relaxed),
+        };
+        Answer::Accept
+    }
+}
+
+fn overloaded(delay: Duration) -> Answer {
+    Answer::Refuse {
+        http_status: 503,
+        grpc_code: UNAVAILABLE,
+        message: "the node has no space for more; send the request again later".to_owned(),
+        retry_after: Some(delay),
+    }
+}
+
+fn unauthorized() -> Answer {
+    Answer::Refuse {
+        http_status: 401,
+        grpc_code: UNAUTHENTICATED,
+        message: "the request has no valid bearer token".to_owned(),
+        retry_after: None,
+    }
+}
+
+fn malformed() -> Answer {
+    Answer::Refuse {
+        http_status: 400,
+        grpc_code: INVALID_ARGUMENT,
+        message: "a processor cannot read the request".to_owned(),
+        retry_after: None,
+    }
+}
+
+const FULL_DELAY: Duration = Duration::from_secs(1);
+/// Senders find another node, or this one after its restart.
+const CLOSING_DELAY: Duration = Duration::from_secs(1);
+// https://grpc.github.io/grpc/core/md_doc_statuscodes.html
+const INVALID_ARGUMENT: u16 = 3;
+const UNAVAILABLE: u16 = 14;
+const UNAUTHENTICATED: u16 = 16;

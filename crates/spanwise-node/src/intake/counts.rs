@@ -1,0 +1,52 @@
+//! The counters of all receivers.
+
+use crate::account::IntakeAccount;
+use crate::processors::LeftOut;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) unauthorized_requests: AtomicU64,
+    pub(super) overloaded_requests: AtomicU64,
+    pub(super) received: AtomicU64,
+    pub(super) refused_overloaded: AtomicU64,
+    pub(super) refused_malformed: AtomicU64,
+    accepted: AtomicU64,
+    filtered: AtomicU64,
+    sampled_out: AtomicU64,
+    malformed: AtomicU64,
+    unredactable: AtomicU64,
+    pub(super) passed: AtomicU64,
+    pub(super) passed_from_peers: AtomicU64,
+}
+
+impl Counts {
+    /// Counts an accepted request of `spans` spans.
+    pub(super) fn accept(&self, spans: u64, left_out: LeftOut) {
+        self.accepted.fetch_add(spans, Relaxed);
+        if left_out == LeftOut::default() {
+            return;
+        }
+        self.filtered.fetch_add(left_out.filtered, Relaxed);
+        self.sampled_out.fetch_add(left_out.sampled_out, Relaxed);
+        self.malformed.fetch_add(left_out.malformed, Relaxed);
+        self.unredactable.fetch_add(left_out.unredactable, Relaxed);
+    }
+
+    pub(super) fn account(&self) -> IntakeAccount {
+        IntakeAccount {
+            unauthorized_requests: self.unauthorized_requests.load(Relaxed),
+            overloaded_requests: self.overloaded_requests.load(Relaxed),
+            received: self.received.load(Relaxed),
+            refused_overloaded: self.refused_overloaded.load(Relaxed),
+            refused_malformed: self.refused_malformed.load(Relaxed),
+            accepted: self.accepted.load(Relaxed),
+            filtered: self.filtered.load(Relaxed),
+            sampled_out: self.sampled_out.load(Relaxed),
+            malformed: self.malformed.load(Relaxed),
+            unredactable: self.unredactable.load(Relaxed),
+            passed: self.passed.load(Relaxed),
+            passed_from_peers: self.passed_from_peers.load(Relaxed),
+        }
+    }
+}

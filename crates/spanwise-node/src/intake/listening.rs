@@ -1,0 +1,80 @@
+//! Starts a receiver.
+
+use super::Entry;
+use crate::settings::{ReceiverSettings, ReceiverTls};
+use crate::start_error::{ExitKind, StartError};
+use spanwise_receiver::{Limits, Receiver, ReceiverBuilder, StartError as ReceiverError};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Starts a receiver with `memory_bytes` bytes of memory for what arrives.
+///
+/// # Errors
+/// The address cannot be bound, a key or certificate cannot be used, or a limit is out of its range.
+pub(crate) fn listen(
+    settings: &ReceiverSettings,
+    entry: Arc<Entry>,
+    memory_bytes: usize,
+) -> Result<Receiver, StartError> {
+    let limits = Limits::default()
+        .with_body_bytes(max_request_bytes(settings, memory_bytes))
+        .with_memory_bytes(memory_bytes)
+        .with_connections(settings.max_connections)
+        .with_shutdown_timeout(OPEN_REQUESTS);
+    let mut builder = Receiver::builder().with_limits(limits);
+    builder = match &settings.unix_socket {
+        Some(path) => builder.with_unix_socket(path),
+        None => builder.with_address(settings.address),
+    };
+    if let Some(tls) = &settings.tls {
+        builder = with_tls(builder, &settings.name, tls)?;
+    }
+    let intercepting = Arc::clone(&entry);
+    builder
+        .with_interceptor(move |headers| intercepting.intercept(headers))
+        .with_inline_handler(move |export| entry.handle(export))
+        .start()
+        .map_err(|error| of(&settings.name, &error))
+}
+
+/// The most bytes of a request: a receiver has memory for two of them.
+fn max_request_bytes(settings: &ReceiverSettings, memory_bytes: usize) -> usize {
+    settings.max_request_bytes.min(memory_bytes / 2)
+}
+
+fn with_tls(
+    mut builder: ReceiverBuilder,
+    name: &str,
+    tls: &ReceiverTls,
+) -> Result<ReceiverBuilder, StartError> {
+    let read = |key: &str, path: &Path| {
+        fs::read(path).map_err(|error| {
+            let message = format!("{name}.tls.{key}: cannot read {}: {error}", path.display());
+            StartError::new(ExitKind::Key, message)
+        })
+    };
+    let certificates = read("cert_file", &tls.cert_file)?;
+    builder = builder.with_tls_pem(certificates, read("key_file", &tls.key_file)?);
+    if let Some(path) = &tls.client_ca_file {
+        builder = builder.with_client_ca_pem(read("client_ca_file", path)?);
+    }
+    Ok(builder)
+}
+
+fn of(name: &str, error: &ReceiverError) -> StartError {
+    let (kind, fix) = match error {
+        ReceiverError::Bind { .. } | ReceiverError::BindUnix { .. } => (
+            ExitKind::Address,
+            "; stop the other process, choose another endpoint, or give this one the permission",
+        ),
+        ReceiverError::Tls { .. } => (ExitKind::Key, ""),
+        ReceiverError::Limit { .. } => (ExitKind::Settings, ""),
+        _ => (ExitKind::Other, ""),
+    };
+    StartError::new(kind, format!("{name}: {error}{fix}"))
+}
+
+/// The time for open requests to finish when the node ends.
+const OPEN_REQUESTS: Duration = Duration::from_millis(500);

@@ -1,0 +1,236 @@
+//! A running node.
+
+mod fixed;
+
+use crate::account::{Account, MemoryAccount};
+use crate::destination::{DestinationTasks, Destinations};
+use crate::intake::{Entry, Intake, listen};
+use crate::memory::{Memory, Shares};
+use crate::processors::Processors;
+use crate::sampler::Sampler;
+use crate::settings::{NodeSettings, Role};
+use crate::sizes;
+use crate::stage::Stage;
+use crate::start_error::{ExitKind, ReloadError, StartError};
+use fixed::Fixed;
+use spanwise_receiver::Receiver;
+use spanwise_tail::TailSamplerThreads;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+/// A running node: its receivers, stages and destinations.
+///
+/// Dropping it stops it without waiting: spans in memory are lost, and those on disk stay there. [`shutdown`](Self::shutdown) loses none
+/// that the deadline leaves time for.
+pub struct Node {
+    shared: Arc<Shared>,
+    receivers: Vec<Receiver>,
+    entries: Vec<Arc<Entry>>,
+    tasks: Option<DestinationTasks>,
+    /// `None` at the end of a shutdown.
+    runtime: Option<Runtime>,
+    fixed: Fixed,
+}
+
+/// A view of a node for other threads: its account and its state. Clones share it.
+#[derive(Clone)]
+pub struct NodeView {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    intake: Arc<Intake>,
+    sampler: Option<Arc<Sampler>>,
+    destinations: Arc<Destinations>,
+    memory: Memory,
+    shares: Shares,
+}
+
+impl Node {
+    /// Starts a node: its destinations, then its stages, then its receivers, which accept requests when this returns.
+    ///
+    /// # Errors
+    /// [`StartError`], one line with the fix. Nothing is left running.
+    pub fn start(settings: NodeSettings) -> Result<Self, StartError> {
+        let fixed = Fixed::of(&settings);
+        let NodeSettings {
+            role,
+            memory,
+            receivers,
+            processors,
+            tail_sampling,
+            gateway,
+            destinations,
+            ..
+        } = settings;
+        if role == Role::Gateway || gateway.is_some() {
+            let message = "gateway: this build has no gateway yet";
+            return Err(StartError::new(ExitKind::Settings, message));
+        }
+        let cores = sizes::cores();
+        let tail_bytes = tail_sampling.as_ref().map(|config| config.max_memory_bytes);
+        let shares = Shares::new(memory, receivers.len(), tail_bytes)?;
+        let memory = Memory::new(&shares);
+        let processors = Processors::new(processors)?;
+        let runtime = runtime(cores)?;
+        let (destinations, tasks) = Destinations::start(&destinations, &memory, runtime.handle())?;
+        let next = Arc::clone(&destinations) as Arc<dyn Stage>;
+        let sampler = match tail_sampling {
+            Some(config) => {
+                let sampler = Sampler::start(config, (&shares, &memory), cores, Arc::clone(&next))?;
+                Some(Arc::new(sampler))
+            }
+            None => None,
+        };
+        let first = match &sampler {
+            Some(sampler) => Arc::clone(sampler) as Arc<dyn Stage>,
+            None => next,
+        };
+        let intake = Arc::new(Intake::new(processors, memory.clone()));
+        let shared = Arc::new(Shared { intake, sampler, destinations, memory, shares });
+        let (tasks, runtime) = (Some(tasks), Some(runtime));
+        // From here on, a drop of the node ends what runs.
+        let mut node =
+            Self { shared, receivers: Vec::new(), entries: Vec::new(), tasks, runtime, fixed };
+        for settings in &receivers {
+            let token = settings.bearer_token.clone();
+            let intake = Arc::clone(&node.shared.intake);
+            let entry = Entry::new(intake, Arc::clone(&first), settings.is_for_peers, token);
+            let entry = Arc::new(entry);
+            node.receivers.push(listen(settings, Arc::clone(&entry), shares.receiver)?);
+            node.entries.push(entry);
+        }
+        Ok(node)
+    }
+
+    /// The addresses of the receivers, in the order of the settings, with the ports that the system chose.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.receivers.iter().map(Receiver::address).collect()
+    }
+
+    /// The receivers, in the order of the settings, for their counters.
+    pub fn receivers(&self) -> &[Receiver] {
+        &self.receivers
+    }
+
+    /// A view for other threads.
+    pub fn view(&self) -> NodeView {
+        NodeView { shared: Arc::clone(&self.shared) }
+    }
+
+    /// The account so far.
+    pub fn account(&self) -> Account {
+        self.shared.account()
+    }
+
+    /// Replaces policies, processors, tokens and the transports of destinations while requests arrive: no trace is lost, and each request
+    /// has the earlier settings or these.
+    ///
+    /// # Errors
+    /// A key has changed that only a restart applies, or the settings are not valid: the present ones stay, all of them.
+    pub fn reload(&mut self, settings: NodeSettings) -> Result<(), ReloadError> {
+        self.fixed.check(&Fixed::of(&settings))?;
+        let NodeSettings { receivers, processors, tail_sampling, destinations, .. } = settings;
+        let processors = Processors::new(processors).map_err(ReloadError::NotValid)?;
+        let transports =
+            Destinations::new_transports(&destinations).map_err(ReloadError::NotValid)?;
+        // The last step that may fail.
+        if let (Some(sampler), Some(config)) = (&self.shared.sampler, tail_sampling) {
+            sampler.set_config(config).map_err(ReloadError::NotValid)?;
+        }
+        self.shared.intake.set_processors(processors);
+        self.shared.destinations.set_transports(transports);
+        for (entry, settings) in self.entries.iter().zip(receivers) {
+            entry.set_token(settings.bearer_token);
+        }
+        Ok(())
+    }
+
+    /// Ends the node within `timeout`: it accepts no further request, decides all traces, sends what it has, stores what no destination
+    /// accepts, and accounts for the rest as lost. Blocks the calling thread.
+    pub fn shutdown(mut self, timeout: Duration) -> Account {
+        let start = Instant::now();
+        // The disk and the bookkeeping get the end of it.
+        let until = start + timeout - (timeout / 20).min(MAX_BOOKKEEPING);
+        let flush_until = until - (timeout / 4).min(MAX_STORING);
+        self.shared.intake.close();
+        thread::scope(|scope| {
+            for receiver in self.receivers.drain(..) {
+                scope.spawn(|| receiver.shutdown());
+            }
+        });
+        if let Some(sampler) = &self.shared.sampler {
+            sampler.shutdown(flush_until);
+        }
+        if let (Some(runtime), Some(tasks)) = (self.runtime.take(), self.tasks.take()) {
+            runtime.block_on(self.shared.destinations.shutdown(tasks, (flush_until, until)));
+            runtime.shutdown_background();
+        }
+        self.shared.account()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.shared.intake.close();
+        self.receivers.clear();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl NodeView {
+    /// The account so far.
+    pub fn account(&self) -> Account {
+        self.shared.account()
+    }
+
+    /// Whether the node accepts requests.
+    pub fn is_ready(&self) -> bool {
+        !self.shared.intake.is_closing()
+    }
+
+    /// The tail sampler, for its metrics.
+    pub fn tail_sampler(&self) -> Option<&TailSamplerThreads> {
+        self.shared.sampler.as_deref().map(Sampler::threads)
+    }
+}
+
+impl Shared {
+    fn account(&self) -> Account {
+        let memory = MemoryAccount {
+            limit_bytes: self.shares.total as u64,
+            budget_bytes: self.memory.requests.limit() as u64,
+            charged_bytes: self.memory.requests.charged() as u64,
+            peak_bytes: self.memory.requests.peak() as u64,
+        };
+        // Outcomes before their sources: an outcome that is read has its source in a number that is read later.
+        Account {
+            destinations: self.destinations.accounts(),
+            sampler: self.sampler.as_ref().map(|sampler| sampler.account()),
+            gateway: None,
+            intake: self.intake.account(),
+            memory,
+        }
+    }
+}
+
+fn runtime(cores: usize) -> Result<Runtime, StartError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.clamp(1, MAX_WORKERS))
+        .thread_name("spanwise-node")
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::io("start the threads of the destinations", &error))
+}
+
+/// Threads that send requests: they compress them, and wait for the network without a thread.
+const MAX_WORKERS: usize = 8;
+/// The end of a shutdown that is left for outcomes.
+const MAX_BOOKKEEPING: Duration = Duration::from_millis(100);
+/// The part of a shutdown before it that is left for the disk.
+const MAX_STORING: Duration = Duration::from_secs(2);

@@ -1,0 +1,181 @@
+//! Tail sampling as a stage: a thread for each shard, whose sampled traces go to the destinations.
+
+use crate::account::SamplerAccount;
+use crate::memory::{Memory, REQUEST_OVERHEAD, Shares};
+use crate::stage::{OwnedRequest, Stage};
+use crate::start_error::{ExitKind, StartError};
+use bytes::Bytes;
+use spanwise_tail::{
+    SampledRequest, TailAppendError, TailOutput, TailSamplerThreads, TailSamplingConfig,
+    TailThreadsError,
+};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The tail sampler of a node.
+pub(crate) struct Sampler {
+    threads: TailSamplerThreads,
+    shards: u16,
+    max_memory_bytes: usize,
+    started: Instant,
+    /// Milliseconds from `started` until which the queue counts as full.
+    full_until: AtomicU64,
+    way_out: Arc<WayOut>,
+    /// Spans of requests that no other stage can be asked for, and that found no space.
+    overflow: AtomicU64,
+}
+
+/// The way of sampled requests to the destinations.
+struct WayOut {
+    next: Arc<dyn Stage>,
+    memory: Memory,
+    /// From then on requests without space are lost.
+    until: Mutex<Option<Instant>>,
+    dropped: AtomicU64,
+}
+
+/// The output of a shard.
+struct Output(Arc<WayOut>);
+
+impl Sampler {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// The settings are not valid, or a thread cannot be started.
+    pub(crate) fn start(
+        config: TailSamplingConfig,
+        (shares, memory): (&Shares, &Memory),
+        cores: usize,
+        next: Arc<dyn Stage>,
+    ) -> Result<Self, StartError> {
+        let shards = match config.num_shards {
+            0 | 1 => u16::try_from(cores.clamp(1, MAX_SHARDS)).unwrap_or(1),
+            shards => shards,
+        };
+        let memory = memory.clone();
+        let way_out = WayOut { next, memory, until: Mutex::new(None), dropped: AtomicU64::new(0) };
+        let way_out = Arc::new(way_out);
+        let max_memory_bytes = shares.tail;
+        let threads = TailSamplerThreads::builder(sized(config, shards, max_memory_bytes))
+            .with_max_queue_bytes(shares.tail_queue)
+            .build(|_shard| Output(Arc::clone(&way_out)))
+            .map_err(|error| of(&error))?;
+        let (started, full_until) = (Instant::now(), AtomicU64::new(0));
+        let overflow = AtomicU64::new(0);
+        Ok(Self { threads, shards, max_memory_bytes, started, full_until, way_out, overflow })
+    }
+
+    /// As [`TailSamplerThreads::set_config`]: no trace is lost.
+    ///
+    /// # Errors
+    /// The settings are not valid for a running sampler: the present ones stay.
+    pub(crate) fn set_config(&self, config: TailSamplingConfig) -> Result<(), StartError> {
+        let config = sized(config, self.shards, self.max_memory_bytes);
+        self.threads.set_config(&config).map_err(|error| of(&TailThreadsError::Config(error)))
+    }
+
+    pub(crate) fn account(&self) -> SamplerAccount {
+        SamplerAccount {
+            counts: self.threads.counts(),
+            dropped: self.way_out.dropped.load(Relaxed),
+            overflow: self.overflow.load(Relaxed),
+        }
+    }
+
+    /// The threads, for their metrics.
+    pub(crate) fn threads(&self) -> &TailSamplerThreads {
+        &self.threads
+    }
+
+    /// Decides all traces. Sampled ones have until then to reach the destinations.
+    pub(crate) fn shutdown(&self, until: Instant) {
+        let lock = self.way_out.until.lock();
+        *lock.unwrap_or_else(PoisonError::into_inner) = Some(until);
+        // The outputs return shortly after their deadline.
+        let timeout = until.saturating_duration_since(Instant::now()) + 4 * SPACE_WAIT;
+        let _counted_in_the_account = self.threads.shutdown(timeout);
+    }
+
+    fn append(&self, request: &OwnedRequest) -> Result<(), TailAppendError> {
+        let appended = self.threads.append(request.bytes.to_vec());
+        if appended == Err(TailAppendError::QueueFull) {
+            let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.full_until.store(now.saturating_add(FULL_MILLIS), Relaxed);
+        }
+        appended.map(drop)
+    }
+}
+
+impl Stage for Sampler {
+    fn busy(&self) -> Option<Duration> {
+        let until = self.full_until.load(Relaxed);
+        let is_full = until > 0 && self.started.elapsed() < Duration::from_millis(until);
+        is_full.then_some(RETRY_DELAY)
+    }
+
+    fn try_accept(&self, request: OwnedRequest) -> Result<(), Duration> {
+        self.append(&request).map_err(|_| RETRY_DELAY)
+    }
+
+    fn accept(&self, request: OwnedRequest) {
+        loop {
+            match self.append(&request) {
+                Ok(()) => return,
+                Err(TailAppendError::QueueFull) => thread::sleep(SPACE_WAIT),
+                Err(_) => {
+                    self.overflow.fetch_add(request.spans, Relaxed);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl TailOutput for Output {
+    /// Waits for space: the shard decides nothing meanwhile, its queue fills, and receivers refuse requests.
+    fn request(&mut self, request: SampledRequest<'_>) {
+        let Self(way_out) = self;
+        let bytes = request.bytes.len() + REQUEST_OVERHEAD;
+        loop {
+            if way_out.next.busy().is_none()
+                && let Some(charge) = way_out.memory.requests.try_charge_reserved(bytes)
+            {
+                let bytes = Bytes::copy_from_slice(request.bytes);
+                let charge = Arc::new(charge);
+                return way_out.next.accept(OwnedRequest { bytes, spans: request.spans, charge });
+            }
+            let until = *way_out.until.lock().unwrap_or_else(PoisonError::into_inner);
+            if until.is_some_and(|until| Instant::now() >= until) {
+                way_out.dropped.fetch_add(request.spans, Relaxed);
+                return;
+            }
+            thread::sleep(SPACE_WAIT);
+        }
+    }
+}
+
+/// The settings with the sizes of this node.
+fn sized(
+    mut config: TailSamplingConfig,
+    shards: u16,
+    max_memory_bytes: usize,
+) -> TailSamplingConfig {
+    (config.num_shards, config.max_memory_bytes) = (shards, max_memory_bytes);
+    config
+}
+
+fn of(error: &TailThreadsError) -> StartError {
+    let kind = match error {
+        TailThreadsError::Thread(_) => ExitKind::Other,
+        _ => ExitKind::Settings,
+    };
+    StartError::new(kind, format!("tail_sampling: {error}"))
+}
+
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// The time for which the queue counts as full after it was.
+const FULL_MILLIS: u64 = 20;
+const SPACE_WAIT: Duration = Duration::from_millis(2);
+const MAX_SHARDS: usize = 64;
