@@ -131,19 +131,40 @@ pub struct GatewaySettings {
     pub uses_tls: bool,
     /// The most bytes that wait for one peer. Default an eighth of the memory.
     pub queue_bytes: Option<usize>,
+    /// The longest `decision_wait` of the samplers behind the peers: after a change of the peers, traces that have begun stay
+    /// with their peer for as long. Default 30 s, as that of tail sampling.
+    pub decision_wait: Duration,
+    /// The time without any answer after which the share of a peer goes to the others. Default 30 s.
+    pub unreachable_timeout: Duration,
 }
 
-/// The source of the peers' addresses.
+impl GatewaySettings {
+    /// The defaults, with the newest ring and without TLS.
+    pub fn new(resolver: Resolver, transport: TransportBuilder) -> Self {
+        Self {
+            ring: RingVersion::default(),
+            resolver,
+            own_name: None,
+            transport,
+            uses_tls: false,
+            queue_bytes: None,
+            decision_wait: Duration::from_secs(30),
+            unreachable_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The source of the peers' names. The Collector's load-balancing exporter gives its peers the same ones, on which the ring depends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolver {
-    /// A list of `host:port`.
+    /// A list of `host:port`, or of `host` alone for the port 4317.
     Static(Vec<String>),
     /// The addresses of a name.
     Dns {
         /// The name.
         hostname: String,
-        /// Their port. Default 4317.
-        port: u16,
+        /// Their port. `None`: 4317, and the peers' names have no port, as those of the Collector without `port`.
+        port: Option<u16>,
         /// The time between two lookups. Default 5 s.
         interval: Duration,
         /// The deadline of a lookup. Default 1 s.
