@@ -4,6 +4,7 @@
 mod account;
 mod arguments;
 mod destination;
+mod gateway;
 mod intake;
 mod memory;
 mod node;

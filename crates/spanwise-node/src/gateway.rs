@@ -1,0 +1,5 @@
+//! The stage that routes requests by trace id.
+
+mod recent;
+mod routes;
+mod split;
