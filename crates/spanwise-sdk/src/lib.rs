@@ -3,7 +3,6 @@
 
 mod attributes;
 mod bounded_share;
-mod cgroup;
 mod config;
 mod core;
 mod detectors;

@@ -10,6 +10,8 @@
 #![doc(test(attr(deny(warnings))))]
 #![deny(unsafe_code)]
 
+#[cfg(feature = "cgroup")]
+pub mod cgroup;
 #[cfg(feature = "clock")]
 pub mod clock;
 #[cfg(feature = "fork")]

@@ -426,8 +426,8 @@ pub mod worker {
         CatchPanic, CaughtPanic, Clock, MAX_LINE_BYTES, Notified, Notifier, OwnedPermit, Permit,
         PoolReport, RejectReason, Semaphore, ShutdownMode, SubmitError, SystemClock, Timer,
         TokioPool, VirtualClock, Wakeup, Worker, WorkerBuilder, WorkerPool, WorkerPoolBuilder,
-        WorkerPoolError, WorkerState, catch_panic, catch_panic_async, clock, deadline, fork,
-        mask_sigpipe, notify, oneshot, random_bytes, random_seed, redact_url, sanitize,
+        WorkerPoolError, WorkerState, catch_panic, catch_panic_async, cgroup, clock, deadline,
+        fork, mask_sigpipe, notify, oneshot, random_bytes, random_seed, redact_url, sanitize,
     };
 }
 

@@ -67,7 +67,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     wire::SpanLimits wire::SpanMeta wire::SpanView wire::SpanWriter wire::Spans wire::Status \
     wire::StatusCode wire::StringValue wire::TraceFlags wire::TraceId wire::TraceStateField \
     wire::TraceRequest wire::Value wire::ValueView wire::WireError worker::CatchPanic \
-    worker::CaughtPanic worker::ClockMode worker::InsufficientCapacity worker::Notified \
+    worker::CaughtPanic worker::ClockMode worker::Limits worker::InsufficientCapacity worker::Notified \
     worker::Notifier worker::OwnedPermit worker::Pcg worker::Permit worker::PoolReport \
     worker::RateError worker::RateLimiter worker::Receiver worker::RejectReason \
     worker::Semaphore worker::Sender worker::ShutdownMode worker::Source worker::SpanClock \

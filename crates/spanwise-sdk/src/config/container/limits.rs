@@ -1,6 +1,6 @@
 //! [`ContainerLimits`]: the limits of a small container, and the defaults that they reduce.
 
-use crate::cgroup::Limits;
+use spanwise_worker::cgroup::Limits;
 
 /// The limits of a container, and the defaults that they give.
 #[derive(Debug, Clone, Copy, Default)]

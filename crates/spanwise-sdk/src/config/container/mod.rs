@@ -9,9 +9,9 @@ use super::error::BuildError;
 use super::ranges;
 use super::resource::Resource;
 use super::settings::MAX_IN_FLIGHT;
-use crate::cgroup::{self, Limits};
 use crate::diagnostics::{Diagnostic, Reporter};
 use spanwise_transport::Transport;
+use spanwise_worker::cgroup::{self, Limits};
 
 impl SpanwiseBuilder {
     /// Reduces the defaults of the budget and of requests in flight to what the container has, and reports it.

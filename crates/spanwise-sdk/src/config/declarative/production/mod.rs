@@ -24,9 +24,9 @@ use super::super::error::BuildError;
 use super::super::recording_sdk::RecordingSdk;
 use super::super::settings::{self, Setting};
 use super::redaction::{self, Redaction};
-use crate::cgroup::Limits;
 use spanwise_config::{Document, Field, Problem, Problems};
 use spanwise_sampling::Sampler;
+use spanwise_worker::cgroup::Limits;
 use std::time::Duration;
 
 /// The settings of the file; `None` is absent.

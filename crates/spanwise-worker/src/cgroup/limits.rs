@@ -2,11 +2,11 @@
 
 /// The limits of a container; `None` is no limit, or an unknown one.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// Bytes of memory.
-    pub(crate) memory_bytes: Option<u64>,
+    pub memory_bytes: Option<u64>,
     /// Processors, also a fraction of one.
-    pub(crate) cpus: Option<f64>,
+    pub cpus: Option<f64>,
 }
 
 impl Limits {

@@ -1,6 +1,6 @@
 //! The limits of the process's control group: the memory and the processor time of a container.
 //!
-//! Linux alone has control groups. On other systems there are no limits, and the defaults of the settings apply.
+//! Linux alone has control groups. On other systems there are no limits.
 
 #[cfg(target_os = "linux")]
 mod hierarchy;
@@ -12,7 +12,7 @@ mod mounts;
 #[cfg(not(target_os = "linux"))]
 mod other;
 
-pub(crate) use limits::Limits;
+pub use limits::Limits;
 #[cfg(target_os = "linux")]
 use linux as system;
 #[cfg(not(target_os = "linux"))]
@@ -22,6 +22,7 @@ use other as system;
 ///
 /// # Cost
 /// It reads the two files of `/proc`, and up to three small ones for each level of the control group.
-pub(crate) fn limits() -> Limits {
+#[must_use]
+pub fn limits() -> Limits {
     system::limits()
 }
