@@ -3,8 +3,8 @@
 use crate::address;
 use crate::endpoint::AdminEndpoint;
 use crate::error::AdminError;
-use crate::router::Settings;
-use crate::server::Server;
+use crate::router::Router;
+use crate::routes;
 use spanwise_sdk::Spanwise;
 use spanwise_worker::{MAX_LINE_BYTES, sanitize};
 
@@ -84,8 +84,8 @@ impl AdminEndpointBuilder {
                 accepted: "a loopback address: a profile interrupts the program and shows its functions",
             });
         }
-        let settings = Settings { allowed_hosts: self.allowed_hosts, profiling: self.profiling };
-        AdminEndpoint::start(Server::bind(address, settings, spanwise.live_view())?)
+        let routes = routes::all(self.profiling);
+        AdminEndpoint::start(address, Router::new(spanwise.live_view(), routes, self.allowed_hosts))
     }
 }
 

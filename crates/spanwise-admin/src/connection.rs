@@ -9,7 +9,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// Serves requests until the client closes the connection, breaks a rule or is too slow.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, router: Arc<Router>) {
+pub(crate) async fn serve<S, T>(mut stream: S, router: Arc<Router<T>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: Send + Sync + 'static,
+{
     let mut buffer = Vec::with_capacity(1024);
     for served in 1..=MAX_REQUESTS {
         let (response, is_head, keeps_alive) = match head(&mut stream, &mut buffer).await {

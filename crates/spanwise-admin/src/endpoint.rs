@@ -1,6 +1,7 @@
 //! [`AdminEndpoint`]: the running endpoint.
 
 use crate::error::AdminError;
+use crate::router::Router;
 use crate::server::Server;
 use spanwise_sdk::opentelemetry::Context;
 use spanwise_worker::Worker;
@@ -24,7 +25,16 @@ pub struct AdminEndpoint {
 }
 
 impl AdminEndpoint {
-    pub(crate) fn start(server: Server) -> Result<Self, AdminError> {
+    /// Binds `address` and starts the thread that serves the routes of `router`.
+    ///
+    /// # Errors
+    /// Another process has the port, or the system refuses a thread.
+    #[doc(hidden)]
+    pub fn start<S: Send + Sync + 'static>(
+        address: SocketAddr,
+        router: Router<S>,
+    ) -> Result<Self, AdminError> {
+        let server = Server::bind(address, router)?;
         let address = server.local_addr();
         let stop = Arc::new(AtomicBool::new(false));
         let is_stopped = stop.clone();

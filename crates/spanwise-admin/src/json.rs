@@ -4,29 +4,31 @@ use std::fmt::Write as _;
 
 /// Writes JSON values one after the other, with the commas between them.
 #[derive(Debug, Default)]
-pub(crate) struct Json {
+pub struct Json {
     text: String,
     /// Whether the next value needs a comma before it.
     has_previous: bool,
 }
 
 impl Json {
-    pub(crate) fn new() -> Self {
+    /// A writer of one value.
+    #[must_use]
+    pub fn new() -> Self {
         Self { text: String::with_capacity(8 << 10), has_previous: false }
     }
 
     /// Writes an object whose fields `fields` writes.
-    pub(crate) fn object(&mut self, fields: impl FnOnce(&mut Self)) {
+    pub fn object(&mut self, fields: impl FnOnce(&mut Self)) {
         self.nested('{', '}', fields);
     }
 
     /// Writes an array whose values `values` writes.
-    pub(crate) fn array(&mut self, values: impl FnOnce(&mut Self)) {
+    pub fn array(&mut self, values: impl FnOnce(&mut Self)) {
         self.nested('[', ']', values);
     }
 
     /// Writes the name of a field, whose value follows.
-    pub(crate) fn key(&mut self, name: &str) -> &mut Self {
+    pub fn key(&mut self, name: &str) -> &mut Self {
         self.separate();
         self.quote(name);
         self.text.push(':');
@@ -34,14 +36,15 @@ impl Json {
         self
     }
 
-    pub(crate) fn string(&mut self, value: &str) {
+    /// Writes a text.
+    pub fn string(&mut self, value: &str) {
         self.separate();
         self.quote(value);
         self.has_previous = true;
     }
 
     /// Writes a number, or null for none and for one that JSON does not have.
-    pub(crate) fn number(&mut self, value: impl Into<Option<f64>>) {
+    pub fn number(&mut self, value: impl Into<Option<f64>>) {
         self.separate();
         match value.into().filter(|value| value.is_finite()) {
             // Up to 15 digits are exact in every reader.
@@ -56,23 +59,28 @@ impl Json {
         self.has_previous = true;
     }
 
-    pub(crate) fn integer(&mut self, value: u64) {
+    /// Writes an integer.
+    pub fn integer(&mut self, value: u64) {
         self.separate();
         let _infallible = write!(self.text, "{value}");
         self.has_previous = true;
     }
 
-    pub(crate) fn boolean(&mut self, value: bool) {
+    /// Writes true or false.
+    pub fn boolean(&mut self, value: bool) {
         self.separate();
         self.text.push_str(if value { "true" } else { "false" });
         self.has_previous = true;
     }
 
-    pub(crate) fn null(&mut self) {
+    /// Writes null.
+    pub fn null(&mut self) {
         self.number(None);
     }
 
-    pub(crate) fn finish(self) -> String {
+    /// The text.
+    #[must_use]
+    pub fn finish(self) -> String {
         self.text
     }
 

@@ -2,14 +2,15 @@
 
 /// The head of a request, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Request {
+pub struct Request {
     pub(crate) is_head: bool,
-    pub(crate) path: String,
+    /// The path, without the query.
+    pub path: String,
     /// After the `?`; empty without one.
     pub(crate) query: String,
     pub(crate) host: String,
     /// The values of all `Accept` headers, with commas between them.
-    pub(crate) accept: String,
+    pub accept: String,
     /// `Sec-Fetch-Site`: a page of which site caused the request.
     pub(crate) fetch_site: Option<String>,
     /// Whether the client uses the connection for further requests.
@@ -33,8 +34,8 @@ pub(crate) enum HeadError {
 
 impl Request {
     /// The first parameter `name` of the query, not decoded: the values of our parameters are numbers and words.
-    #[allow(dead_code, reason = "for the routes of features")]
-    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
         let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
     }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 /// A response to a request.
 #[derive(Debug, Clone)]
-pub(crate) struct Response {
+pub struct Response {
     pub(crate) status: Status,
     content_type: &'static str,
     /// Further headers, each a name and a value of ours.
@@ -16,42 +16,60 @@ pub(crate) struct Response {
 
 /// The status of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Status {
+pub enum Status {
+    /// 200.
     Ok,
+    /// 302.
     Found,
+    /// 400.
     BadRequest,
+    /// 403.
     Forbidden,
+    /// 404.
     NotFound,
+    /// 405.
     MethodNotAllowed,
+    /// 408.
     RequestTimeout,
+    /// 413.
     ContentTooLarge,
+    /// 421.
     MisdirectedRequest,
+    /// 431.
     HeadersTooLarge,
+    /// 500.
     InternalError,
-    #[cfg_attr(not(feature = "profiling"), allow(dead_code, reason = "for profiles"))]
+    /// 501.
     NotImplemented,
+    /// 503.
     Unavailable,
+    /// 505.
     VersionNotSupported,
 }
 
 impl Response {
-    pub(crate) fn ok(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+    /// `200 OK` with this body.
+    pub fn ok(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         Self { status: Status::Ok, content_type, headers: Vec::new(), body: body.into() }
     }
 
     /// A line of text.
-    pub(crate) fn text(status: Status, line: &str) -> Self {
+    pub fn text(status: Status, line: &str) -> Self {
         let body = format!("{line}\n");
         Self { status, content_type: TEXT, headers: Vec::new(), body: body.into() }
     }
 
-    pub(crate) fn with_header(
-        mut self,
-        name: &'static str,
-        value: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    /// With a further header. The value has no line break.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// `302 Found`: the resource is at this path.
+    #[must_use]
+    pub fn redirect(path: &'static str) -> Self {
+        Self::text(Status::Found, path).with_header("Location", path)
     }
 
     /// The response to a head that is refused.
@@ -119,9 +137,12 @@ impl Status {
     }
 }
 
-pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
-pub(crate) const HTML: &str = "text/html; charset=utf-8";
-pub(crate) const JSON: &str = "application/json";
+/// Text.
+pub const TEXT: &str = "text/plain; charset=utf-8";
+/// A page.
+pub const HTML: &str = "text/html; charset=utf-8";
+/// JSON.
+pub const JSON: &str = "application/json";
 /// No response is guessed to be of another type, stored, or read by a page of another site.
 const SECURITY: &str = "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n\
      Cross-Origin-Resource-Policy: same-origin\r\nReferrer-Policy: no-referrer\r\n";

@@ -1,25 +1,25 @@
-//! [`Route`]: a row of the table of routes.
+//! [`Route`]: a row of a table of routes.
 
 use crate::request::Request;
 use crate::response::Response;
-use spanwise_sdk::LiveView;
 
-/// A path and the function that answers its requests.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Route {
-    pub(crate) path: &'static str,
-    pub(crate) runs: Runs,
+/// A path and the function that answers its requests from the state `S`.
+pub struct Route<S> {
+    /// The path, without a query.
+    pub path: &'static str,
+    /// The thread of the function.
+    pub runs: Runs,
     /// A link of another site may lead here: the route shows a page, and takes no time.
-    pub(crate) is_page: bool,
-    pub(crate) answer: fn(&LiveView, &Request) -> Response,
+    pub is_page: bool,
+    /// The function.
+    pub answer: fn(&S, &Request) -> Response,
 }
 
 /// The thread of a route's function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Runs {
+pub enum Runs {
     /// The endpoint's thread: it reads a snapshot.
     Inline,
     /// One of two threads for routes that take their time.
-    #[allow(dead_code, reason = "for the routes of features")]
     Blocking,
 }

@@ -2,8 +2,7 @@
 
 use crate::connection;
 use crate::error::AdminError;
-use crate::router::{Router, Settings};
-use spanwise_sdk::LiveView;
+use crate::router::Router;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -15,20 +14,15 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// A bound socket, and the router of its requests.
-#[derive(Debug)]
-pub(crate) struct Server {
+pub(crate) struct Server<S: 'static> {
     listener: TcpListener,
     address: SocketAddr,
-    router: Arc<Router>,
+    router: Arc<Router<S>>,
 }
 
-impl Server {
+impl<S: Send + Sync + 'static> Server<S> {
     /// Binds `address`.
-    pub(crate) fn bind(
-        address: SocketAddr,
-        settings: Settings,
-        view: LiveView,
-    ) -> Result<Self, AdminError> {
+    pub(crate) fn bind(address: SocketAddr, router: Router<S>) -> Result<Self, AdminError> {
         let bind = || -> io::Result<_> {
             let listener = TcpListener::bind(address)?;
             listener.set_nonblocking(true)?;
@@ -36,8 +30,7 @@ impl Server {
             Ok((listener, bound))
         };
         let (listener, bound) = bind().map_err(|source| AdminError::Bind { address, source })?;
-        let router = Arc::new(Router::new(view, settings));
-        Ok(Self { listener, address: bound, router })
+        Ok(Self { listener, address: bound, router: Arc::new(router) })
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
@@ -57,7 +50,10 @@ impl Server {
     }
 }
 
-async fn serve(listener: tokio::net::TcpListener, router: Arc<Router>) {
+async fn serve<S: Send + Sync + 'static>(
+    listener: tokio::net::TcpListener,
+    router: Arc<Router<S>>,
+) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     // Its drop aborts the connections.
     let mut connections = JoinSet::new();

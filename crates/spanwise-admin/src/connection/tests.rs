@@ -10,7 +10,7 @@ use tokio::time::sleep;
 /// A served connection whose buffers hold `bytes`.
 fn served(bytes: usize) -> (DuplexStream, JoinHandle<()>) {
     let spanwise = Spanwise::builder().with_environment(|_| None).build().unwrap();
-    let router = Arc::new(Router::new(spanwise.live_view(), crate::router::Settings::default()));
+    let router = Arc::new(Router::new(spanwise.live_view(), crate::routes::all(false), Vec::new()));
     let (client, server) = tokio::io::duplex(bytes);
     let task = tokio::spawn(async move {
         let _alive = spanwise;

@@ -18,7 +18,7 @@ function drawAttributes(data) {
   $("attributes-advice").replaceChildren(...data.advice.map((it) => element("li", "", it)));
 }
 
-async function turnAttributes() {
+async function afterDraw() {
   if (!$("attributes-card").open) return;
   try {
     drawAttributes(await askAttributes());
@@ -26,4 +26,4 @@ async function turnAttributes() {
     setText($("attributes-total"), "The process does not answer");
   }
 }
-$("attributes-card").addEventListener("toggle", turnAttributes);
+$("attributes-card").addEventListener("toggle", afterDraw);

@@ -9,7 +9,7 @@ const answers = [];
 /** Adds an answer. A process that started again begins anew. */
 function remember(data) {
   const last = answers[answers.length - 1];
-  if (last && (data.uptime_seconds < last.uptime_seconds || data.spans.created < last.spans.created)) answers.length = 0;
+  if (last && (data.uptime_seconds < last.uptime_seconds || totalOf(data) < totalOf(last))) answers.length = 0;
   if (last && answers.length && data.time_unix_seconds <= last.time_unix_seconds) return;
   answers.push(data);
   if (answers.length > RETAINED) answers.shift();
@@ -68,11 +68,3 @@ function quantile(histogram, q, window, index = answers.length - 1) {
   }
   return lower;
 }
-
-/** Reasons for which the queue refuses spans; all others occur at the export. */
-const AT_QUEUE = ["queue_bytes", "queue_full", "shed", "contended", "invalid_id", "too_many_open_spans", "after_shutdown", "leaked"];
-const droppedFor = (reason) => (data) => data.spans.dropped_by_reason[reason] || 0;
-const droppedAtQueue = (data) => AT_QUEUE.reduce((sum, reason) => sum + droppedFor(reason)(data), 0);
-const droppedAtExport = (data) => data.spans.dropped - droppedAtQueue(data);
-const recorded = (data) => data.spans.created - data.spans.sampled_out;
-const ofTail = (data) => data.spans.tail_not_sampled + data.spans.tail_dropped;

@@ -1,11 +1,11 @@
-// Asks for the data every second, and draws it.
+// Asks for the data of `DATA` every second, and draws it by each of `PARTS`; then calls `afterDraw`.
 
 const EVERY = 1000;
 let isPaused = false;
 let failedSince = null;
 
 async function ask() {
-  const answer = await fetch("/debug/spanwise.json", { cache: "no-store", signal: AbortSignal.timeout(4000) });
+  const answer = await fetch(DATA, { cache: "no-store", signal: AbortSignal.timeout(4000) });
   if (!answer.ok) throw new Error(`the process answers ${answer.status}`);
   return answer.json();
 }
@@ -14,7 +14,7 @@ function draw() {
   const data = answers[answers.length - 1];
   if (!data) return;
   $("main").classList.toggle("stale", failedSince !== null);
-  for (const part of [drawHeader, drawSummary, drawPipeline, drawThroughput, drawDrops, drawLatency, drawBatch, drawBudget, drawSampler, drawTraces, drawRedaction, drawDiagnostics, drawDestinations]) part(data);
+  for (const part of PARTS) part(data);
 }
 
 function drawFailure() {
@@ -33,7 +33,7 @@ async function turn() {
       remember(await ask());
       failedSince = null;
       draw();
-      turnAttributes();
+      afterDraw();
     } catch {
       failedSince = failedSince || new Date();
       drawFailure();

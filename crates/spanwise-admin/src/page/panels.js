@@ -1,5 +1,8 @@
 // The cards around the pipeline.
 
+const DATA = "/debug/spanwise.json";
+const PARTS = [drawHeader, drawSummary, drawPipeline, drawThroughput, drawDrops, drawLatency, drawBatch, drawBudget, drawSampler, drawTraces, drawRedaction, drawDiagnostics, drawDestinations];
+
 function drawHeader(data) {
   setText($("service"), data.service_name || "Spanwise");
   document.title = `${data.service_name || "process"} · Spanwise`;
@@ -80,15 +83,6 @@ function drawBatch() {
   legend($("batch-legend"), [["", "spans per request", rate(sizes[sizes.length - 1][1])], ["second", "requests", rate(requests) + "/s"]]);
 }
 
-function drawBudget(data) {
-  const { used_bytes: used, limit_bytes: limit, peak_bytes: peak } = data.budget;
-  const text = `${bytes(used)} of ${bytes(limit)} · peak ${bytes(peak)}`;
-  setText($("budget-numbers"), text);
-  meter($("budget-meter"), used / limit, peak / limit, text);
-  const shares = points((index) => answers[index].budget.used_bytes / answers[index].budget.limit_bytes);
-  lines($("budget"), "Use of the memory budget over two minutes", percent, [{ points: shares, className: "first", area: true }], 1);
-}
-
 function drawSampler(data) {
   setText($("sampler-text"), data.sampler.description);
   const created = growth((it) => it.spans.created, WINDOW), sampled = growth(recorded, WINDOW);
@@ -99,26 +93,6 @@ function drawSampler(data) {
     meter(bar, key.probability, null, "");
     bar.firstChild.className = "";
     row.append(name, bar, element("span", "n", percent(key.probability)), element("span", "n muted", rate(key.per_second) + "/s"));
-    return row;
-  }));
-}
-
-let drawnDiagnostics = "";
-function drawDiagnostics(data) {
-  const newest = data.diagnostics.slice().reverse();
-  const state = JSON.stringify(newest);
-  if (state === drawnDiagnostics && newest.length) return;
-  drawnDiagnostics = state;
-  if (!newest.length) {
-    $("diagnostics").replaceChildren(element("li", "muted whole", "None since the provider was built"));
-    return;
-  }
-  $("diagnostics").replaceChildren(...newest.map((report) => {
-    const row = element("li"), at = new Date(report.time_unix_seconds * 1000);
-    const time = element("time", "muted", at.toLocaleTimeString("en-GB"));
-    time.dateTime = at.toISOString();
-    const isBad = report.level === "error" || report.level === "fatal";
-    row.append(time, element("span", isBad ? "bad" : "muted", report.level), element("span", "text", report.message));
     return row;
   }));
 }

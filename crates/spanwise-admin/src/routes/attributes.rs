@@ -8,7 +8,7 @@ use crate::routes::metrics::ended;
 use spanwise_metrics::{AttributeKey, AttributeReport};
 use spanwise_sdk::LiveView;
 
-pub(super) const ROUTES: &[Route] =
+pub(super) const ROUTES: &[Route<LiveView>] =
     &[Route { path: "/debug/attributes.json", runs: Runs::Inline, is_page: false, answer: data }];
 
 fn data(view: &LiveView, _request: &Request) -> Response {

@@ -16,7 +16,7 @@ use spanwise_sdk::{
     LiveDestination, LiveDiagnostic, LiveRedaction, LiveSnapshot, LiveView, Snapshot,
 };
 
-pub(super) const ROUTES: &[Route] =
+pub(super) const ROUTES: &[Route<LiveView>] =
     &[Route { path: "/debug/spanwise.json", runs: Runs::Inline, is_page: false, answer: data }];
 
 fn data(view: &LiveView, _request: &Request) -> Response {

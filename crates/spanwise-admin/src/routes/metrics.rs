@@ -6,7 +6,7 @@ use crate::route::{Route, Runs};
 use spanwise_metrics::{Attribute, TextEncoder, TextFormat};
 use spanwise_sdk::LiveView;
 
-pub(super) const ROUTES: &[Route] =
+pub(super) const ROUTES: &[Route<LiveView>] =
     &[Route { path: "/metrics", runs: Runs::Inline, is_page: false, answer: metrics }];
 
 /// The metrics of the provider in the format that `Accept` prefers.

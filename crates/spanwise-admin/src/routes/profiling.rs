@@ -8,7 +8,7 @@ use spanwise_sdk::LiveView;
 use std::sync::{Mutex, TryLockError};
 use std::time::Duration;
 
-pub(super) const ROUTES: &[Route] = &[
+pub(super) const ROUTES: &[Route<LiveView>] = &[
     route("/debug/pprof/", Runs::Inline, index),
     route("/debug/pprof/profile", Runs::Blocking, |_, request| {
         answer(request, "profile", take_cpu)
@@ -26,7 +26,7 @@ const fn route(
     path: &'static str,
     runs: Runs,
     answer: fn(&LiveView, &Request) -> Response,
-) -> Route {
+) -> Route<LiveView> {
     Route { path, runs, is_page: false, answer }
 }
 
