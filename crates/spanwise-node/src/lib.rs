@@ -8,6 +8,7 @@ mod gateway;
 mod intake;
 mod memory;
 mod node;
+mod operations;
 mod processors;
 mod sampler;
 pub mod settings;
