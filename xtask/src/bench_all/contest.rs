@@ -179,10 +179,7 @@ const CONTEST: &[(&str, &[&str])] = &[
     ("e2e-grpc", &["spanwise-native spanwise otel-sdk-paced spanwise-plugin"]),
     (
         "e2e-http",
-        &[
-            "spanwise-native spanwise otel-sdk-paced floor-prototype spanwise-plugin",
-            EXTRAS,
-        ],
+        &["spanwise-native spanwise otel-sdk-paced floor-prototype spanwise-plugin", EXTRAS],
     ),
     ("e2e-http-gzip", &["spanwise-native spanwise otel-sdk-paced"]),
     ("e2e-http-zstd", &["spanwise-native spanwise otel-sdk-paced"]),

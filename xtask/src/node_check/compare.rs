@@ -1,10 +1,10 @@
 //! The Collector and the node with the same file, under the same load, in turns.
 
+use super::Options;
 use super::load::SPANS;
 use super::process::used;
 use super::sender::{Load, Sent};
 use super::sink::{Arrived, Sink};
-use super::Options;
 use crate::interop::build;
 use crate::peers::{Running, Scratch, free_ports, wait_until};
 use std::path::Path;
@@ -51,7 +51,9 @@ pub(super) fn run(options: &Options, node: &Path, scratch: &Scratch) -> Result<(
     let collector = build::is_built(&options.cache).then(|| build::collector(&options.cache));
     let collector = collector.transpose()?;
     if collector.is_none() {
-        println!("compare: no Collector: `cargo xtask interop` builds it; the node alone is measured");
+        println!(
+            "compare: no Collector: `cargo xtask interop` builds it; the node alone is measured"
+        );
     }
     println!("| row | | spans/s | CPU s / M spans | peak MiB | p99 ms | arrived | ready ms |");
     println!("|---|---|--:|--:|--:|--:|--:|--:|");
@@ -146,9 +148,8 @@ pub(super) fn send(load: &Load) -> Result<Sent, String> {
     command.arg(super::COMMAND.name).args(load.arguments());
     let output = command.output().map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
-    Sent::parse(text.trim()).ok_or_else(|| {
-        format!("the sender: {text}{}", String::from_utf8_lossy(&output.stderr))
-    })
+    Sent::parse(text.trim())
+        .ok_or_else(|| format!("the sender: {text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// Waits until nothing more arrives, or all of `expected` has.

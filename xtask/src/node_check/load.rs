@@ -24,9 +24,8 @@ pub(super) struct Template {
 
 impl Template {
     pub(super) fn new() -> Self {
-        let spans = (0..TRACES).flat_map(|trace| {
-            (0..SPANS_OF_A_TRACE).map(move |place| span(trace, place))
-        });
+        let spans = (0..TRACES)
+            .flat_map(|trace| (0..SPANS_OF_A_TRACE).map(move |place| span(trace, place)));
         let request = Request {
             resource_spans: vec![ResourceSpans {
                 resource: Some(resource()),
@@ -73,7 +72,8 @@ fn trace_id(number: u64) -> [u8; 16] {
 
 /// The number of the trace with this id, if it is one of the load.
 pub(super) fn number(trace_id: [u8; 16]) -> Option<u64> {
-    let [high, low] = [0, 8].map(|at| trace_id.get(at..at + 8).and_then(|half| half.try_into().ok()));
+    let [high, low] =
+        [0, 8].map(|at| trace_id.get(at..at + 8).and_then(|half| half.try_into().ok()));
     (u64::from_be_bytes(high?) == TAG).then_some(unmix(u64::from_be_bytes(low?)))
 }
 
@@ -98,9 +98,13 @@ fn span(trace: u64, place: u64) -> Span {
         ("url.path", "/users/17/orders"),
         ("http.route", "/users/{id}/orders"),
         ("server.address", "shop.example.com"),
-        ("db.query.text", "SELECT id, total FROM orders WHERE user_id = $1 ORDER BY placed_at DESC"),
+        (
+            "db.query.text",
+            "SELECT id, total FROM orders WHERE user_id = $1 ORDER BY placed_at DESC",
+        ),
     ];
-    let mut attributes: Vec<KeyValue> = texts.iter().map(|(key, text)| attribute(key, text)).collect();
+    let mut attributes: Vec<KeyValue> =
+        texts.iter().map(|(key, text)| attribute(key, text)).collect();
     attributes.push(KeyValue {
         key: "http.response.status_code".to_owned(),
         value: Some(AnyValue { value: Some(Value::IntValue(if has_error { 500 } else { 200 })) }),

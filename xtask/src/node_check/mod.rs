@@ -1,16 +1,20 @@
 //! `cargo xtask node-check`: `spanwise-node` as processes, under faults, and beside the Collector.
 
+mod account;
 mod compare;
 mod load;
+mod node;
 mod process;
 mod sender;
 mod sink;
+mod system;
 
 use crate::Command;
 use crate::peers::{Cache, Scratch, Tool};
 use crate::step::root;
 use std::path::PathBuf;
 use std::time::Duration;
+use system::Faults;
 
 pub(crate) const COMMAND: Command = Command {
     name: "node-check",
@@ -18,6 +22,9 @@ pub(crate) const COMMAND: Command = Command {
     help: "\
 Builds `spanwise-node` and runs it with senders and destinations as processes on loopback:
 
+  node-faults          two gateways, three samplers, two destinations: a destination is down, a peer comes and goes, files are read again,
+                       processes end by their signals; every accepted span is in an account
+  node-kills           the same with processes that are killed and start again
   node-pass-through    the node and the Collector with the same file, in turns: spans a second, processor time, memory, answers
   node-tail-sampling   the same with tail sampling: a wait of 2 s, five policies
 
@@ -39,6 +46,12 @@ fn run(arguments: &[String]) -> Result<(), String> {
     let options = Options::parse(arguments)?;
     let scratch = Scratch::new("node-check")?;
     let node = node(&scratch)?;
+    for (name, faults) in [("node-faults", Faults::Orderly), ("node-kills", Faults::Kills)] {
+        if options.wants(name) {
+            println!("{name}");
+            system::run(&options, faults, &node, scratch.path())?;
+        }
+    }
     compare::run(&options, &node, &scratch)
 }
 
@@ -84,12 +97,20 @@ impl Options {
 /// The program, built with optimization.
 fn node(scratch: &Scratch) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments =
-        ["build", "--release", "-p", "spanwise-node", "--message-format", "json-render-diagnostics"];
+    let arguments = [
+        "build",
+        "--release",
+        "-p",
+        "spanwise-node",
+        "--message-format",
+        "json-render-diagnostics",
+    ];
     let text = Tool::new(cargo, &arguments, Duration::from_secs(3_600))
         .dir(&root())
         .run(&scratch.path().join("build"))?;
-    let artifacts = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let mut programs = artifacts.filter_map(|artifact| Some(PathBuf::from(artifact["executable"].as_str()?)));
+    let artifacts =
+        text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let mut programs =
+        artifacts.filter_map(|artifact| Some(PathBuf::from(artifact["executable"].as_str()?)));
     programs.find(|path| path.ends_with("spanwise-node")).ok_or("cargo built no program".to_owned())
 }

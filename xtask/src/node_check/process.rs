@@ -24,8 +24,10 @@ pub(super) fn used(id: u32) -> Result<Used, String> {
     };
     // Threads that ended count as well. The name in parentheses may have spaces.
     let stat = read("stat")?;
-    let fields: Vec<&str> =
-        stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .map(|(_, rest)| rest.split_whitespace().collect())
+        .unwrap_or_default();
     let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
     let ticks = ticks(11).zip(ticks(12)).ok_or("/proc has no times")?;
     // SAFETY: reads a constant of the system.

@@ -42,8 +42,13 @@ impl Load {
         let rate = self.rate.unwrap_or(0);
         let Self { endpoint, is_grpc, first, duration, concurrency, .. } = self;
         let millis = duration.as_millis();
-        [NAME, endpoint].map(str::to_owned).into_iter()
-            .chain([u64::from(*is_grpc), *first, millis as u64, *concurrency as u64, rate].map(|it| it.to_string()))
+        [NAME, endpoint]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(
+                [u64::from(*is_grpc), *first, millis as u64, *concurrency as u64, rate]
+                    .map(|it| it.to_string()),
+            )
             .collect()
     }
 
@@ -64,8 +69,10 @@ impl Load {
 
 /// The process: sends, and prints what it found.
 pub(super) fn run(arguments: &[String]) -> Result<(), String> {
-    let load = Load::parse(arguments).ok_or("the load's process is started by this command alone")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let load =
+        Load::parse(arguments).ok_or("the load's process is started by this command alone")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let sent = runtime.map_err(|error| error.to_string())?.block_on(send(&load))?;
     println!("{}", sent.line());
     Ok(())
@@ -147,7 +154,9 @@ impl Sent {
     fn line(&self) -> String {
         let Self { traces, accepted_spans, failed_spans, uncertain_spans, retries, .. } = self;
         let Self { seconds, p50_ms, p99_ms, .. } = self;
-        format!("{traces} {accepted_spans} {failed_spans} {uncertain_spans} {retries} {seconds} {p50_ms} {p99_ms}")
+        format!(
+            "{traces} {accepted_spans} {failed_spans} {uncertain_spans} {retries} {seconds} {p50_ms} {p99_ms}"
+        )
     }
 
     /// What the process printed.
@@ -161,7 +170,16 @@ impl Sent {
         };
         let [traces, accepted_spans, failed_spans, uncertain_spans, retries] =
             [traces, accepted, failed, uncertain, retries].map(|number| number as u64);
-        Some(Self { traces, accepted_spans, failed_spans, uncertain_spans, retries, seconds, p50_ms, p99_ms })
+        Some(Self {
+            traces,
+            accepted_spans,
+            failed_spans,
+            uncertain_spans,
+            retries,
+            seconds,
+            p50_ms,
+            p99_ms,
+        })
     }
 }
 

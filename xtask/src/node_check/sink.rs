@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, Write as _, stdin, stdout};
 use std::net::SocketAddr;
 use std::process::{ChildStdin, ChildStdout, Command};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// A running destination.
 pub(super) struct Sink {
@@ -39,11 +40,17 @@ impl Sink {
     pub(super) fn start(port: u16, reads_spans: bool) -> Result<Self, String> {
         let own = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new(own);
-        command.args([super::COMMAND.name, NAME, &port.to_string(), &u8::from(reads_spans).to_string()]);
+        command.args([
+            super::COMMAND.name,
+            NAME,
+            &port.to_string(),
+            &u8::from(reads_spans).to_string(),
+        ]);
         let mut running = Running::start("the destination", command)?;
         let (input, output) = running.pipes().ok_or("the destination has no pipes")?;
         let mut sink = Self { running, input, output, address: ([127, 0, 0, 1], port).into() };
-        sink.address = sink.line()?.trim().parse().map_err(|error| format!("the destination: {error}"))?;
+        sink.address =
+            sink.line()?.trim().parse().map_err(|error| format!("the destination: {error}"))?;
         Ok(sink)
     }
 
@@ -52,7 +59,29 @@ impl Sink {
     /// # Errors
     /// The process has ended.
     pub(super) fn arrived(&mut self) -> Result<Arrived, String> {
-        self.input.write_all(b"\n").map_err(|error| format!("the destination: {error}"))?;
+        self.command("count")
+    }
+
+    /// Closes its port and all connections without an answer to what is on its way; it has what it received.
+    ///
+    /// # Errors
+    /// The process has ended.
+    pub(super) fn down(&mut self) -> Result<Arrived, String> {
+        self.command("down")
+    }
+
+    /// Opens the port again.
+    ///
+    /// # Errors
+    /// The process has ended, or another one has the port.
+    pub(super) fn up(&mut self) -> Result<Arrived, String> {
+        self.command("up")
+    }
+
+    fn command(&mut self, command: &str) -> Result<Arrived, String> {
+        self.input
+            .write_all(format!("{command}\n").as_bytes())
+            .map_err(|error| format!("the destination: {error}"))?;
         let line = self.line()?;
         let numbers: Vec<u64> = line.split_whitespace().filter_map(|it| it.parse().ok()).collect();
         match *numbers.as_slice() {
@@ -71,33 +100,53 @@ impl Sink {
     }
 }
 
-/// The process.
+/// The process. Each line of its input is a command, and has an answer.
 pub(super) fn run(arguments: &[String]) -> Result<(), String> {
     let port = arguments.first().and_then(|port| port.parse::<u16>().ok());
     let reads_spans = arguments.get(1).is_some_and(|flag| flag == "1");
     let port = port.ok_or("the destination's process is started by this command alone")?;
     let traces = Arc::new(Mutex::new(Vec::new()));
-    let limits = Limits::default().with_memory_bytes(256 << 20).with_connections(64);
-    let mut builder = Receiver::builder().with_address(([127, 0, 0, 1], port)).with_limits(limits);
-    if reads_spans {
-        let traces = traces.clone();
-        builder = builder.with_handler(move |export: Export| {
-            add(&mut traces.lock().unwrap_or_else(PoisonError::into_inner), &export.body);
-            Answer::Accept
-        });
-    }
-    let receiver = builder.start().map_err(|error| error.to_string())?;
+    let start = |port: u16| {
+        let limits = Limits::default()
+            .with_memory_bytes(256 << 20)
+            .with_connections(64)
+            .with_shutdown_timeout(Duration::ZERO);
+        let builder = Receiver::builder().with_address(([127, 0, 0, 1], port)).with_limits(limits);
+        let builder = match reads_spans {
+            false => builder,
+            true => {
+                let traces = traces.clone();
+                builder.with_handler(move |export: Export| {
+                    add(&mut traces.lock().unwrap_or_else(PoisonError::into_inner), &export.body);
+                    Answer::Accept
+                })
+            }
+        };
+        builder.start().map_err(|error| error.to_string())
+    };
     let print = |line: String| {
         let mut out = stdout().lock();
         writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| error.to_string())
     };
-    print(receiver.address().to_string())?;
-    for _line in stdin().lines().map_while(Result::ok) {
+    let receiver = start(port)?;
+    let (address, mut spans_before) = (receiver.address(), 0);
+    print(address.to_string())?;
+    let mut receiver = Some(receiver);
+    for command in stdin().lines().map_while(Result::ok) {
+        match (command.as_str(), receiver.take()) {
+            ("down", Some(running)) => {
+                spans_before += running.stats().spans;
+                running.shutdown();
+            }
+            ("up", None) => receiver = Some(start(address.port())?),
+            (_, unchanged) => receiver = unchanged,
+        }
         let traces = traces.lock().unwrap_or_else(PoisonError::into_inner);
         let distinct: u64 = traces.iter().map(|mask: &u8| u64::from(mask.count_ones())).sum();
         let whole = traces.iter().filter(|mask| **mask == ALL).count();
         let torn = traces.iter().filter(|mask| ![0, ALL].contains(*mask)).count();
-        print(format!("{} {distinct} {torn} {whole}", receiver.stats().spans))?;
+        let spans = spans_before + receiver.as_ref().map_or(0, |running| running.stats().spans);
+        print(format!("{spans} {distinct} {torn} {whole}"))?;
     }
     Ok(())
 }
@@ -107,7 +156,9 @@ fn add(traces: &mut Vec<u8>, request: &[u8]) {
     let spans = TraceRequest::new(request).spans().filter_map(Result::ok);
     for span in spans {
         let trace = span.trace_id().and_then(number).and_then(|it| usize::try_from(it).ok());
-        let (Some(trace), Some(id)) = (trace.filter(|it| *it < MAX_TRACES), span.span_id()) else { continue };
+        let (Some(trace), Some(id)) = (trace.filter(|it| *it < MAX_TRACES), span.span_id()) else {
+            continue;
+        };
         if traces.len() <= trace {
             traces.resize(trace + 1, 0);
         }

@@ -90,9 +90,7 @@ impl RecentTraces {
             // ORDER: Relaxed: an entry publishes no other memory.
             found.mark() == mark
                 && found.epoch() != epoch
-                && entry
-                    .compare_exchange(found.0, found.of(epoch).0, Relaxed, Relaxed)
-                    .is_ok()
+                && entry.compare_exchange(found.0, found.of(epoch).0, Relaxed, Relaxed).is_ok()
         })
     }
 
@@ -198,7 +196,12 @@ mod tests {
         let moved = std::thread::scope(|scope| {
             let threads: Vec<_> =
                 (0..4).map(|_| scope.spawn(|| table.move_to(&id(1), 1))).collect();
-            threads.into_iter().filter(|_| true).map(|it| it.join().unwrap()).filter(|it| *it).count()
+            threads
+                .into_iter()
+                .filter(|_| true)
+                .map(|it| it.join().unwrap())
+                .filter(|it| *it)
+                .count()
         });
         assert_eq!(moved, 1);
         assert_eq!(table.see(&id(1), 2, step), Seen::Before(1));

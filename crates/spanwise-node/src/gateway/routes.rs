@@ -205,8 +205,7 @@ mod tests {
         assert_eq!(changed, Changed { stayed_spans: moved, torn_traces: 0 });
         // New traces follow the new ring, and stay there.
         let new = ring(&["a", "b", "c", "d"]);
-        let expected: Vec<_> =
-            ids(1_000..2_000).map(|id| new.endpoint(id).to_owned()).collect();
+        let expected: Vec<_> = ids(1_000..2_000).map(|id| new.endpoint(id).to_owned()).collect();
         for seconds in [7, 14, 16, 40] {
             let (peers, changed) = peers(&joined, &recent, at(seconds), ids(1_000..2_000));
             assert_eq!((peers, changed), (expected.clone(), Changed::default()), "{seconds} s");

@@ -95,8 +95,7 @@ fn request() -> impl Strategy<Value = ExportTraceServiceRequest> {
     });
     let resource = (proptest::option::of(attributes()), "[v-w]{0,4}", vec(scope, 0..4));
     let resource = resource.prop_map(|(attributes, schema_url, scope_spans)| {
-        let resource =
-            attributes.map(|attributes| Resource { attributes, ..Resource::default() });
+        let resource = attributes.map(|attributes| Resource { attributes, ..Resource::default() });
         ResourceSpans { resource, scope_spans, schema_url }
     });
     vec(resource, 0..4).prop_map(|resource_spans| ExportTraceServiceRequest { resource_spans })

@@ -1,0 +1,74 @@
+//! The account of a node, as its endpoint answers.
+
+use serde_json::Value;
+
+/// The document of `/account`.
+#[derive(Debug, Clone)]
+pub(super) struct Account(pub(super) Value);
+
+impl Account {
+    /// The number at this place, such as `/intake/accepted`; 0 for a stage that the node does not have.
+    pub(super) fn number(&self, place: &str) -> u64 {
+        self.0.pointer(place).and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    /// The sum of a number of all peers, or of all destinations.
+    pub(super) fn sum(&self, list: &str, number: &str) -> u64 {
+        self.list(list).filter_map(|it| it[number].as_u64()).sum()
+    }
+
+    /// A number of the destination with this name.
+    pub(super) fn of(&self, destination: &str, number: &str) -> u64 {
+        let mut list = self.list("/destinations");
+        list.find(|it| it["name"] == destination).and_then(|it| it[number].as_u64()).unwrap_or(0)
+    }
+
+    fn list(&self, place: &str) -> impl Iterator<Item = &Value> {
+        self.0.pointer(place).and_then(Value::as_array).into_iter().flatten()
+    }
+
+    /// Spans that have no outcome yet.
+    pub(super) fn unsettled(&self) -> u64 {
+        self.number("/sampler/queued")
+            + self.number("/sampler/pending")
+            + self.sum("/gateway/peers", "in_flight")
+            + self.sum("/destinations", "in_flight")
+            + self.sum("/destinations", "spooled")
+    }
+
+    /// Accepted spans that the node reports as left out or lost before its destinations.
+    pub(super) fn left_out(&self) -> u64 {
+        let intake = ["filtered", "sampled_out", "malformed", "unredactable"];
+        let sampler = ["not_sampled", "late_not_sampled", "dropped_without_space"];
+        let sum = |stage: &str, names: &[&str]| -> u64 {
+            names.iter().map(|name| self.number(&format!("/{stage}/{name}"))).sum()
+        };
+        sum("intake", &intake)
+            + sum("sampler", &sampler)
+            + self.number("/gateway/dropped")
+            + self.sum("/gateway/peers", "dropped")
+    }
+
+    /// What the node itself finds wrong with its account.
+    pub(super) fn imbalance(&self) -> Option<&str> {
+        self.0["imbalance"].as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn sums_are_over_the_stages_that_there_are() {
+        let account = Account(json!({
+            "intake": {"accepted": 10, "filtered": 1},
+            "sampler": {"pending": 2, "not_sampled": 3},
+            "destinations": [{"name": "one", "in_flight": 4, "dropped": 5}, {"name": "two", "spooled": 6}],
+        }));
+        assert_eq!((account.unsettled(), account.left_out()), (12, 4));
+        assert_eq!((account.of("one", "dropped"), account.of("three", "dropped")), (5, 0));
+        assert_eq!((account.number("/intake/accepted"), account.imbalance()), (10, None));
+    }
+}
