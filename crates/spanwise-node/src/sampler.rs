@@ -163,6 +163,7 @@ fn sized(
     max_memory_bytes: usize,
 ) -> TailSamplingConfig {
     (config.num_shards, config.max_memory_bytes) = (shards, max_memory_bytes);
+    config.max_request_bytes = config.max_request_bytes.min(max_memory_bytes / 32);
     config
 }
 
@@ -171,11 +172,12 @@ fn of(error: &TailThreadsError) -> StartError {
         TailThreadsError::Thread(_) => ExitKind::Other,
         _ => ExitKind::Settings,
     };
-    StartError::new(kind, format!("tail_sampling: {error}"))
+    // A share of the memory is the sampler's, so that more memory mends a limit that is too small.
+    StartError::new(kind, format!("tail_sampling (with three eighths of `memory`): {error}"))
 }
 
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The time for which the queue counts as full after it was.
-const FULL_MILLIS: u64 = 20;
+const FULL_MILLIS: u64 = 50;
 const SPACE_WAIT: Duration = Duration::from_millis(2);
 const MAX_SHARDS: usize = 64;
