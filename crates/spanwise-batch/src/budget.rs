@@ -176,6 +176,15 @@ impl Charge {
         }
     }
 
+    /// Splits off a charge of `bytes` bytes, or of all if there are fewer: for a part of the memory that another owner frees.
+    /// Nothing is charged or returned.
+    pub fn split(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes());
+        let kind = self.bytes & RESERVED;
+        self.bytes -= bytes;
+        Self { budget: self.budget.clone(), bytes: bytes | kind }
+    }
+
     /// Adds the bytes of `other` to this charge.
     ///
     /// # Errors
@@ -225,6 +234,28 @@ const MAX: usize = usize::MAX >> 1;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_split_charges_and_returns_nothing() {
+        let budget = Budget::new(100);
+        for charge in [budget.try_charge(30), budget.try_charge_reserved(30)] {
+            let unreserved = budget.charged_unreserved();
+            let mut charge = charge.unwrap();
+            let part = charge.split(10);
+            let is_reserved = charge.is_reserved();
+            assert_eq!((charge.bytes(), part.bytes()), (20, 10));
+            assert_eq!(
+                (part.is_reserved(), budget.charged_unreserved()),
+                (is_reserved, unreserved)
+            );
+            drop(part);
+            assert_eq!(budget.charged(), 20);
+            let all = charge.split(usize::MAX);
+            assert_eq!((charge.bytes(), all.bytes()), (0, 20));
+            drop(all);
+            assert_eq!(budget.charged(), 0);
+        }
+    }
 
     #[test]
     fn reserved_bytes_are_none_of_chunks_until_they_are_merged_or_returned() {

@@ -1,5 +1,189 @@
-//! The stage that routes requests by trace id.
+//! The stage that routes requests by trace id over peers, as the Collector's load-balancing exporter does.
+//!
+//! `resolver` finds the names of the peers, `members` makes a ring of them, `routes` and `recent` find the peer of a trace, `split`
+//! divides a request, `peer` has the queue and the senders of one peer, and `router` is all of it for receivers.
 
+mod counts;
+mod held;
+mod members;
+mod metrics;
+mod peer;
 mod recent;
+mod resolver;
+mod router;
 mod routes;
 mod split;
+
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use spanwise_batch::Budget;
+use spanwise_ledger::Ledger;
+use spanwise_metrics::Metric;
+use tokio::runtime::Handle;
+
+pub(crate) use counts::{GatewayCounts, PeerAccount};
+use members::{Members, Target};
+use recent::RecentTraces;
+use resolver::{Names, Resolutions, Resolving};
+use router::Router;
+
+use crate::settings::GatewaySettings;
+use crate::stage::{OwnedRequest, Stage};
+
+/// The stage of a gateway.
+pub(crate) struct Gateway {
+    router: Arc<Router>,
+    resolutions: Arc<Resolutions>,
+    /// The name of the resolver in metrics.
+    resolver: &'static str,
+    resolving: Mutex<Option<Resolving>>,
+}
+
+impl Gateway {
+    /// Resolves the peers once, for at most the deadline of a lookup, and starts the gateway. Without peers it is busy until they are
+    /// resolved. `local` is the stage of this node's own share, if its name is among the peers. Senders run on `runtime`, which has a
+    /// timer and I/O.
+    ///
+    /// # Errors
+    /// The names of a list or the settings of the transport cannot be used, or the system has no thread.
+    pub(crate) fn start(
+        settings: GatewaySettings,
+        local: Option<Arc<dyn Stage>>,
+        budget: Budget,
+        runtime: Handle,
+    ) -> Result<Self, String> {
+        let (source, interval) = resolver::source(&settings.resolver, resolver::system());
+        let resolutions = Arc::new(Resolutions::default());
+        let mut names = Names::new(source, Arc::clone(&resolutions));
+        let resolver = resolver::kind(&settings.resolver);
+        let max_queue_bytes = settings.queue_bytes.unwrap_or(budget.limit() / 8).max(1);
+        let recent_bytes = (budget.limit() / 32).min(MAX_RECENT_BYTES);
+        let router = Arc::new_cyclic(|this| Router {
+            membership: None.into(),
+            recent: RecentTraces::new(recent_bytes, settings.decision_wait, Instant::now()),
+            ledger: Ledger::new(),
+            counters: Default::default(),
+            is_closed: false.into(),
+            ended: Default::default(),
+            problem: Mutex::default(),
+            budget,
+            unreachable_timeout: settings.unreachable_timeout,
+            members: Mutex::new(Members::new(settings, max_queue_bytes, local.is_some())),
+            local,
+            runtime,
+            this: this.clone(),
+        });
+        if let Some(first) = names.resolve() {
+            router.update(|members| members.set_names(first));
+        }
+        let problem = router.problem.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(interval) = interval else {
+            // A list does not change: its mistakes stay.
+            return match problem.or_else(|| resolutions.problem()) {
+                Some(problem) => Err(problem),
+                None => Ok(Self { router, resolutions, resolver, resolving: Mutex::default() }),
+            };
+        };
+        let weak = Arc::downgrade(&router);
+        let resolving = Resolving::start(names, interval, move |names| {
+            let Some(router) = weak.upgrade() else { return false };
+            router.update(|members| members.set_names(names));
+            true
+        });
+        let resolving =
+            resolving.map_err(|error| format!("no thread for the resolver: {error}"))?;
+        Ok(Self { router, resolutions, resolver, resolving: Mutex::new(Some(resolving)) })
+    }
+
+    /// Refuses further requests, waits until each span has an outcome or `deadline` has come, and drops the rest.
+    pub(crate) async fn drain(&self, deadline: Instant) {
+        let router = &self.router;
+        router.is_closed.store(true, Release);
+        self.resolving.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let settled = async {
+            loop {
+                let ended = router.ended.notified();
+                if router.ledger.snapshot().in_flight == 0 {
+                    return;
+                }
+                // A batch may have ended before the wait began.
+                _ = tokio::time::timeout(MAX_WAIT, ended).await;
+            }
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        _ = tokio::time::timeout(left, settled).await;
+        let peers = router.members().stop();
+        router.membership.store(None);
+        for peer in peers {
+            peer.stop();
+        }
+        // The senders report the outcomes of what they had in flight.
+        let until = Instant::now() + LAST_OUTCOMES;
+        while router.ledger.snapshot().in_flight > 0 && Instant::now() < until {
+            _ = tokio::time::timeout(MAX_WAIT, router.ended.notified()).await;
+        }
+    }
+
+    /// The account so far.
+    pub(crate) fn counts(&self) -> GatewayCounts {
+        let Router { counters, ledger, .. } = &*self.router;
+        // Outcomes before what was handed, so that no sum is negative while requests arrive.
+        let ledger = ledger.snapshot();
+        let unreachable: Vec<_> = self.router.members().unreachable().cloned().collect();
+        let membership = self.router.membership.load_full();
+        let targets = membership.iter().flat_map(|membership| &membership.targets);
+        let peers = targets.filter_map(|target| match target {
+            Target::Peer(peer) => Some(peer),
+            Target::Local => None,
+        });
+        let peers = peers.chain(&unreachable).map(|peer| PeerAccount {
+            queued_bytes: peer.queued_bytes(),
+            problem: peer.problem(),
+            ..PeerAccount::new(peer.name(), peer.counts())
+        });
+        let problem = self.router.problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        GatewayCounts {
+            local: counters.local.load(Relaxed),
+            without_peers: counters.without_peers.load(Relaxed),
+            rerouted: counters.rerouted.load(Relaxed),
+            rerouted_to_local: counters.rerouted_to_local.load(Relaxed),
+            malformed: counters.malformed.load(Relaxed),
+            undivided: counters.undivided.load(Relaxed),
+            stayed: counters.stayed.load(Relaxed),
+            torn_traces: counters.torn_traces.load(Relaxed),
+            ring_changes: counters.ring_changes.load(Relaxed),
+            peers: peers.collect(),
+            resolver_problem: problem.or_else(|| self.resolutions.problem()),
+            handed: counters.handed.load(Relaxed),
+            ledger,
+        }
+    }
+
+    /// The metrics, under the names of the Collector's load-balancing exporter where it has them.
+    pub(crate) fn metrics(&self) -> Vec<Metric> {
+        let membership = self.router.membership.load_full();
+        let targets = membership.as_ref().map_or(&[][..], |membership| &membership.targets);
+        metrics::snapshot(self.resolver, &self.resolutions, targets, &self.counts())
+    }
+}
+
+impl Stage for Gateway {
+    fn busy(&self) -> Option<Duration> {
+        self.router.busy()
+    }
+
+    fn accept(&self, request: OwnedRequest) {
+        self.router.accept(request);
+    }
+}
+
+/// The most bytes of the table of recent traces: one million traces, 35,000 a second with a wait of 30 s.
+const MAX_RECENT_BYTES: usize = 8 << 20;
+const MAX_WAIT: Duration = Duration::from_millis(20);
+/// The time for cancelled requests to report their outcomes.
+const LAST_OUTCOMES: Duration = Duration::from_millis(40);
+
+#[cfg(test)]
+mod tests;

@@ -134,7 +134,8 @@ pub struct GatewaySettings {
     /// The longest `decision_wait` of the samplers behind the peers: after a change of the peers, traces that have begun stay
     /// with their peer for as long. Default 30 s, as that of tail sampling.
     pub decision_wait: Duration,
-    /// The time without any answer after which the share of a peer goes to the others. Default 30 s.
+    /// The time without any answer after which the share of a peer goes to the others. A request has a half of it, with all its
+    /// attempts. Default 30 s.
     pub unreachable_timeout: Duration,
 }
 

@@ -29,7 +29,8 @@ pub(crate) enum Parts {
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) peer: usize,
-    pub(crate) bytes: Bytes,
+    /// The encoded request, behind [`PREFIX`](spanwise_transport::PREFIX) bytes for the transport.
+    pub(crate) prefixed: Vec<u8>,
     pub(crate) spans: u64,
 }
 
@@ -79,8 +80,8 @@ pub(crate) fn divide(
     divider.request(request, &mut routed)?;
     let parts = divider.parts.into_iter().enumerate();
     let parts = parts.filter_map(|(peer, part)| {
-        let (bytes, spans) = part.finish()?;
-        Some(Part { peer, bytes, spans })
+        let (prefixed, spans) = part.finish()?;
+        Some(Part { peer, prefixed, spans })
     });
     Ok(Division { parts: Parts::Several(parts.collect()), malformed: routed.malformed })
 }

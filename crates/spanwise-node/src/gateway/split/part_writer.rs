@@ -1,6 +1,6 @@
 //! Writes the part of one peer.
 
-use bytes::Bytes;
+use spanwise_transport::PREFIX;
 
 /// The groups that are read: the numbers of their messages, from 1 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,6 +60,7 @@ impl PartWriter {
     ) -> usize {
         if self.out.capacity() == 0 {
             self.out.reserve_exact(capacity);
+            self.out.resize(PREFIX, 0);
         }
         let before = self.out.len();
         if self.place.resource != place.resource {
@@ -90,8 +91,8 @@ impl PartWriter {
         self.out.len() - before
     }
 
-    /// The bytes and the number of spans; `None` without spans.
-    pub(super) fn finish(mut self) -> Option<(Bytes, u64)> {
+    /// The bytes with a prefix and the number of spans; `None` without spans.
+    pub(super) fn finish(mut self) -> Option<(Vec<u8>, u64)> {
         if self.spans == 0 {
             return None;
         }
@@ -99,7 +100,7 @@ impl PartWriter {
         if self.out.capacity() > self.out.len() + self.out.len() / 4 {
             self.out.shrink_to_fit();
         }
-        Some((Bytes::from(self.out), self.spans))
+        Some((self.out, self.spans))
     }
 
     fn begin(&mut self, key: u8) -> Group {

@@ -5,6 +5,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message as _;
+use spanwise_transport::PREFIX;
 use std::collections::HashSet;
 
 use super::*;
@@ -54,8 +55,8 @@ fn check(request: &[u8], peers: usize) -> Division {
             assert_eq!(spans, expected.len() as u64);
             for part in parts {
                 let own = expected.iter().filter(|placed| peer_of(placed) == part.peer);
-                assert_eq!(placed(&part.bytes), own.cloned().collect::<Vec<_>>());
-                assert_eq!(part.spans, placed(&part.bytes).len() as u64);
+                assert_eq!(placed(&part.prefixed[PREFIX..]), own.cloned().collect::<Vec<_>>());
+                assert_eq!(part.spans, placed(&part.prefixed[PREFIX..]).len() as u64);
             }
         }
     }
@@ -102,6 +103,8 @@ fn request() -> impl Strategy<Value = ExportTraceServiceRequest> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn the_parts_have_the_spans_of_the_request_each_with_its_groups(request in request(), peers in 1_usize..6) {
         check(&request.encode_to_vec(), peers);
@@ -143,9 +146,9 @@ fn fields_behind_the_spans_and_unknown_ones_are_in_each_part() {
     let request = message(1, &[scope(0), scope(7), behind.concat()].concat());
     let division = check(&request, 3);
     let Parts::Several(parts) = division.parts else { panic!("{division:?}") };
-    for Part { bytes, .. } in parts {
+    for Part { prefixed, .. } in parts {
         for field in [message(9, b"new"), message(8, b"old")] {
-            let times = bytes.windows(field.len()).filter(|part| **part == field[..]).count();
+            let times = prefixed.windows(field.len()).filter(|part| **part == field[..]).count();
             assert_eq!(times, if field.starts_with(&[9 << 3 | 2]) { 2 } else { 1 });
         }
     }

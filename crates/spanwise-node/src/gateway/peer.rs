@@ -1,0 +1,208 @@
+//! A peer: its queue, the tasks that send to it, and whether it answers.
+
+pub(crate) mod queue;
+mod sender;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use spanwise_ledger::DropReason;
+use spanwise_metrics::{HistogramPoint, HistogramRecorder};
+use spanwise_transport::{Delivery, Failure, FramedRequest, Outcome, Transport};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use queue::{Batch, Queue};
+use sender::Sender;
+
+/// A peer of the gateway.
+pub(crate) struct Peer {
+    name: String,
+    queue: Queue,
+    transport: Transport,
+    counts: PeerCounts,
+    /// The time of requests in milliseconds.
+    latency: Option<HistogramRecorder>,
+    /// The first failure since the last answer, and its cause.
+    silent: Mutex<Option<Silence>>,
+    phase: watch::Sender<Phase>,
+}
+
+/// What the senders of a peer do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Phase {
+    Serving,
+    /// The peer left: requests in flight end, and none begins.
+    Left,
+    /// The deadline of a shutdown has passed.
+    Stopped,
+}
+
+/// A time without an answer.
+struct Silence {
+    since: Instant,
+    cause: String,
+}
+
+/// Spans and requests of a peer so far. Spans: `routed = sent + dropped + rerouted + waiting or in flight`.
+#[derive(Debug, Default)]
+pub(crate) struct PeerCounts {
+    pub(crate) routed: AtomicU64,
+    pub(crate) sent: AtomicU64,
+    pub(crate) dropped: AtomicU64,
+    /// Spans that were taken from it, because it left or does not answer.
+    pub(crate) rerouted: AtomicU64,
+    pub(crate) succeeded_requests: AtomicU64,
+    pub(crate) failed_requests: AtomicU64,
+}
+
+impl PeerCounts {
+    pub(crate) fn add(counter: &AtomicU64, number: u64) {
+        counter.fetch_add(number, Relaxed);
+    }
+}
+
+/// The owner of the peers.
+pub(crate) trait PeerOwner: Send + Sync {
+    /// Takes a batch back that the peer does not get any more.
+    fn take_back(&self, batch: Batch);
+
+    /// An attempt had no answer at `now`, as all of the last `silence`.
+    fn unanswered(&self, peer: &Peer, silence: Duration);
+
+    /// A batch has its outcome.
+    fn ended(&self);
+}
+
+impl Peer {
+    /// A peer with its senders, which run on `runtime`.
+    pub(crate) fn start(
+        name: String,
+        transport: Transport,
+        max_bytes: usize,
+        owner: &Weak<dyn PeerOwner>,
+        runtime: &Handle,
+    ) -> Arc<Self> {
+        let latency = HistogramRecorder::builder().with_bounds(LATENCY_BOUNDS).with_shards(2);
+        let peer = Arc::new(Self {
+            name,
+            queue: Queue::new(max_bytes),
+            transport,
+            counts: PeerCounts::default(),
+            latency: latency.build().ok(),
+            silent: Mutex::default(),
+            phase: watch::Sender::new(Phase::Serving),
+        });
+        for _ in 0..CONCURRENT_REQUESTS {
+            let sender = Sender { peer: Arc::clone(&peer), owner: Weak::clone(owner) };
+            runtime.spawn(sender.run());
+        }
+        peer
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn counts(&self) -> &PeerCounts {
+        &self.counts
+    }
+
+    pub(crate) fn latency(&self) -> Option<HistogramPoint> {
+        self.latency.as_ref().map(HistogramRecorder::point)
+    }
+
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.queue.bytes()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.queue.is_full()
+    }
+
+    /// Adds a batch to the queue.
+    ///
+    /// # Errors
+    /// The batch, if the peer has left.
+    pub(crate) fn push(&self, batch: Batch) -> Result<(), Batch> {
+        // Before the batch may end.
+        PeerCounts::add(&self.counts.routed, batch.spans());
+        let spans = batch.spans();
+        self.queue.push(batch).inspect_err(|_| {
+            self.counts.routed.fetch_sub(spans, Relaxed);
+        })
+    }
+
+    /// The peer leaves: its requests in flight end, and those that wait are returned.
+    pub(crate) fn leave(&self) -> Vec<Batch> {
+        self.phase.send_if_modified(|phase| {
+            let is_new = *phase < Phase::Left;
+            if is_new {
+                *phase = Phase::Left;
+            }
+            is_new
+        });
+        let waiting: Vec<Batch> = self.queue.close().into();
+        let spans = waiting.iter().map(Batch::spans).sum();
+        PeerCounts::add(&self.counts.rerouted, spans);
+        waiting
+    }
+
+    /// Ends all requests at once; those that wait are dropped. For the deadline of a shutdown.
+    pub(crate) fn stop(&self) {
+        self.phase.send_replace(Phase::Stopped);
+        for batch in self.queue.close() {
+            self.dropped(batch, DropReason::ShutdownDeadline);
+        }
+    }
+
+    /// Whether the peer accepts a request without spans.
+    pub(crate) async fn probe(&self) -> bool {
+        self.transport.send(FramedRequest::from(Vec::new())).await.is_accepted()
+    }
+
+    /// The cause of the silence, while no attempt has an answer.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.as_ref().map(|silence| silence.cause.clone())
+    }
+
+    /// A request that began at `begun` has ended. Returns how long no request has had an answer.
+    fn note(&self, delivery: &Delivery, begun: Instant) -> Option<Duration> {
+        let counter = if delivery.is_accepted() {
+            &self.counts.succeeded_requests
+        } else {
+            &self.counts.failed_requests
+        };
+        PeerCounts::add(counter, 1);
+        let elapsed = begun.elapsed();
+        if let Some(latency) = &self.latency {
+            latency.record(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+        }
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        // The attempt before the one that the deadline cut off may have had one.
+        let is_answered =
+            matches!(delivery.outcome, Outcome::Failed(Failure::RetryDeadline { last: Some(_) }));
+        if delivery.is_accepted() || delivery.status.is_some() || is_answered {
+            *silent = None;
+            return None;
+        }
+        let cause = delivery.cause.clone();
+        let silence = silent.get_or_insert(Silence { since: begun, cause: String::new() });
+        silence.cause = cause;
+        Some(silence.since.elapsed())
+    }
+
+    fn dropped(&self, batch: Batch, reason: DropReason) {
+        PeerCounts::add(&self.counts.dropped, batch.spans());
+        batch.tickets.dropped(reason);
+    }
+}
+
+/// Requests to a peer at once.
+const CONCURRENT_REQUESTS: usize = 4;
+/// The Collector's, in milliseconds.
+const LATENCY_BOUNDS: [f64; 11] =
+    [5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0];
