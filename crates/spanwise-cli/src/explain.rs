@@ -13,8 +13,8 @@ pub const COMMAND: Command = Command {
     name: "explain",
     usage: "FILE TRACES [--processor NAME] [--json]",
     summary: "The decision of tail sampling about each trace of a file, and the vote of each policy with its reason",
-    help: "Reads the policies of a Collector's file, or of a file with the block of the processor `tail_sampling` alone, and the \
-           traces of an OTLP export: JSON, one object or one on each line, or protobuf. Prints a line for each trace with its \
+    help: "Reads the policies of a Collector's file, of a file of spanwise-node, or of a file with the block of the processor \
+           `tail_sampling` alone, and the traces of an OTLP export: JSON, one object or one on each line, or protobuf. Prints a line for each trace with its \
            decision, and one for each policy with its vote, the value behind it, the value that it wants and the span. Limits are \
            not used up and the wait is over. Policies that depend on the traffic (rate_limiting, bytes_limiting, composite) decide \
            as at its start. Nothing is sent. Values of spans are shown, as sensitive as they are.\n\n\

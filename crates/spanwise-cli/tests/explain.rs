@@ -54,6 +54,19 @@ fn each_policy_has_its_vote_and_its_reason() {
 }
 
 #[test]
+fn a_file_of_spanwise_node_has_the_policies_too() {
+    let (_, block) = POLICIES.split_once("processors:\n").unwrap();
+    let block = block.lines().take_while(|line| line.is_empty() || line.starts_with("  "));
+    let block: String =
+        block.map(|line| format!("{}\n", line.get(2..).unwrap_or_default())).collect();
+    let text = format!("role: sampler\n{block}destinations: [{{name: backend, debug: {{}}}}]\n");
+    let node = TemporaryFile::new("node.yaml", &text);
+    let traces = files().join("traces.json");
+    let (status, output) = spanwise(&["explain", &node.text(), traces.to_str().unwrap()], &[]);
+    assert_eq!((status, output), explain(&[]), "{text}");
+}
+
+#[test]
 fn the_same_as_json() {
     let (status, text) = explain(&["--json"]);
     let report: Value = serde_json::from_str(&text).unwrap();

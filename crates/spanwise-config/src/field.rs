@@ -4,8 +4,10 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::ops::RangeInclusive;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::findings::Findings;
+use crate::go_duration;
 use crate::names::{hint, listed};
 use crate::node::{Content, Entry, Node};
 use crate::position::Position;
@@ -200,6 +202,18 @@ impl<'d> Field<'d> {
         number.filter(|number| range.contains(number)).or_else(|| self.expected_scalar(&expected()))
     }
 
+    /// A duration in the form of Go, which files of the Collector have: `10s`, `1m30s`, `500ms`, and `0`. A number without a unit is an
+    /// error.
+    pub fn go_duration(&self) -> Option<Duration> {
+        let parsed = match self.scalar(GO_DURATION)? {
+            Scalar::Null => return None,
+            Scalar::String(text) => go_duration::parse(text),
+            Scalar::Integer(0) => Some(Duration::ZERO),
+            _ => None,
+        };
+        parsed.or_else(|| self.expected(GO_DURATION))
+    }
+
     /// One of the names of `choices`, as its value.
     pub fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
         let text = self.string()?;
@@ -324,3 +338,4 @@ fn span_of<T: PartialEq + fmt::Display>(
 }
 
 const SHOWN_LETTERS: usize = 40;
+const GO_DURATION: &str = "a duration such as `10s`, `1m30s` or `500ms`";

@@ -5,6 +5,7 @@
 mod document;
 mod field;
 mod findings;
+mod go_duration;
 mod limits;
 mod loader;
 mod mapping;
@@ -22,6 +23,7 @@ pub use document::{Document, Read};
 pub use field::Field;
 pub use limits::{MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_TEXT_BYTES};
 pub use mapping::Mapping;
+pub use names::hint;
 pub use position::Position;
 pub use problem::{Problem, Problems};
 pub use scalar::Scalar;

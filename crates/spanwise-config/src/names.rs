@@ -1,6 +1,11 @@
 //! Known names in messages, and the one that a slip stands for.
 
-/// `; did you mean …?` for a slip, else nothing.
+/// `; did you mean …?` with the name of `known` that `name` is a slip of, else nothing.
+///
+/// ```
+/// assert_eq!(spanwise_config::hint("recievers", &["receivers", "admin"]), "; did you mean `receivers`?");
+/// assert_eq!(spanwise_config::hint("logs", &["receivers", "admin"]), "");
+/// ```
 pub fn hint(name: &str, known: &[&str]) -> String {
     nearest(name, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }

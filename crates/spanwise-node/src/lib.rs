@@ -3,6 +3,8 @@
 
 mod account;
 mod arguments;
+mod check;
+mod config;
 mod destination;
 mod gateway;
 mod intake;
@@ -21,5 +23,6 @@ pub use account::{
     SamplerAccount,
 };
 pub use arguments::run;
+pub use config::{ConfigError, ConfigOptions, ConfigSource};
 pub use node::{Node, NodeView};
 pub use start_error::{ExitKind, ReloadError, StartError};

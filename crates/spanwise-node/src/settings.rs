@@ -12,7 +12,7 @@ use std::time::Duration;
 /// All settings of a node.
 #[derive(Debug)]
 pub struct NodeSettings {
-    /// What the node does with requests.
+    /// The work of the node on requests.
     pub role: Role,
     /// The memory of all requests that the node holds.
     pub memory: MemoryLimit,
@@ -34,7 +34,7 @@ pub struct NodeSettings {
     pub logs: LogFormat,
 }
 
-/// What a node does with requests.
+/// The work of a node on requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
     /// Routes each trace to one of its peers.
@@ -82,6 +82,25 @@ pub struct ReceiverSettings {
     pub max_request_bytes: usize,
     /// The most connections. Default 1,024.
     pub max_connections: usize,
+    /// The most concurrent requests of one HTTP/2 connection. Default 100.
+    pub max_concurrent_streams: u32,
+}
+
+impl ReceiverSettings {
+    /// A receiver at an address, with the defaults.
+    pub fn new(name: impl Into<String>, address: SocketAddr) -> Self {
+        Self {
+            name: name.into(),
+            is_for_peers: false,
+            address,
+            unix_socket: None,
+            tls: None,
+            bearer_token: None,
+            max_request_bytes: 16 << 20,
+            max_connections: 1_024,
+            max_concurrent_streams: 100,
+        }
+    }
 }
 
 /// The files of a TLS receiver, in PEM.
@@ -121,7 +140,7 @@ pub enum Processor {
 pub struct GatewaySettings {
     /// How traces spread over peers.
     pub ring: RingVersion,
-    /// Who the peers are.
+    /// The source of the peers' addresses.
     pub resolver: Resolver,
     /// The name of this node among them, if it is one: the role `both`.
     pub own_name: Option<String>,
@@ -185,7 +204,7 @@ pub enum Resolver {
 pub struct DestinationSettings {
     /// Its name in metrics and messages, unique.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub target: Target,
     /// The most bytes that wait for it. Default a half of the memory.
     pub queue_bytes: Option<usize>,
@@ -193,13 +212,32 @@ pub struct DestinationSettings {
     pub max_concurrent_requests: usize,
     /// Small requests are sent together until they have this number of spans. Default 8,192.
     pub max_batch_spans: u64,
+    /// Small requests are sent together until they have this number of bytes. Default 2 MiB: a Collector accepts at most 4 MiB
+    /// over gRPC. A single larger request is sent as it is.
+    pub max_batch_bytes: usize,
     /// The longest time that a request waits for others. Default 200 ms.
     pub batch_timeout: Duration,
     /// The disk behind it.
     pub spool: Option<DestinationSpool>,
 }
 
-/// What a destination is.
+impl DestinationSettings {
+    /// A destination with the defaults.
+    pub fn new(name: impl Into<String>, target: Target) -> Self {
+        Self {
+            name: name.into(),
+            target,
+            queue_bytes: None,
+            max_concurrent_requests: 4,
+            max_batch_spans: 8_192,
+            max_batch_bytes: 2 << 20,
+            batch_timeout: Duration::from_millis(200),
+            spool: None,
+        }
+    }
+}
+
+/// The kind of a destination.
 #[derive(Debug)]
 pub enum Target {
     /// An OTLP receiver.

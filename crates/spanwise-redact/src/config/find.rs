@@ -52,7 +52,7 @@ pub(super) fn find<'d>(root: &Field<'d>, processor: Option<&str>) -> Option<Bloc
 }
 
 /// The block of a key, `redaction` or `redaction/name`.
-fn block<'d>(key: &str, field: &Field<'d>) -> Option<Block<'d>> {
+pub(super) fn block<'d>(key: &str, field: &Field<'d>) -> Option<Block<'d>> {
     let field = field.clone();
     match key.split_once('/').map_or(key, |(kind, _)| kind) {
         // Another type is reported when the block is read.

@@ -11,7 +11,7 @@ use crate::builder::RedactorBuilder;
 use spanwise_config::{Document, Field, Problems, Read};
 use std::path::Path;
 
-use self::find::{Block, find};
+use self::find::{Block, block, find};
 
 impl RedactorBuilder {
     /// Reads the rules of a YAML file; [`from_document`](Self::from_document) states the forms that it may have. `${NAME}` is the
@@ -60,18 +60,28 @@ impl RedactorBuilder {
         document: &Document,
         processor: Option<&str>,
     ) -> Result<Read<Self>, Problems> {
-        document.read(|root| match find(&root, processor) {
-            Some(Block::Section(field)) => Self::from_field(&field),
-            Some(Block::Redaction(field)) => redaction_processor::read(&field),
-            Some(Block::Attributes(field)) => attributes_processor::read(&field),
-            // The error about it is the only one.
-            None => Self::default(),
-        })
+        // Without a block, the error about it is the only one.
+        document.read(|root| find(&root, processor).map(Self::from_block).unwrap_or_default())
     }
 
     /// Reads a section of our own, which a larger file has: the value of `redaction`. The field reports mistakes, and rules with one are
     /// left out.
     pub fn from_field(field: &Field<'_>) -> Self {
         section::read(field)
+    }
+
+    /// Reads the block of a processor `redaction` or `attributes` of a Collector's file, which has the name `name` there, such as
+    /// `redaction/cards`; `None` for a processor of another type. A block `redaction` may have the keys of a section of our own. The field
+    /// reports mistakes, and rules with one are left out.
+    pub fn from_processor(name: &str, field: &Field<'_>) -> Option<Self> {
+        Some(Self::from_block(block(name, field)?))
+    }
+
+    fn from_block(block: Block<'_>) -> Self {
+        match block {
+            Block::Section(field) => Self::from_field(&field),
+            Block::Redaction(field) => redaction_processor::read(&field),
+            Block::Attributes(field) => attributes_processor::read(&field),
+        }
     }
 }

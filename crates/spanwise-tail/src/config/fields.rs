@@ -1,24 +1,8 @@
 //! Values of Collector files that the reader of configurations does not know.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use spanwise_config::{Field, Mapping, Scalar};
-
-use super::go_duration;
-
-/// A duration in Go's form.
-pub(crate) fn duration(field: &Field<'_>) -> Option<Duration> {
-    if !field.has_value() {
-        return None;
-    }
-    let parsed = match field.any_scalar()? {
-        Scalar::String(text) => go_duration::parse(text),
-        Scalar::Integer(0) => Some(Duration::ZERO),
-        _ => None,
-    };
-    parsed.or_else(|| field.expected("a duration such as `10s`, `1m30s` or `500ms`"))
-}
 
 /// A whole number; YAML 1.1, which the Collector reads, accepts `_` between its digits.
 pub(crate) fn integer(field: &Field<'_>, range: RangeInclusive<i64>) -> Option<i64> {

@@ -8,7 +8,7 @@ use crate::filter::{FilterGroup, Filtered, SpanFilter};
 use crate::ottl::ErrorMode;
 
 impl SpanFilter {
-    /// Reads the conditions from a file of the Collector, with its processor `filter`, or from the block of the processor alone. A file
+    /// Reads the conditions from a file of the Collector, with its processor `filter`, from a file of `spanwise-node`, or from the block of the processor alone. A file
     /// with several processors of the type needs their name in `processor`: `Some("filter/name")`.
     ///
     /// `trace_conditions`, `traces.span` and `traces.spanevent` load, with the part of OTTL that tail policies have. Other conditions of
@@ -43,6 +43,11 @@ impl SpanFilter {
             // Without a block, the error about it is the only one.
             block.map_or_else(Self::default, |block| read(&block))
         })
+    }
+
+    /// Reads the block of the processor, which a larger file has. The field reports mistakes; the result is of no use then.
+    pub fn from_field(block: &Field<'_>) -> Self {
+        read(block)
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod fields;
 mod filter;
-mod go_duration;
 mod policies;
 mod probabilistic_sampler;
 mod processor;
@@ -10,7 +9,7 @@ mod rules;
 
 use spanwise_config::{Document, Field, Mapping, Problems, Read};
 
-use self::fields::{duration, flag, integer, text};
+use self::fields::{flag, integer, text};
 use self::policies::read_policies;
 use self::processor::find;
 use self::rules::read_rules;
@@ -20,7 +19,7 @@ use crate::policy::{Compat, LimiterPool, PolicyOptions};
 use crate::stress::StressRelief;
 
 impl TailSamplingConfig {
-    /// Reads the settings from a file of the Collector, with its processor `tail_sampling`, or from the block of the processor alone.
+    /// Reads the settings from a file of the Collector, with its processor `tail_sampling`, from a file of `spanwise-node`, or from the block of the processor alone.
     ///
     /// A file with several processors of the type needs their name in `processor`: `Some("tail_sampling/name")`.
     /// Beside the Collector's keys, the block may have `compat`, `dry_run`, `max_memory_bytes`, `max_spans_per_trace`,
@@ -60,6 +59,11 @@ impl TailSamplingConfig {
             block.map_or_else(Self::default, |block| read(&block))
         })
     }
+
+    /// Reads the block of the processor, which a larger file has. The field reports mistakes; the result is of no use then.
+    pub fn from_field(block: &Field<'_>) -> Self {
+        read(block)
+    }
 }
 
 fn read(block: &Field<'_>) -> TailSamplingConfig {
@@ -85,8 +89,8 @@ fn read(block: &Field<'_>) -> TailSamplingConfig {
     let keys = KeyPool::default();
     let options =
         PolicyOptions { compat, use_trace_state, shards: 1, limiters: &limiters, keys: &keys };
-    let wait = duration(&mapping.get("decision_wait")).unwrap_or(defaults.decision_wait);
-    let after_root = duration(&mapping.get("decision_wait_after_root_received"));
+    let wait = mapping.get("decision_wait").go_duration().unwrap_or(defaults.decision_wait);
+    let after_root = mapping.get("decision_wait_after_root_received").go_duration();
     let shards = integer(&mapping.get("num_shards"), 1..=256).unwrap_or(1);
     let max_spans =
         integer(&mapping.get("max_spans_per_trace"), 1..=i64::from(defaults.max_spans_per_trace));
@@ -153,7 +157,7 @@ fn stress_relief(field: &Field<'_>) -> Option<StressRelief> {
         let range = f64::NEG_INFINITY..=f64::INFINITY;
         if field.has_value() { field.number(range).unwrap_or(default) } else { default }
     };
-    let minimum = duration(&mapping.get("minimum_activation_duration"));
+    let minimum = mapping.get("minimum_activation_duration").go_duration();
     let settings = defaults
         .with_levels(
             number("activation_level", defaults.activation_level),

@@ -7,7 +7,7 @@ use super::processor::find;
 use crate::probabilistic_sampler::{ProbabilisticSamplerConfig, SamplerMode};
 
 impl ProbabilisticSamplerConfig {
-    /// Reads the settings from a file of the Collector, with its processor `probabilistic_sampler`, or from the block of the processor
+    /// Reads the settings from a file of the Collector, with its processor `probabilistic_sampler`, from a file of `spanwise-node`, or from the block of the processor
     /// alone. A file with several processors of the type needs their name in `processor`: `Some("probabilistic_sampler/name")`.
     ///
     /// # Errors
@@ -36,6 +36,11 @@ impl ProbabilisticSamplerConfig {
             // Without a block, the error about it is the only one.
             block.map_or_else(Self::default, |block| read(&block))
         })
+    }
+
+    /// Reads the block of the processor, which a larger file has. The field reports mistakes; the result is of no use then.
+    pub fn from_field(block: &Field<'_>) -> Self {
+        read(block)
     }
 }
 

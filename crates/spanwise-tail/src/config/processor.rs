@@ -2,7 +2,7 @@
 
 use spanwise_config::Field;
 
-/// The block of the processor `kind`, or of the one with the name `processor`: of a whole file, of its `processors`, or alone.
+/// The block of the processor `kind`, or of the one with the name `processor`: of `processors` or the root of a file, or alone.
 pub(crate) fn find<'d>(root: &Field<'d>, kind: &str, processor: Option<&str>) -> Option<Field<'d>> {
     let entries = root.entries();
     let entry = |name: &str| entries.iter().find(|(key, _)| *key == name).map(|(_, field)| field);
@@ -12,7 +12,8 @@ pub(crate) fn find<'d>(root: &Field<'d>, kind: &str, processor: Option<&str>) ->
         Some(processors) => processors.entries(),
         None if entries.iter().any(|(key, _)| is_kind(key)) => entries,
         // A block without its name.
-        None => return Some(root.clone()),
+        None if !is_node(&entries) => return Some(root.clone()),
+        None => entries,
     };
     let mut found: Vec<_> = processors.into_iter().filter(|(key, _)| is_kind(key)).collect();
     if let Some(name) = processor {
@@ -34,4 +35,9 @@ pub(crate) fn find<'d>(root: &Field<'d>, kind: &str, processor: Option<&str>) ->
             None
         }
     }
+}
+
+/// Whether a file without `processors` is one of `spanwise-node`, which has blocks at its root.
+fn is_node(entries: &[(&str, Field<'_>)]) -> bool {
+    entries.iter().any(|(key, _)| ["destinations", "gateway", "receivers", "role"].contains(key))
 }

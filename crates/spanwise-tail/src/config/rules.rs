@@ -2,7 +2,7 @@
 
 use spanwise_config::{Field, Mapping};
 
-use super::fields::{duration, integer, strings, text};
+use super::fields::{integer, strings, text};
 use crate::policy::{ProbabilisticPolicy, RateLimitingPolicy};
 use crate::rules::{
     AdaptiveThroughput, Rule, RuleError, RuleMatch, RuleSampler, SharedSamplers, build_rules,
@@ -88,7 +88,7 @@ fn read_sampler(field: &Field<'_>) -> Option<RuleSampler> {
             if let Some(keys) = number("max_keys") {
                 sampler.max_keys = usize::try_from(keys).unwrap_or(usize::MAX);
             }
-            if let Some(interval) = duration(&mapping.get("adjustment_interval")) {
+            if let Some(interval) = mapping.get("adjustment_interval").go_duration() {
                 sampler.adjustment_interval = interval;
             }
             sampler.into()

@@ -1,0 +1,216 @@
+//! `spanwise-node check`: the work of a node with a file, or all mistakes of the file.
+
+use crate::config::ConfigError;
+use crate::settings::{
+    DestinationSettings, GatewaySettings, MemoryLimit, NodeSettings, Processor, ReceiverSettings,
+    Resolver, Role, Target,
+};
+use spanwise_config::{Problem, Read};
+use spanwise_transport::TransportBuilder;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// The text of a check: lines, or one object of JSON. Headers and tokens are masked.
+pub(crate) fn text(
+    file: &Path,
+    checked: &Result<Read<NodeSettings>, ConfigError>,
+    json: bool,
+) -> String {
+    let (problems, warnings, parts): (Vec<&Problem>, &[Problem], _) = match checked {
+        Ok(read) => (Vec::new(), &read.warnings, parts(&read.value)),
+        Err(error) => (error.problems().iter().collect(), &[], Vec::new()),
+    };
+    if json {
+        return as_json(&problems, warnings, &parts);
+    }
+    let mut text = match checked {
+        Ok(_) => format!("{}: it can be used\n", file.display()),
+        Err(error) => format!("{error}\n"),
+    };
+    for warning in warnings {
+        let _infallible = writeln!(text, "warning: {warning}");
+    }
+    for (part, description) in parts {
+        let _infallible = writeln!(text, "{part:<12} {description}");
+    }
+    text
+}
+
+/// The parts of a node, in the order in which requests pass them.
+fn parts(node: &NodeSettings) -> Vec<(&'static str, String)> {
+    let role = match node.role {
+        Role::Gateway => "gateway",
+        Role::Sampler => "sampler",
+        Role::Both => "both",
+    };
+    let mut parts = vec![("role", role.to_owned()), ("memory", memory(node.memory))];
+    parts.extend(node.receivers.iter().map(|it| ("receiver", receiver(it))));
+    parts.extend(node.processors.iter().map(|it| ("processor", processor(it))));
+    if let Some(gateway) = &node.gateway {
+        parts.push(("peers", peers(gateway)));
+    }
+    if let Some(tail) = &node.tail_sampling {
+        let (policies, rules) = (tail.policies.len(), tail.rules.len());
+        let wait = tail.decision_wait;
+        parts.push((
+            "tail",
+            format!("{policies} policies, {rules} rules, decisions after {wait:?}"),
+        ));
+    }
+    parts.extend(node.destinations.iter().map(|it| ("destination", destination(it))));
+    if let Some(admin) = node.admin {
+        parts.push(("admin", format!("{admin}: /healthz, /readyz, /metrics and the live page")));
+    }
+    parts.push(("shutdown", format!("within {:?}", node.shutdown_timeout)));
+    parts
+}
+
+fn memory(limit: MemoryLimit) -> String {
+    match limit {
+        MemoryLimit::Bytes(bytes) => size(bytes as u64),
+        MemoryLimit::Share(share) => {
+            format!("{} % of the memory of the container or the machine", share * 100.0)
+        }
+    }
+}
+
+fn receiver(receiver: &ReceiverSettings) -> String {
+    let mut text = match &receiver.unix_socket {
+        Some(path) => format!("unix:{}", path.display()),
+        None => receiver.address.to_string(),
+    };
+    let client_ca = receiver.tls.as_ref().and_then(|tls| tls.client_ca_file.as_ref());
+    text.push_str(match (&receiver.tls, client_ca) {
+        (None, _) => ", plain text",
+        (Some(_), None) => ", TLS",
+        (Some(_), Some(_)) => ", TLS with client certificates",
+    });
+    if receiver.bearer_token.is_some() {
+        text.push_str(", bearer token [redacted]");
+    }
+    if receiver.is_for_peers {
+        text.push_str(", for peers");
+    }
+    let _infallible =
+        write!(text, ", requests of at most {}", size(receiver.max_request_bytes as u64));
+    text
+}
+
+fn processor(processor: &Processor) -> String {
+    match processor {
+        Processor::Redact(redactor) => format!("redaction with {} rules", redactor.counts().len()),
+        Processor::Filter(_) => "filter".to_owned(),
+        Processor::Probabilistic(config) => {
+            format!("probabilistic sampler, {} %", config.sampling_percentage)
+        }
+    }
+}
+
+fn peers(gateway: &GatewaySettings) -> String {
+    let mut text = match &gateway.resolver {
+        Resolver::Static(hosts) => hosts.join(", "),
+        Resolver::Dns { hostname, interval, .. } => format!("{hostname} by DNS every {interval:?}"),
+        Resolver::File { path, interval } => format!("{} every {interval:?}", path.display()),
+    };
+    let _infallible = write!(text, "; ring {:?}", gateway.ring);
+    if let Some(own) = &gateway.own_name {
+        let _infallible = write!(text, "; this node is {own}");
+    }
+    text.push_str(if gateway.uses_tls { "; TLS" } else { "; plain text" });
+    text.push_str(&changes(&gateway.transport));
+    text
+}
+
+fn destination(destination: &DestinationSettings) -> String {
+    let mut text = format!("{}: ", destination.name);
+    match &destination.target {
+        Target::Otlp(builder) => {
+            let _infallible = write!(text, "{}{}", builder.__destination(), changes(builder));
+        }
+        Target::File { path, max_bytes, max_backups } => {
+            let _infallible = write!(text, "file {}", path.display());
+            if let Some(bytes) = max_bytes {
+                let backups = max_backups.unwrap_or_default();
+                let _infallible =
+                    write!(text, ", a new one at {}, {backups} old ones", size(*bytes));
+            }
+        }
+        Target::Debug => text.push_str("the standard output"),
+    }
+    let _infallible = match destination.queue_bytes {
+        Some(bytes) => write!(text, "; queue {}", size(bytes as u64)),
+        None => write!(text, "; queue a half of the memory"),
+    };
+    if let Some(spool) = &destination.spool {
+        let (directory, bytes) = (spool.directory.display(), size(spool.settings.max_bytes));
+        let age = spool.settings.max_age;
+        let _infallible = write!(text, "; spool {directory}, {bytes}, {age:?}");
+    }
+    text
+}
+
+/// The settings that are no defaults.
+fn changes(builder: &TransportBuilder) -> String {
+    let changes = TransportBuilder::default().__changes(builder);
+    let shown = changes.into_iter().filter(|(setting, ..)| *setting != "with_endpoint");
+    shown
+        .map(|(setting, _, value)| {
+            format!("; {} {value}", setting.trim_start_matches("with_").replace('_', " "))
+        })
+        .collect()
+}
+
+/// Bytes with a unit.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_048_576 => format!("{bytes} bytes"),
+        bytes if bytes % (1 << 30) == 0 => format!("{} GiB", bytes >> 30),
+        bytes if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
+        bytes => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
+    }
+}
+
+fn as_json(problems: &[&Problem], warnings: &[Problem], parts: &[(&str, String)]) -> String {
+    let problem = |problem: &Problem| {
+        let position = problem.position();
+        format!(
+            "{{\"file\":{},\"line\":{},\"column\":{},\"path\":{},\"message\":{}}}",
+            quoted(problem.file()),
+            position.line,
+            position.column,
+            quoted(problem.path()),
+            quoted(problem.message())
+        )
+    };
+    let problems: Vec<String> = problems.iter().map(|it| problem(it)).collect();
+    let warnings: Vec<String> = warnings.iter().map(problem).collect();
+    let part = |(part, description): &(&str, String)| {
+        format!("{{\"part\":{},\"description\":{}}}", quoted(part), quoted(description))
+    };
+    let parts: Vec<String> = parts.iter().map(part).collect();
+    format!(
+        "{{\"problems\":[{}],\"warnings\":[{}],\"parts\":[{}]}}\n",
+        problems.join(","),
+        warnings.join(","),
+        parts.join(",")
+    )
+}
+
+/// A string of JSON.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            letter if letter.is_control() => {
+                let _infallible = write!(quoted, "\\u{:04x}", u32::from(letter));
+            }
+            letter => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

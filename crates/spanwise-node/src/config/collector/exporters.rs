@@ -1,0 +1,149 @@
+//! The exporters of the pipeline.
+
+use super::client::{self, GRPC_KEYS, HTTP_KEYS};
+use super::component::Component;
+use super::extensions::Extensions;
+use super::processors::Processed;
+use super::queue::Queue;
+use super::{load_balancing, not_supported_if_true};
+use crate::config::destinations::rotation;
+use crate::config::values::{flag, not_supported, path, without_effect};
+use crate::settings::{DestinationSettings, GatewaySettings, Target};
+use spanwise_config::{Field, Mapping};
+
+/// The settings of the exporters.
+#[derive(Default)]
+pub(super) struct Exported {
+    pub(super) gateway: Option<GatewaySettings>,
+    pub(super) destinations: Vec<DestinationSettings>,
+}
+
+pub(super) fn read(
+    components: &[Component<'_>],
+    processed: &Processed,
+    extensions: &Extensions<'_>,
+) -> Exported {
+    let mut exported = Exported::default();
+    for component in components {
+        let Component { kind, name, reference, field } = component;
+        let (mapping, target) = match *kind {
+            "load_balancing" | "loadbalancing" => {
+                check_gateway(component, components.len(), processed);
+                exported.gateway = load_balancing::read(field, extensions);
+                continue;
+            }
+            "otlp" | "otlp_grpc" => {
+                let mapping = field.mapping(GRPC_KEYS);
+                let target = client::grpc(&mapping, extensions);
+                (mapping, target.map(|builder| Target::Otlp(Box::new(builder))))
+            }
+            "otlphttp" | "otlp_http" => {
+                let mapping = field.mapping(HTTP_KEYS);
+                let target = client::http(&mapping, extensions);
+                (mapping, target.map(|builder| Target::Otlp(Box::new(builder))))
+            }
+            "file" => file(field),
+            "debug" => debug(field),
+            "logging" => {
+                reference.error("`logging` is not supported: the Collector has removed it; `debug` prints requests");
+                continue;
+            }
+            other => {
+                reference.error(format!(
+                    "exporters of the type `{other}` are not supported; accepted is `otlp`, `otlp_http`, `load_balancing`, `file` or `debug`"
+                ));
+                continue;
+            }
+        };
+        let queue = match has_queue(&target) {
+            true => Queue::read(&mapping, name, extensions),
+            false => Queue::default(),
+        };
+        let Some(target) = target else { continue };
+        let mut destination = DestinationSettings::new(*name, target);
+        if let (Some(batch), false) = (processed.batch, queue.has_batch) {
+            destination.max_batch_spans = batch.spans;
+            destination.batch_timeout = batch.timeout;
+        }
+        queue.apply(&mut destination);
+        exported.destinations.push(destination);
+    }
+    exported
+}
+
+/// A queue before a file or the standard output has no keys here.
+fn has_queue(target: &Option<Target>) -> bool {
+    !matches!(target, Some(Target::File { .. } | Target::Debug))
+}
+
+fn check_gateway(component: &Component<'_>, exporters: usize, processed: &Processed) {
+    if exporters > 1 {
+        component.reference.error(
+            "other exporters beside it are not supported: a gateway sends to its peers alone",
+        );
+    }
+    if processed.tail_sampling.is_some() {
+        component.reference.error("`tail_sampling` before it is not supported: a gateway routes traces to the samplers, which have all of their spans");
+    }
+    if processed.batch.is_some() {
+        component.reference.warning(
+            "the processor `batch` has no effect: requests are split by trace id over the peers",
+        );
+    }
+}
+
+fn file<'d>(field: &Field<'d>) -> (Mapping<'d>, Option<Target>) {
+    let mapping = field.mapping(&[
+        "path",
+        "rotation",
+        "append",
+        "format",
+        "encoding",
+        "compression",
+        "flush_interval",
+        "group_by",
+        "create_directory",
+        "directory_permissions",
+    ]);
+    let format = mapping.get("format");
+    if format.string().is_some_and(|format| format != "json") {
+        format.error("it is not supported: accepted is `json`");
+    }
+    not_supported(&mapping, &["encoding", "compression"], "the file has lines of OTLP/JSON");
+    not_supported(&mapping, &["group_by"], "the node writes one file");
+    not_supported_if_true(&mapping, "create_directory", "the directory is the operator's");
+    let reason = "a request is written at once, and the directory is the operator's";
+    without_effect(&mapping, &["flush_interval", "directory_permissions"], reason);
+    if !flag(&mapping, "append") {
+        field.warning("lines are appended to a file that exists, as with `append: true`");
+    }
+    let rotated = mapping.get("rotation");
+    let keys = rotated.mapping(ROTATION_KEYS);
+    not_supported(&keys, &["max_days"], "old files are counted: `max_backups`");
+    not_supported_if_true(&keys, "localtime", "old files are numbered");
+    let (max_bytes, max_backups) = rotation(&rotated, ROTATION_KEYS);
+    let path = path(&mapping.get("path").required());
+    (mapping, path.map(|path| Target::File { path, max_bytes, max_backups }))
+}
+
+fn debug<'d>(field: &Field<'d>) -> (Mapping<'d>, Option<Target>) {
+    let mapping = field.mapping(&[
+        "verbosity",
+        "sampling_initial",
+        "sampling_thereafter",
+        "use_internal_logger",
+        "output_paths",
+        "sending_queue",
+    ]);
+    let reason = "it prints one line for each request to the standard output";
+    without_effect(&mapping, &["sampling_initial", "sampling_thereafter"], reason);
+    without_effect(&mapping, &["use_internal_logger", "output_paths", "sending_queue"], reason);
+    let verbosity = mapping.get("verbosity");
+    let levels = [("basic", true), ("normal", false), ("detailed", false)];
+    if verbosity.choice(&levels) == Some(false) {
+        verbosity.warning(format!("it has no effect: {reason}"));
+    }
+    (mapping, Some(Target::Debug))
+}
+
+const ROTATION_KEYS: &[&str] = &["max_megabytes", "max_backups", "max_days", "localtime"];

@@ -1,0 +1,132 @@
+//! The section `destinations`.
+
+use super::otlp;
+use super::values::{MAX_TIME, duration, mib, path, text, whole};
+use crate::settings::{DestinationSettings, DestinationSpool, Target};
+use spanwise_config::Field;
+use spanwise_spool::SpoolSettings;
+use std::time::Duration;
+
+/// The destinations of a list; those with a mistake have been reported.
+pub(super) fn read(field: &Field<'_>) -> Vec<DestinationSettings> {
+    let mut destinations: Vec<DestinationSettings> = Vec::new();
+    for element in field.sequence() {
+        let Some(destination) = one(&element) else { continue };
+        let name = element.mapping(KEYS).get("name");
+        let spool = element.mapping(KEYS).get("spool").mapping(SPOOL_KEYS).get("directory");
+        if destinations.iter().any(|known| known.name == destination.name) {
+            name.error("another destination has the same name");
+        }
+        let directory = |it: &DestinationSettings| Some(it.spool.as_ref()?.directory.clone());
+        let own = directory(&destination);
+        if own.is_some() && destinations.iter().any(|known| directory(known) == own) {
+            spool.error("another destination has the same directory: each has one of its own");
+        }
+        destinations.push(destination);
+    }
+    destinations
+}
+
+fn one(field: &Field<'_>) -> Option<DestinationSettings> {
+    let mapping = field.mapping(KEYS);
+    let name = name(&mapping.get("name").required());
+    let kinds = ["otlp", "file", "debug"].map(|kind| (kind, mapping.get(kind)));
+    let mut found = kinds.iter().filter(|(_, kind)| kind.exists());
+    let target = match (found.next(), found.next()) {
+        (Some(("otlp", block)), None) => otlp::read(block).map(|it| Target::Otlp(Box::new(it))),
+        (Some(("file", block)), None) => file(block),
+        (Some((_, block)), None) => {
+            block.mapping(&[]);
+            Some(Target::Debug)
+        }
+        _ => {
+            field.error("exactly one of `otlp`, `file` or `debug` is expected");
+            None
+        }
+    };
+    let queue_bytes = mib(&mapping.get("queue_mib"));
+    let requests = whole(&mapping.get("max_concurrent_requests"), 1..=256);
+    let batch = mapping.get("batch").mapping(&["max_spans", "max_bytes", "timeout"]);
+    let max_batch_spans = whole(&batch.get("max_spans"), 1..=1 << 20);
+    let max_batch_bytes = whole(&batch.get("max_bytes"), 1..=64 << 20);
+    let batch_timeout = duration(&batch.get("timeout"), Duration::ZERO..=Duration::from_secs(60));
+    let spool = spool(&mapping.get("spool"));
+    let mut settings = DestinationSettings::new(name?, target?);
+    settings.queue_bytes = queue_bytes;
+    settings.spool = spool;
+    if let Some(requests) = requests {
+        settings.max_concurrent_requests = requests as usize;
+    }
+    if let Some(spans) = max_batch_spans {
+        settings.max_batch_spans = spans;
+    }
+    if let Some(bytes) = max_batch_bytes {
+        settings.max_batch_bytes = bytes as usize;
+    }
+    if let Some(timeout) = batch_timeout {
+        settings.batch_timeout = timeout;
+    }
+    Some(settings)
+}
+
+/// A name is a label of metrics, and stands in messages.
+fn name(field: &Field<'_>) -> Option<String> {
+    let name = text(field)?;
+    let is_letter =
+        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.' | '/');
+    if name.len() > MAX_NAME || !name.chars().all(is_letter) {
+        field.error(format!(
+            "accepted are 1 to {MAX_NAME} letters, digits and `_`, `-`, `.` or `/`"
+        ));
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+/// The block of a file, with the keys of the Collector's exporter.
+pub(super) fn file(field: &Field<'_>) -> Option<Target> {
+    let mapping = field.mapping(&["path", "rotation"]);
+    let (max_bytes, max_backups) = rotation(&mapping.get("rotation"), &[]);
+    let path = path(&mapping.get("path").required())?;
+    Some(Target::File { path, max_bytes, max_backups })
+}
+
+/// The size and the number of old files; none without a rotation.
+pub(super) fn rotation(
+    field: &Field<'_>,
+    further: &'static [&'static str],
+) -> (Option<u64>, Option<usize>) {
+    let keys: &[&str] = if further.is_empty() { ROTATION_KEYS } else { further };
+    if !field.exists() {
+        return (None, None);
+    }
+    let mapping = field.mapping(keys);
+    let max_bytes = mib(&mapping.get("max_megabytes")).unwrap_or(100 << 20);
+    let backups = whole(&mapping.get("max_backups"), 0..=100_000).unwrap_or(100);
+    (Some(max_bytes as u64), Some(backups as usize))
+}
+
+fn spool(field: &Field<'_>) -> Option<DestinationSpool> {
+    if !field.has_value() {
+        return None;
+    }
+    let mapping = field.mapping(SPOOL_KEYS);
+    let mut settings = SpoolSettings::default();
+    if let Some(bytes) = mib(&mapping.get("max_mib")) {
+        settings.max_bytes = bytes as u64;
+    }
+    if let Some(age) = duration(&mapping.get("max_age"), Duration::from_secs(1)..=MAX_TIME) {
+        settings.max_age = age;
+    }
+    if let Some(level) = whole(&mapping.get("compression_level"), 1..=19) {
+        settings.compression_level = level as i32;
+    }
+    let directory = path(&mapping.get("directory").required())?;
+    Some(DestinationSpool { directory, settings })
+}
+
+const ROTATION_KEYS: &[&str] = &["max_megabytes", "max_backups"];
+const SPOOL_KEYS: &[&str] = &["directory", "max_mib", "max_age", "compression_level"];
+const KEYS: &[&str] =
+    &["name", "otlp", "file", "debug", "queue_mib", "max_concurrent_requests", "batch", "spool"];
+const MAX_NAME: usize = 64;

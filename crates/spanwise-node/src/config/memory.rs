@@ -1,0 +1,23 @@
+//! The section `memory`.
+
+use super::values::mib;
+use crate::settings::MemoryLimit;
+use spanwise_config::Field;
+
+pub(super) fn read(field: &Field<'_>) -> MemoryLimit {
+    let mapping = field.mapping(&["limit_mib", "limit_percentage"]);
+    let (bytes, share) = (mapping.get("limit_mib"), mapping.get("limit_percentage"));
+    if bytes.has_value() && share.has_value() {
+        share.error("`limit_mib` is there too: use one of them");
+    }
+    if bytes.has_value() {
+        return mib(&bytes).map(MemoryLimit::Bytes).unwrap_or_default();
+    }
+    percentage(&share).unwrap_or_default()
+}
+
+/// A share in percent.
+pub(super) fn percentage(field: &Field<'_>) -> Option<MemoryLimit> {
+    let percent = if field.has_value() { field.number(1.0..=100.0) } else { None };
+    percent.map(|percent| MemoryLimit::Share(percent / 100.0))
+}
