@@ -1,11 +1,13 @@
 //! The account of a node: each span that arrived, and its outcome.
 
+mod gateway;
 mod imbalance;
 mod table;
 
 use spanwise_ledger::Snapshot;
 use spanwise_tail::TailThreadCounts;
 
+pub use gateway::{GatewayAccount, PeerAccount};
 pub use imbalance::Imbalance;
 
 /// The account of a node since its start. All numbers are spans unless their name has another noun. `Display` formats a table.
@@ -60,20 +62,6 @@ pub struct IntakeAccount {
     pub passed: u64,
     /// Spans of peers that the sampler was handed. No processor sees them.
     pub passed_from_peers: u64,
-}
-
-/// The account of a gateway.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct GatewayAccount {
-    /// Spans that the gateway was handed: those of `local`, of `dropped`, and those that the peers' ledgers created.
-    pub handed: u64,
-    /// Spans of the traces of this node, which its own sampler was handed.
-    pub local: u64,
-    /// Spans that belong to no peer, because there is none or their trace id is not valid.
-    pub dropped: u64,
-    /// Each peer, also those that are no longer in the ring.
-    pub peers: Vec<DestinationAccount>,
 }
 
 /// The account of tail sampling.
@@ -140,16 +128,16 @@ impl Account {
         let mut next = passed;
         if let Some(gateway) = &self.gateway {
             imbalance.compare("passed", intake.passed, "handed to the gateway", gateway.handed);
-            let peers = gateway.peers.iter().map(|peer| peer.ledger.created).sum::<u64>();
-            let routed = gateway.local + gateway.dropped + peers;
+            let created = gateway.ledger.created;
+            let routed = gateway.local + gateway.without_peers + created;
             imbalance.compare(
                 "handed to the gateway",
                 gateway.handed,
-                "local + dropped + peers",
+                "local + without peers + peers",
                 routed,
             );
-            gateway.peers.iter().for_each(|peer| imbalance.ledger(peer));
-            next = gateway.local + intake.passed_from_peers;
+            imbalance.ledger("peers", &gateway.ledger);
+            next = gateway.local + gateway.rerouted_to_local + intake.passed_from_peers;
         }
         if let Some(SamplerAccount { counts, dropped, overflow }) = &self.sampler {
             let accepted = counts.accepted_spans + overflow;
@@ -166,7 +154,7 @@ impl Account {
         for destination in &self.destinations {
             let created = destination.ledger.created;
             imbalance.compare("passed", next, &destination.name, created);
-            imbalance.ledger(destination);
+            imbalance.ledger(&destination.name, &destination.ledger);
         }
         imbalance.into_result()
     }

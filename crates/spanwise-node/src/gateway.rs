@@ -23,12 +23,13 @@ use spanwise_ledger::Ledger;
 use spanwise_metrics::Metric;
 use tokio::runtime::Handle;
 
-pub(crate) use counts::{GatewayCounts, PeerAccount};
+use counts::peer_account;
 use members::{Members, Target};
 use recent::RecentTraces;
 use resolver::{Names, Resolutions, Resolving};
 use router::Router;
 
+use crate::account::{GatewayAccount, PeerAccount};
 use crate::settings::GatewaySettings;
 use crate::stage::{OwnedRequest, Stage};
 
@@ -127,7 +128,7 @@ impl Gateway {
     }
 
     /// The account so far.
-    pub(crate) fn counts(&self) -> GatewayCounts {
+    pub(crate) fn account(&self) -> GatewayAccount {
         let Router { counters, ledger, .. } = &*self.router;
         // Outcomes before what was handed, so that no sum is negative while requests arrive.
         let ledger = ledger.snapshot();
@@ -141,10 +142,10 @@ impl Gateway {
         let peers = peers.chain(&unreachable).map(|peer| PeerAccount {
             queued_bytes: peer.queued_bytes(),
             problem: peer.problem(),
-            ..PeerAccount::new(peer.name(), peer.counts())
+            ..peer_account(peer.name(), peer.counts())
         });
         let problem = self.router.problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        GatewayCounts {
+        GatewayAccount {
             local: counters.local.load(Relaxed),
             without_peers: counters.without_peers.load(Relaxed),
             rerouted: counters.rerouted.load(Relaxed),
@@ -165,7 +166,7 @@ impl Gateway {
     pub(crate) fn metrics(&self) -> Vec<Metric> {
         let membership = self.router.membership.load_full();
         let targets = membership.as_ref().map_or(&[][..], |membership| &membership.targets);
-        metrics::snapshot(self.resolver, &self.resolutions, targets, &self.counts())
+        metrics::snapshot(self.resolver, &self.resolutions, targets, &self.account())
     }
 }
 

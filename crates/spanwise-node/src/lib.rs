@@ -20,7 +20,7 @@ mod start_error;
 
 pub use account::{
     Account, DestinationAccount, GatewayAccount, Imbalance, IntakeAccount, MemoryAccount,
-    SamplerAccount,
+    PeerAccount, SamplerAccount,
 };
 pub use arguments::run;
 pub use config::{ConfigError, ConfigOptions, ConfigSource};

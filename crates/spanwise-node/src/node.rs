@@ -4,15 +4,17 @@ mod fixed;
 
 use crate::account::{Account, MemoryAccount};
 use crate::destination::{DestinationTasks, Destinations};
+use crate::gateway::Gateway;
 use crate::intake::{Entry, Intake, listen};
 use crate::memory::{Memory, Shares};
 use crate::processors::Processors;
 use crate::sampler::Sampler;
-use crate::settings::{NodeSettings, Role};
+use crate::settings::{GatewaySettings, NodeSettings, Role};
 use crate::sizes;
 use crate::stage::Stage;
 use crate::start_error::{ExitKind, ReloadError, StartError};
 use fixed::Fixed;
+use spanwise_metrics::Metric;
 use spanwise_receiver::Receiver;
 use spanwise_tail::TailSamplerThreads;
 use std::net::SocketAddr;
@@ -43,6 +45,7 @@ pub struct NodeView {
 
 struct Shared {
     intake: Arc<Intake>,
+    gateway: Option<Arc<Gateway>>,
     sampler: Option<Arc<Sampler>>,
     destinations: Arc<Destinations>,
     memory: Memory,
@@ -66,10 +69,7 @@ impl Node {
             destinations,
             ..
         } = settings;
-        if role == Role::Gateway || gateway.is_some() {
-            let message = "gateway: this build has no gateway yet";
-            return Err(StartError::new(ExitKind::Settings, message));
-        }
+        check_gateway(role, gateway.as_ref())?;
         let cores = sizes::cores();
         let tail_bytes = tail_sampling.as_ref().map(|config| config.max_memory_bytes);
         let shares = Shares::new(memory, receivers.len(), tail_bytes)?;
@@ -89,8 +89,23 @@ impl Node {
             Some(sampler) => Arc::clone(sampler) as Arc<dyn Stage>,
             None => next,
         };
+        let gateway = match gateway {
+            Some(settings) if role != Role::Sampler => {
+                let local = (role == Role::Both).then(|| Arc::clone(&first));
+                let (budget, handle) = (memory.requests.clone(), runtime.handle().clone());
+                let gateway = Gateway::start(settings, local, budget, handle);
+                let of_gateway =
+                    |error| StartError::new(ExitKind::Settings, format!("gateway: {error}"));
+                Some(Arc::new(gateway.map_err(of_gateway)?))
+            }
+            _ => None,
+        };
+        let of_clients = match &gateway {
+            Some(gateway) => Arc::clone(gateway) as Arc<dyn Stage>,
+            None => Arc::clone(&first),
+        };
         let intake = Arc::new(Intake::new(processors, memory.clone()));
-        let shared = Arc::new(Shared { intake, sampler, destinations, memory, shares });
+        let shared = Arc::new(Shared { intake, gateway, sampler, destinations, memory, shares });
         let (tasks, runtime) = (Some(tasks), Some(runtime));
         // From here on, a drop of the node ends what runs.
         let mut node =
@@ -98,7 +113,9 @@ impl Node {
         for settings in &receivers {
             let token = settings.bearer_token.clone();
             let intake = Arc::clone(&node.shared.intake);
-            let entry = Entry::new(intake, Arc::clone(&first), settings.is_for_peers, token);
+            // Requests of peers are not routed again.
+            let stage = if settings.is_for_peers { &first } else { &of_clients };
+            let entry = Entry::new(intake, Arc::clone(stage), settings.is_for_peers, token);
             let entry = Arc::new(entry);
             node.receivers.push(listen(settings, Arc::clone(&entry), shares.receiver)?);
             node.entries.push(entry);
@@ -162,6 +179,12 @@ impl Node {
                 scope.spawn(|| receiver.shutdown());
             }
         });
+        if let (Some(gateway), Some(runtime)) = (&self.shared.gateway, &self.runtime) {
+            // The own share goes on to the destinations.
+            let has_more = !self.shared.destinations.accounts().is_empty();
+            let half = start + flush_until.saturating_duration_since(start) / 2;
+            runtime.block_on(gateway.drain(if has_more { half } else { until }));
+        }
         if let Some(sampler) = &self.shared.sampler {
             sampler.shutdown(flush_until);
         }
@@ -194,6 +217,11 @@ impl NodeView {
         !self.shared.intake.is_closing()
     }
 
+    /// The metrics of the gateway, under the names of the Collector's load-balancing exporter where it has them. Empty without one.
+    pub fn gateway_metrics(&self) -> Vec<Metric> {
+        self.shared.gateway.as_ref().map(|gateway| gateway.metrics()).unwrap_or_default()
+    }
+
     /// The tail sampler, for its metrics.
     pub fn tail_sampler(&self) -> Option<&TailSamplerThreads> {
         self.shared.sampler.as_deref().map(Sampler::threads)
@@ -212,11 +240,23 @@ impl Shared {
         Account {
             destinations: self.destinations.accounts(),
             sampler: self.sampler.as_ref().map(|sampler| sampler.account()),
-            gateway: None,
+            gateway: self.gateway.as_ref().map(|gateway| gateway.account()),
             intake: self.intake.account(),
             memory,
         }
     }
+}
+
+/// Checks the role of a node with the settings of a gateway.
+fn check_gateway(role: Role, gateway: Option<&GatewaySettings>) -> Result<(), StartError> {
+    let message = match (role, gateway) {
+        (Role::Gateway, None) => "gateway: the role gateway needs its peers; add gateway.resolver",
+        (Role::Both, Some(GatewaySettings { own_name: None, .. })) => {
+            "gateway: the role both needs the name of this node among its peers; add gateway.own_name"
+        }
+        _ => return Ok(()),
+    };
+    Err(StartError::new(ExitKind::Settings, message))
 }
 
 fn runtime(cores: usize) -> Result<Runtime, StartError> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::DestinationAccount;
+use spanwise_ledger::Snapshot;
 
 /// Error of [`Account::check`](super::Account::check): sums that do not match, one line each.
 #[derive(Default, Clone, PartialEq, Eq)]
@@ -19,9 +19,8 @@ impl Imbalance {
     }
 
     /// Notes a ledger with spans without an outcome.
-    pub(super) fn ledger(&mut self, destination: &DestinationAccount) {
-        if let Err(imbalance) = destination.ledger.check() {
-            let name = &destination.name;
+    pub(super) fn ledger(&mut self, name: &str, ledger: &Snapshot) {
+        if let Err(imbalance) = ledger.check() {
             self.note(format!("{name}: {} spans without an outcome", imbalance.owing));
         }
     }

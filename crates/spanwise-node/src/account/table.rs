@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Account, DestinationAccount};
+use super::{Account, DestinationAccount, GatewayAccount};
 
 /// Formats a table: a line for each number that is not zero, and for each sum.
 impl fmt::Display for Account {
@@ -29,9 +29,7 @@ impl fmt::Display for Account {
             ],
         )?;
         if let Some(gateway) = &self.gateway {
-            row(f, "gateway", gateway.handed)?;
-            rows(f, &[("  to this node", gateway.local), ("  dropped", gateway.dropped)])?;
-            gateway.peers.iter().try_for_each(|peer| ledger(f, "peer", peer))?;
+            self::gateway(f, gateway)?;
         }
         if let Some(sampler) = &self.sampler {
             let shards = &sampler.counts.shards;
@@ -52,7 +50,7 @@ impl fmt::Display for Account {
                 ],
             )?;
         }
-        self.destinations.iter().try_for_each(|it| ledger(f, "destination", it))?;
+        self.destinations.iter().try_for_each(|it| ledger(f, it))?;
         match self.check() {
             Ok(()) => f.write_str("each span has exactly one outcome"),
             Err(imbalance) => write!(f, "{imbalance}"),
@@ -60,9 +58,37 @@ impl fmt::Display for Account {
     }
 }
 
-fn ledger(f: &mut fmt::Formatter<'_>, kind: &str, destination: &DestinationAccount) -> fmt::Result {
+fn gateway(f: &mut fmt::Formatter<'_>, gateway: &GatewayAccount) -> fmt::Result {
+    row(f, "gateway", gateway.handed)?;
+    let ledger = &gateway.ledger;
+    rows(
+        f,
+        &[
+            ("  to this node", gateway.local),
+            ("  without peers", gateway.without_peers),
+            ("  accepted by peers", ledger.exported.saturating_sub(gateway.rerouted_to_local)),
+            ("  rerouted to this node", gateway.rerouted_to_local),
+        ],
+    )?;
+    for (reason, spans) in ledger.drops() {
+        row(f, &format!("  dropped: {reason}"), spans)?;
+    }
+    rows(
+        f,
+        &[
+            ("  in flight", ledger.in_flight),
+            ("rerouted among peers", gateway.rerouted.saturating_sub(gateway.rerouted_to_local)),
+            ("without a valid trace id", gateway.malformed),
+            ("not divided", gateway.undivided),
+            ("torn traces", gateway.torn_traces),
+        ],
+    )?;
+    gateway.peers.iter().try_for_each(|peer| row(f, &format!("peer {}", peer.name), peer.sent))
+}
+
+fn ledger(f: &mut fmt::Formatter<'_>, destination: &DestinationAccount) -> fmt::Result {
     let ledger = &destination.ledger;
-    row(f, &format!("{kind} {}", destination.name), ledger.created)?;
+    row(f, &format!("destination {}", destination.name), ledger.created)?;
     rows(f, &[("  recovered", ledger.recovered)])?;
     row(f, "  exported", ledger.exported)?;
     for (reason, spans) in ledger.drops() {

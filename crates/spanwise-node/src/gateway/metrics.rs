@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use spanwise_metrics::{Attribute, Metric, MetricData, NumberPoint};
 
-use super::counts::GatewayCounts;
 use super::members::Target;
 use super::resolver::Resolutions;
+use crate::account::GatewayAccount;
 
 /// A metric by its name without the Collector's prefix.
 macro_rules! metric {
@@ -33,7 +33,7 @@ pub(super) fn snapshot(
     resolver: &'static str,
     resolutions: &Resolutions,
     targets: &[Target],
-    counts: &GatewayCounts,
+    account: &GatewayAccount,
 ) -> Vec<Metric> {
     let of_resolver = || Attribute::new("resolver", resolver);
     let point = |value: u64| NumberPoint::new(value).with_attributes([of_resolver()]);
@@ -91,27 +91,27 @@ pub(super) fn snapshot(
             "Resolutions of the peers by success",
             MetricData::Counter(resolved.into())
         ),
-        own!("spans", "{span}", "Spans that the gateway was handed", counts.handed),
-        own!("local_spans", "{span}", "Spans of the share of this node", counts.local),
+        own!("spans", "{span}", "Spans that the gateway was handed", account.handed),
+        own!("local_spans", "{span}", "Spans of the share of this node", account.local),
         own!(
             "rerouted_spans",
             "{span}",
             "Spans that were taken from a peer that left or does not answer",
-            counts.rerouted
+            account.rerouted
         ),
         own!(
             "undivided_spans",
             "{span}",
             "Spans of requests that were not divided",
-            counts.undivided
+            account.undivided
         ),
-        own!("malformed_spans", "{span}", "Spans without a valid trace id", counts.malformed),
+        own!("malformed_spans", "{span}", "Spans without a valid trace id", account.malformed),
         own!(
             "stayed_spans",
             "{span}",
             "Spans that stayed with the peer that had their trace before a change",
-            counts.stayed
+            account.stayed
         ),
-        own!("torn_traces", "{trace}", "Traces whose spans are at two peers", counts.torn_traces),
+        own!("torn_traces", "{trace}", "Traces whose spans are at two peers", account.torn_traces),
     ]
 }

@@ -185,15 +185,14 @@ impl Router {
                     self.dropped(load);
                     return None;
                 };
+                let request = OwnedRequest { bytes, spans, charge };
                 match load.tickets {
-                    None => Counters::add(&self.counters.local, spans),
-                    Some(tickets) => {
-                        Counters::add(&self.counters.rerouted, spans);
-                        Counters::add(&self.counters.rerouted_to_local, spans);
-                        tickets.exported();
+                    None => {
+                        Counters::add(&self.counters.local, spans);
+                        local.accept(request);
                     }
+                    Some(tickets) => self.hand_back(request, tickets, Arc::clone(local)),
                 }
-                local.accept(OwnedRequest { bytes, spans, charge });
                 None
             }
             _ => {
@@ -201,6 +200,19 @@ impl Router {
                 None
             }
         }
+    }
+
+    /// Hands spans that were on their way to a peer to the stage of this node. It may block, which a sender must not.
+    fn hand_back(&self, request: OwnedRequest, tickets: Tickets, local: Arc<dyn Stage>) {
+        let this = Weak::clone(&self.this);
+        self.runtime.spawn_blocking(move || {
+            local.accept(request);
+            if let Some(router) = this.upgrade() {
+                Counters::add(&router.counters.rerouted, tickets.len());
+                Counters::add(&router.counters.rerouted_to_local, tickets.len());
+            }
+            tickets.exported();
+        });
     }
 
     /// Takes a change of the names or of the peers that answer.

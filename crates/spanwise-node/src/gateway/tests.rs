@@ -128,9 +128,9 @@ impl World {
     }
 
     /// Drains the gateway, and checks its account.
-    pub(super) async fn drain(&self, timeout: Duration) -> GatewayCounts {
+    pub(super) async fn drain(&self, timeout: Duration) -> GatewayAccount {
         self.gateway.drain(Instant::now() + timeout).await;
-        let counts = self.gateway.counts();
+        let counts = self.gateway.account();
         counts.ledger.check().unwrap();
         assert_eq!(counts.ledger.in_flight, 0);
         assert_eq!(counts.handed, self.accepted.len() as u64);
@@ -239,7 +239,7 @@ async fn a_full_queue_refuses_requests_before_they_are_accepted() {
         world.send(0..10, number).await;
     }
     assert!(world.gateway.busy().is_some());
-    let account = world.gateway.counts().peers[0].clone();
+    let account = world.gateway.account().peers[0].clone();
     assert_eq!(account.in_flight(), world.accepted.len() as u64);
     assert!(account.queued_bytes >= 1_000);
     // The deadline of the shutdown.
@@ -282,7 +282,7 @@ async fn metrics_have_the_names_of_the_collector() {
     let sampler = Sampler::start();
     let mut world = World::start(GatewaySettings::new(list(&[&sampler]), transport()), None);
     world.send(0..10, 1).await;
-    while world.gateway.counts().ledger.in_flight > 0 {
+    while world.gateway.account().ledger.in_flight > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let metrics: HashMap<String, Metric> = world

@@ -35,8 +35,8 @@ impl World {
     /// Sends requests until the ring has changed this number of times.
     async fn send_until(&mut self, ring_changes: u64, numbers: &mut std::ops::RangeFrom<u64>) {
         let begun = Instant::now();
-        while self.gateway.counts().ring_changes < ring_changes {
-            assert!(begun.elapsed() < LONG, "{:?}", self.gateway.counts());
+        while self.gateway.account().ring_changes < ring_changes {
+            assert!(begun.elapsed() < LONG, "{:?}", self.gateway.account());
             let number = numbers.next().unwrap();
             self.send(0..50, number).await;
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -59,11 +59,11 @@ async fn a_gateway_without_peers_is_busy_until_there_are_some() {
     let sampler = Sampler::start();
     let mut world = World::start(GatewaySettings::new(names.resolver(), transport()), None);
     assert!(world.gateway.busy().is_some());
-    assert!(world.gateway.counts().resolver_problem.is_some());
+    assert!(world.gateway.account().resolver_problem.is_some());
     names.set(&[&sampler]);
     // Waits while the gateway is busy.
     world.send(0..100, 1).await;
-    assert_eq!(world.gateway.counts().resolver_problem, None);
+    assert_eq!(world.gateway.account().resolver_problem, None);
     world.drain(LONG).await;
     world.check_all(&[&sampler]);
 }
@@ -86,7 +86,7 @@ async fn peers_come_and_leave_under_load_without_a_loss() {
         world.send(0..50, number).await;
         world.send(1_000..1_050, number).await;
     }
-    let counts = world.gateway.counts();
+    let counts = world.gateway.account();
     assert!(counts.stayed > 0);
     assert_eq!((counts.torn_traces, counts.rerouted), (0, 0));
     names.set(&[&b, &c]);
@@ -119,7 +119,7 @@ async fn the_share_of_a_peer_that_is_down_goes_to_the_others_until_it_answers() 
     let mut world = World::start(settings, None);
     let mut numbers = 0..;
     world.send_until(1, &mut numbers).await;
-    let counts = world.gateway.counts();
+    let counts = world.gateway.account();
     assert_eq!(counts.peers.len(), 3, "the peer is still shown");
     assert!(counts.peers.iter().any(|peer| peer.name == name && peer.problem.is_some()));
     for _ in 0..20 {
