@@ -67,6 +67,7 @@ impl Node {
             tail_sampling,
             gateway,
             destinations,
+            shutdown_timeout,
             ..
         } = settings;
         check_gateway(role, gateway.as_ref())?;
@@ -117,7 +118,8 @@ impl Node {
             let stage = if settings.is_for_peers { &first } else { &of_clients };
             let entry = Entry::new(intake, Arc::clone(stage), settings.is_for_peers, token);
             let entry = Arc::new(entry);
-            node.receivers.push(listen(settings, Arc::clone(&entry), shares.receiver)?);
+            let limits = (shares.receiver, shutdown_timeout);
+            node.receivers.push(listen(settings, Arc::clone(&entry), limits)?);
             node.entries.push(entry);
         }
         Ok(node)

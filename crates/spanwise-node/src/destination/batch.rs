@@ -19,11 +19,14 @@ pub(super) struct Batch {
     pub(super) on_loss: Option<DropReason>,
     /// It is what is left of a request, of which other spans have outcomes.
     pub(super) is_rest: bool,
+    /// Its charge includes that of copies.
+    pub(super) has_copies: bool,
 }
 
 impl Batch {
     pub(super) fn new(request: FramedRequest, spans: u64, tickets: Tickets) -> Self {
-        Self { request, spans, tickets, is_ambiguous: false, on_loss: None, is_rest: false }
+        let (is_ambiguous, is_rest, has_copies) = (false, false, false);
+        Self { request, spans, tickets, is_ambiguous, on_loss: None, is_rest, has_copies }
     }
 
     /// The request behind a failure that another attempt may not have.

@@ -47,7 +47,10 @@ fn store(queue: &Queue, batch: Batch) {
 
 /// Sends a request, in parts if the destination refuses it as too large.
 pub(super) async fn send(queue: &Queue, memory: &Memory, mut batch: Batch) -> Sent {
-    let copies = queue.transport().compressed_bound(batch.len());
+    let copies = match batch.has_copies {
+        true => 0,
+        false => queue.transport().compressed_bound(batch.len()),
+    };
     let delivery = attempt(queue, memory, &batch.request, copies).await;
     if is_too_large(&delivery) && batch.spans > 1 {
         batch.is_ambiguous |= delivery.may_have_been_accepted();
@@ -72,7 +75,10 @@ async fn send_in_parts(queue: &Queue, memory: &Memory, mut batch: Batch) -> Sent
         let planned = RequestPart::plan(batch.request.message(), skipped, limits).ok().flatten();
         let Some(part) = planned else { break };
         let (spans, bytes) = (part.spans(), part.encoded_len());
-        let copies = bytes + queue.transport().compressed_bound(bytes);
+        let copies = match batch.has_copies {
+            true => 0,
+            false => bytes + queue.transport().compressed_bound(bytes),
+        };
         let part = FramedRequest::from(part.write(Vec::new()));
         let delivery = attempt(queue, memory, &part, copies).await;
         if is_too_large(&delivery) && spans > 1 {
@@ -125,9 +131,12 @@ async fn attempt(
     copies: usize,
 ) -> Delivery {
     // A cancelled request ends without an attempt.
-    let _copies: Option<CopyCharge> = tokio::select! {
-        charge = memory.copies.charge(copies) => Some(charge),
-        () = queue.cancelled() => None,
+    let _copies: Option<CopyCharge> = match copies {
+        0 => None,
+        _ => tokio::select! {
+            charge = memory.copies.charge(copies) => Some(charge),
+            () = queue.cancelled() => None,
+        },
     };
     let transport = queue.transport();
     let delivery = transport.send_with_cancel(request.clone(), queue.cancelled()).await;

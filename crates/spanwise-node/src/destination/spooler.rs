@@ -244,8 +244,7 @@ impl Spooler {
             return;
         }
         let bytes = self.read_bytes + PREFIX;
-        let copies = self.queue.transport().compressed_bound(bytes);
-        let Some(charge) = self.memory.copies.try_charge(bytes + copies) else {
+        let Some(charge) = self.memory.copies.try_charge(self.bytes_of_replay(bytes)) else {
             self.next_probe = Instant::now() + MEMORY_WAIT;
             return;
         };
@@ -272,6 +271,7 @@ impl Spooler {
         };
         let mut batch = Batch::new(request, spans, tickets);
         batch.is_ambiguous = self.may_be_delivered;
+        batch.has_copies = true;
         self.replay = Replay::Sending;
         let (queue, memory) = (Arc::clone(&self.queue), self.memory.clone());
         let (replayed, notifier): (_, Notifier) =
@@ -312,8 +312,7 @@ impl Spooler {
     /// A record does not fit the memory that it was to be read into.
     fn too_large(&mut self, bytes: usize, spans: u64) {
         self.replay = Replay::None;
-        let copies = self.queue.transport().compressed_bound(bytes);
-        if bytes.saturating_add(copies) < self.memory.copies.budget().limit() {
+        if self.bytes_of_replay(bytes + PREFIX) <= self.memory.copies.budget().limit() {
             self.read_bytes = bytes;
             self.spool.submit(SpoolCommand::Rewind);
             return;
@@ -322,6 +321,11 @@ impl Spooler {
         self.queue.ledger().unspool(spans).dropped(DropReason::TooLarge);
         self.queue.failed(format!("a record of {bytes} bytes exceeds the memory, and is lost"));
         self.spool.submit(SpoolCommand::Acknowledge);
+    }
+
+    /// Bytes of a record of `bytes` bytes with its copies, or with those of its parts: a replay waits for no memory while it has some.
+    fn bytes_of_replay(&self, bytes: usize) -> usize {
+        bytes.saturating_add(self.queue.transport().compressed_bound(bytes).max(bytes))
     }
 
     fn probe_failed(&mut self) {

@@ -16,13 +16,13 @@ use std::time::Duration;
 pub(crate) fn listen(
     settings: &ReceiverSettings,
     entry: Arc<Entry>,
-    memory_bytes: usize,
+    (memory_bytes, shutdown_timeout): (usize, Duration),
 ) -> Result<Receiver, StartError> {
     let limits = Limits::default()
         .with_body_bytes(max_request_bytes(settings, memory_bytes))
         .with_memory_bytes(memory_bytes)
         .with_connections(settings.max_connections)
-        .with_shutdown_timeout(OPEN_REQUESTS);
+        .with_shutdown_timeout((shutdown_timeout / 8).min(OPEN_REQUESTS));
     let mut builder = Receiver::builder().with_limits(limits);
     builder = match &settings.unix_socket {
         Some(path) => builder.with_unix_socket(path),
@@ -76,5 +76,5 @@ fn of(name: &str, error: &ReceiverError) -> StartError {
     StartError::new(kind, format!("{name}: {error}{fix}"))
 }
 
-/// The time for open requests to finish when the node ends.
+/// The most time for open requests to finish when the node ends.
 const OPEN_REQUESTS: Duration = Duration::from_millis(500);
