@@ -8,7 +8,7 @@ use spanwise_bench_harness::{Workload, tracing_macros};
 use spanwise_tracing::SpanwiseLayer;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::layer::SubscriberExt as _;
 
 /// Whether the implementation records the spans of `tracing`.
 pub(crate) fn is_of(implementation: &str) -> bool {
@@ -44,6 +44,7 @@ pub(crate) fn install(
     .map_err(|error| error.to_string())
 }
 
+/// One filter for the subscriber, as programs have it, and not one of the layer, for which the registry looks spans up again.
 fn on_registry(layer: SpanwiseLayer) -> Result<(), SetGlobalDefaultError> {
-    set_global_default(tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO)))
+    set_global_default(tracing_subscriber::registry().with(LevelFilter::INFO).with(layer))
 }

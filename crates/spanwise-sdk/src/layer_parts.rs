@@ -1,12 +1,13 @@
 //! The parts of tracers and spans that `spanwise-tracing` needs beside the public API.
 
 use crate::record::Span;
-use crate::start::Tracer;
-use opentelemetry::trace::SpanContext;
+use crate::start::{Tracer, is_context_readable, is_suppressed, suppressed};
+use opentelemetry::Context;
+use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use spanwise_batch::Charge;
 use spanwise_ledger::DropReason;
-use spanwise_wire::write::EncodeValue;
-use spanwise_wire::{SpanKind, StatusCode};
+use spanwise_wire::write::{AttributeKey, EncodeValue};
+use spanwise_wire::{SpanKind, StatusCode, Value};
 use spanwise_worker::clock;
 use std::mem;
 
@@ -16,9 +17,12 @@ pub trait LayerTracer {
     /// threshold or follows the parent, and no processor sees the start.
     fn starts_plainly(&self) -> bool;
 
-    /// Starts a span of the kind `Internal` below `parent`; without a valid one it makes a new trace. One function for all
-    /// callsites: the name of a span of `tracing` is no constant, so that inlining it saves nothing.
+    /// Starts a span of the kind `Internal` below `parent`; without a valid one it makes a new trace.
     fn start_below(&self, name: &str, parent: Option<&SpanContext>) -> Span;
+
+    /// As [`start_below`](Self::start_below), below the current span of the API's context. If it has none, and `waits` returns true,
+    /// no span starts. One look at the context.
+    fn start_below_current(&self, name: &str, waits: impl FnOnce() -> bool) -> Option<Span>;
 
     /// Counts a span that cannot start, because too many are open or start inside of each other, as dropped.
     fn refuse_untracked(&self);
@@ -46,9 +50,30 @@ impl LayerTracer for Tracer {
         !self.core().has_observer() && self.core().sampler.is_fast()
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn start_below(&self, name: &str, parent: Option<&SpanContext>) -> Span {
-        self.start_span(name, SpanKind::Internal, parent)
+        match is_suppressed() {
+            true => suppressed(),
+            false => start_internal(self, name, parent),
+        }
+    }
+
+    #[inline(always)]
+    fn start_below_current(&self, name: &str, waits: impl FnOnce() -> bool) -> Option<Span> {
+        let root = || (!waits()).then(|| start_internal(self, name, None));
+        if !is_context_readable() {
+            return root();
+        }
+        // The borrow of the API's stack lasts for the start, which runs code of Spanwise alone.
+        Context::map_current(|current| {
+            if current.is_telemetry_suppressed() {
+                Some(suppressed())
+            } else if current.has_active_span() {
+                Some(start_internal(self, name, Some(current.span().span_context())))
+            } else {
+                root()
+            }
+        })
     }
 
     fn refuse_untracked(&self) {
@@ -68,6 +93,12 @@ impl LayerTracer for Tracer {
     }
 }
 
+/// One function for all callsites: the name of a span of `tracing` is no constant, so that inlining it saves nothing.
+#[inline(never)]
+fn start_internal(tracer: &Tracer, name: &str, parent: Option<&SpanContext>) -> Span {
+    tracer.start_unsuppressed(name, SpanKind::Internal, parent)
+}
+
 /// Operations of `spanwise-tracing` on a span.
 pub trait LayerSpan {
     /// Adds an event now, with attributes that no slice has.
@@ -76,6 +107,10 @@ pub trait LayerSpan {
         name: &str,
         attributes: impl IntoIterator<Item = (&'k str, V)>,
     );
+
+    /// Sets an attribute, if the span is recording, its key is new and its value short. Returns false for any other, which it does not
+    /// set.
+    fn try_attribute(&mut self, key: &AttributeKey, value: Value<'_>) -> bool;
 
     /// Replaces the kind.
     fn set_kind(&mut self, kind: SpanKind);
@@ -110,6 +145,11 @@ impl LayerSpan for Span {
         attributes: impl IntoIterator<Item = (&'k str, V)>,
     ) {
         Span::event_with(self, name, attributes);
+    }
+
+    #[inline(always)]
+    fn try_attribute(&mut self, key: &AttributeKey, value: Value<'_>) -> bool {
+        Span::try_attribute(self, key, value)
     }
 
     fn set_kind(&mut self, kind: SpanKind) {

@@ -99,4 +99,5 @@ pub mod __private {
     pub use crate::pipeline::{Front, Pipeline};
     pub use crate::redaction::RedactionBuffers;
     pub use crate::start::is_context_readable;
+    pub use spanwise_wire::write::AttributeKey;
 }

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
-use tracing_subscriber::layer::{Identity, Layer, SubscriberExt as _};
+use tracing_subscriber::layer::{Identity, Layer, Layered, SubscriberExt as _};
 use tracing_subscriber::registry::Registry;
 
 pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
@@ -67,9 +67,12 @@ pub fn build(arguments: &Arguments) -> Result<Box<dyn Subject>, String> {
     Ok(Box::new(Traced { operations, provider, delivered, outcome }))
 }
 
-fn filtered<L: Layer<Registry> + Send + Sync>(layer: L) -> impl Subscriber {
-    tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO))
+/// One filter for the subscriber, as programs have it, and not one of the layer, for which the registry looks spans up again.
+fn filtered(layer: impl Layer<Filtered> + Send + Sync) -> impl Subscriber {
+    tracing_subscriber::registry().with(LevelFilter::INFO).with(layer)
 }
+
+type Filtered = Layered<LevelFilter, Registry>;
 
 /// The binaries differ in their allocator alone.
 fn without_allocator(implementation: &str) -> &str {

@@ -5,7 +5,7 @@ use super::record::{Record, State};
 use super::span_start::{SpanIds, SpanStart, SpanTraceState};
 use crate::core::Core;
 use opentelemetry::trace::{SpanContext, TraceFlags};
-use spanwise_wire::write::EncodeValue;
+use spanwise_wire::write::{AttributeKey, EncodeValue};
 use spanwise_wire::{LinkedContext, SpanFlags, SpanKind, StatusCode, Value};
 use spanwise_worker::clock;
 use std::fmt;
@@ -107,6 +107,14 @@ impl Span {
         let mut record = self.into_record();
         record.end_at(end_unix_nanos);
         cache::park(record);
+    }
+
+    /// Sets an attribute as nearly all are: of a span that is recording, with a new key and a short value. Returns false for any other,
+    /// which it does not set.
+    #[inline(always)]
+    pub(crate) fn try_attribute(&mut self, key: &AttributeKey, value: Value<'_>) -> bool {
+        // The writer is closed unless the span is recording.
+        self.record.writer.try_attribute_with(key, value)
     }
 
     /// Replaces the kind.

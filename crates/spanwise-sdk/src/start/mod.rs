@@ -22,5 +22,6 @@ pub(crate) use scopes::Scopes;
 pub use suppression::is_context_readable;
 pub(crate) use suppression::is_suppressed;
 pub use tracer::Tracer;
+pub(crate) use tracer::suppressed;
 pub use tracer_config::TracerConfig;
 pub(crate) use tracer_config::TracerConfigurator;

@@ -85,6 +85,17 @@ impl Tracer {
         if is_suppressed() {
             return suppressed();
         }
+        self.start_unsuppressed(name, kind, parent)
+    }
+
+    /// As [`start_span`](Self::start_span), if the caller knows that the context does not suppress spans.
+    #[inline(always)]
+    pub(crate) fn start_unsuppressed(
+        &self,
+        name: &str,
+        kind: SpanKind,
+        parent: Option<&SpanContext>,
+    ) -> Span {
         self.start(self.parameters(name, kind, parent))
     }
 
@@ -346,7 +357,7 @@ fn measured<'a>(span: &SpanParameters<'a>) -> MeasuredStart<'a> {
 
 /// The span of a context that suppresses telemetry.
 #[cold]
-fn suppressed() -> Span {
+pub(crate) fn suppressed() -> Span {
     Span::from_context(SpanContext::NONE)
 }
 

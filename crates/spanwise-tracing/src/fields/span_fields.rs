@@ -4,7 +4,7 @@ use super::error::{EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, ErrorTexts};
 use super::special::{self, parse_kind, parse_status};
 use super::text::with_text;
 use crate::options::ErrorOptions;
-use spanwise_sdk::__private::LayerSpan as _;
+use spanwise_sdk::__private::{AttributeKey, LayerSpan as _};
 use spanwise_sdk::{Span, StatusCode, Value};
 use std::error::Error;
 use std::fmt;
@@ -13,15 +13,34 @@ use tracing_core::field::{Field, Visit};
 /// The visitor of the fields of a span that no other thread can see yet.
 pub(crate) struct SpanFields<'a> {
     pub(crate) span: &'a mut Span,
+    /// The keys of the fields by index, for those that have one.
+    pub(crate) keys: &'a [Option<AttributeKey>],
     pub(crate) errors: ErrorOptions,
     pub(crate) max_bytes: usize,
 }
 
 impl SpanFields<'_> {
-    /// Sets name, kind or status from a special field. Returns false for any other field.
-    #[cold]
-    fn special(&mut self, name: &str, text: &str) -> bool {
-        set_special(self.span, name, text)
+    #[inline(always)]
+    fn attribute(&mut self, field: &Field, value: Value<'_>) {
+        if let Some(Some(key)) = self.keys.get(field.index())
+            && self.span.try_attribute(key, value)
+        {
+            return;
+        }
+        self.attribute_by_name(field, &value);
+    }
+
+    /// Of a special field, or one with a long name or value, or one that the span has.
+    #[inline(never)]
+    fn attribute_by_name(&mut self, field: &Field, value: &Value<'_>) {
+        let name = field.name();
+        if let Value::Str(text) = value
+            && special::is_special(name)
+            && set_special(self.span, name, text)
+        {
+            return;
+        }
+        self.span.attribute(name, *value);
     }
 }
 
@@ -54,30 +73,27 @@ pub(super) fn set_special(span: &mut Span, name: &str, text: &str) -> bool {
 impl Visit for SpanFields<'_> {
     #[inline]
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.span.attribute(field.name(), value);
+        self.attribute(field, Value::Bool(value));
     }
 
     #[inline]
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.span.attribute(field.name(), value);
+        self.attribute(field, Value::I64(value));
     }
 
     #[inline]
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.span.attribute(field.name(), Value::U64(value));
+        self.attribute(field, Value::U64(value));
     }
 
     #[inline]
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.span.attribute(field.name(), value);
+        self.attribute(field, Value::F64(value));
     }
 
     #[inline]
     fn record_str(&mut self, field: &Field, value: &str) {
-        let name = field.name();
-        if !(special::is_special(name) && self.special(name, value)) {
-            self.span.attribute(name, value);
-        }
+        self.attribute(field, Value::Str(value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

@@ -17,6 +17,18 @@ pub(crate) fn is_special(name: &str) -> bool {
 
 /// Reads a kind without regard to case; another text is no kind.
 pub(crate) fn parse_kind(text: &str) -> Option<SpanKind> {
+    match text {
+        "server" => Some(SpanKind::Server),
+        "client" => Some(SpanKind::Client),
+        "internal" => Some(SpanKind::Internal),
+        "producer" => Some(SpanKind::Producer),
+        "consumer" => Some(SpanKind::Consumer),
+        _ => parse_kind_of_any_case(text),
+    }
+}
+
+#[cold]
+fn parse_kind_of_any_case(text: &str) -> Option<SpanKind> {
     let is = |name: &str| text.eq_ignore_ascii_case(name);
     match text.len() {
         6 if is("server") => Some(SpanKind::Server),

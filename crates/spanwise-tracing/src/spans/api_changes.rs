@@ -19,7 +19,8 @@ impl OpenSpans {
         metadata: &'static Metadata<'static>,
         parent: Context,
     ) -> Result<(), SetParentError> {
-        let slot = self.table.find(id).ok_or(SetParentError::SpanDisabled)?;
+        let mut in_map = None;
+        let slot = self.table.find(id, &mut in_map).ok_or(SetParentError::SpanDisabled)?;
         let mut open = slot.lock();
         if slot.id() != id {
             return Err(SetParentError::SpanDisabled);
@@ -33,7 +34,7 @@ impl OpenSpans {
                 drop(before);
             }
             State::Started(_) if !is_used => {
-                if !self.restart(&slot, open, metadata, &parent) {
+                if !self.restart(slot, open, metadata, &parent) {
                     return Err(SetParentError::AlreadyStarted);
                 }
             }

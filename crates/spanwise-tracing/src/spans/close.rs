@@ -5,7 +5,6 @@ use super::open_spans::OpenSpans;
 use opentelemetry::trace::Span as _;
 use spanwise_sdk::__private::LayerSpan as _;
 use spanwise_sdk::Span;
-use std::mem;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tracing_core::span::Id;
 
@@ -13,39 +12,52 @@ impl OpenSpans {
     /// Ends a span, at its last exit or, if it was never entered, now.
     #[inline]
     pub(crate) fn close(&self, id: &Id) {
+        let id = id.into_u64();
+        let mut in_map = None;
+        let Some(slot) = self.table.find(id, &mut in_map) else { return };
+        let mut open = slot.lock();
+        if slot.id() != id {
+            return;
+        }
         let measures = self.options.tracked_inactivity | self.options.counted_events;
-        let mut measured = None;
-        let closed = self.table.remove(id.into_u64(), |slot, open| {
-            if measures {
-                measured = Some((open.timings, slot.take_events()));
-            }
-            let state = mem::replace(&mut open.state, State::Free);
-            (state, open.context.take(), slot.exited_at())
-        });
-        // The context is dropped at the end of this function: its values may have destructors of the program.
-        let Some((state, _context, exited_at)) = closed else { return };
-        match state {
-            State::Started(mut span) => {
-                if let Some(measured) = measured {
-                    self.set_measured(&mut span, measured);
-                }
-                match exited_at {
-                    Some(at) => span.finish_at(at),
-                    None => span.finish(),
-                }
-            }
-            State::Unstarted(builder) => {
-                let mut span = self.build(*builder);
-                if let Some(measured) = measured {
-                    self.set_measured(&mut span, measured);
-                }
-                match exited_at {
-                    Some(at) => span.end_with_timestamp(system_time(at)),
-                    None => span.finish(),
-                }
-            }
-            // The thread that starts the span ends it.
-            State::Starting(_) | State::Free => {}
+        let measured = measures.then(|| (open.timings, slot.take_events()));
+        let exited_at = slot.exited_at();
+        let (state, context) = slot.free(&mut open);
+        drop(open);
+        if in_map.is_some() {
+            self.table.remove_from_map(id, &in_map);
+        }
+        let State::Started(mut span) = state else {
+            return self.close_unstarted(state, exited_at, measured);
+        };
+        if let Some(measured) = measured {
+            self.set_measured(&mut span, measured);
+        }
+        match exited_at {
+            Some(at) => span.finish_at(at),
+            None => span.finish(),
+        }
+        // Here, and not under the lock: its values may have destructors of the program.
+        drop(context);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn close_unstarted(
+        &self,
+        state: State,
+        exited_at: Option<u64>,
+        measured: Option<(Timings, u64)>,
+    ) {
+        // The thread that starts the span ends it.
+        let State::Unstarted(builder) = state else { return };
+        let mut span = self.build(*builder);
+        if let Some(measured) = measured {
+            self.set_measured(&mut span, measured);
+        }
+        match exited_at {
+            Some(at) => span.end_with_timestamp(system_time(at)),
+            None => span.finish(),
         }
     }
 

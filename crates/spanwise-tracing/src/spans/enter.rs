@@ -19,14 +19,15 @@ impl OpenSpans {
 
     #[inline]
     fn activate(&self, id: u64) -> Option<opentelemetry::ContextGuard> {
-        let slot = self.table.find(id)?;
+        let mut in_map = None;
+        let slot = self.table.find(id, &mut in_map)?;
         let mut open = slot.lock();
         if slot.id() != id {
             return None;
         }
         if let State::Unstarted(_) | State::Starting(_) = &open.state {
             drop(open);
-            self.ensure_started(&slot);
+            self.ensure_started(slot);
             open = slot.lock();
             if slot.id() != id {
                 return None;
@@ -45,7 +46,8 @@ impl OpenSpans {
     #[inline]
     pub(crate) fn exit(&self, id: &Id) {
         let id = id.into_u64();
-        if let Some(slot) = self.table.find(id)
+        let mut in_map = None;
+        if let Some(slot) = self.table.find(id, &mut in_map)
             && slot.is_counted()
         {
             let now = slot.now();

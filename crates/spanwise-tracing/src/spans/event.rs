@@ -21,7 +21,10 @@ impl OpenSpans {
 
     /// Counts an event of the span it occurred in, for the attribute `otel.tracing_event_count`.
     pub(crate) fn count_event(&self, event: &Event<'_>) {
-        if let Some(slot) = self.span_of(event).and_then(|id| self.table.find(id)) {
+        let mut in_map = None;
+        if let Some(id) = self.span_of(event)
+            && let Some(slot) = self.table.find(id, &mut in_map)
+        {
             slot.count_event();
         }
     }

@@ -12,19 +12,20 @@ impl OpenSpans {
     /// Starts a span, and assigns its id. It refers to its parent, which is open until it is closed.
     #[inline]
     pub(crate) fn open(&self, attributes: &Attributes<'_>) -> Id {
-        let parent = match attributes.parent() {
-            Some(parent) => Some(parent.into_u64()),
-            None if attributes.is_contextual() => entered::current(self.layer),
-            None => None,
+        let (parent, open_parent) = if attributes.is_contextual() {
+            let entered = entered::current(self.layer);
+            (self.contextual(entered), entered)
+        } else {
+            let parent = attributes.parent();
+            (self.explicit(parent), parent.map(Id::into_u64))
         };
         let charge = |bytes| self.tracer.try_charge(bytes);
-        let id = match &self.table {
-            Store::Places(places) => places.reserve(attributes.metadata(), parent, charge),
-            Store::Table(_) => u64::MAX,
+        let (id, slot) = match &self.table {
+            Store::Places(places) => places.reserve(attributes.metadata(), open_parent, charge),
+            Store::Table(_) => (u64::MAX, None),
         };
-        let id = Id::from_u64(id);
-        self.new_span(attributes, &id);
-        id
+        self.new_span_below(attributes, (id, slot), parent);
+        Id::from_u64(id)
     }
 
     /// Adds a reference.

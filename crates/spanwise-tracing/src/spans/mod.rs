@@ -7,6 +7,7 @@ mod close;
 mod enter;
 mod entered;
 mod event;
+mod field_keys;
 mod free_places;
 mod handles;
 mod late_start;

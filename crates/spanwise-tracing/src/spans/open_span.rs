@@ -136,6 +136,7 @@ impl Slot {
     }
 
     /// Makes the slot one without a span, and returns the parts of the span. The caller drops them outside of the lock.
+    #[inline(always)]
     pub(super) fn free(&self, open: &mut OpenSpan) -> (State, Option<Context>) {
         self.set_id(0);
         open.generation += 1;
@@ -144,8 +145,22 @@ impl Slot {
 
     /// The lock, if no other thread holds it.
     #[inline(always)]
-    pub(super) fn try_lock(&self) -> Option<OpenGuard<'_>> {
+    fn try_lock(&self) -> Option<OpenGuard<'_>> {
         self.open.try_lock()
+    }
+
+    /// Takes the slot for the span `id`, if it has none.
+    #[inline(always)]
+    pub(super) fn take_for(&self, id: u64) -> Option<OpenGuard<'_>> {
+        if self.id() != 0 {
+            return None;
+        }
+        let open = self.try_lock()?;
+        if self.id() != 0 {
+            return None;
+        }
+        self.set_id(id);
+        Some(open)
     }
 
     #[inline(always)]
@@ -220,6 +235,18 @@ impl OpenSpan {
         }
     }
 
+    /// Makes `state` that of the slot, which has had no span.
+    #[inline(always)]
+    pub(super) fn begin(&mut self, state: State) {
+        self.is_used = false;
+        // Without the code that drops a span: there is none.
+        if let before @ (State::Unstarted(_) | State::Starting(_) | State::Started(_)) =
+            mem::replace(&mut self.state, state)
+        {
+            drop_state(before);
+        }
+    }
+
     /// The started span.
     #[inline(always)]
     pub(super) fn started(&mut self) -> Option<&mut Span> {
@@ -235,6 +262,12 @@ impl OpenSpan {
         self.is_used = true;
         self.started()
     }
+}
+
+#[cold]
+#[inline(never)]
+fn drop_state(state: State) {
+    drop(state);
 }
 
 /// Attempts before a waiting thread gives up its core.

@@ -1,6 +1,7 @@
 //! [`OpenSpans`]: the state that the layer, the subscriber and the extension trait share.
 
 use super::callsites::Callsites;
+use super::field_keys::FieldKeys;
 use super::places::Places;
 use super::store::Store;
 use super::table::SpanTable;
@@ -16,6 +17,7 @@ pub(crate) struct OpenSpans {
     pub(crate) options: Options,
     pub(super) table: Store,
     pub(super) callsites: Callsites,
+    pub(super) field_keys: FieldKeys,
     /// A number that no other layer or subscriber of the process has.
     pub(super) layer: u64,
     /// The most bytes of text of an attribute.
@@ -38,8 +40,9 @@ impl OpenSpans {
         let max_bytes = tracer.max_text_bytes();
         let layer = LAYERS.fetch_add(1, Relaxed);
         let callsites = Callsites::new();
+        let field_keys = FieldKeys::new();
         let options = Options::default();
-        Self { tracer, options, table: store(layer), callsites, layer, max_bytes }
+        Self { tracer, options, table: store(layer), callsites, field_keys, layer, max_bytes }
     }
 
     /// Starts the next spans by another tracer.

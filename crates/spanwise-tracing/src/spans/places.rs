@@ -1,8 +1,7 @@
 //! [`Places`]: open spans whose ids name their place in memory.
 
 use super::free_places::FreePlaces;
-use super::open_span::{OpenSpan, Slot};
-use super::table::NoSlot;
+use super::open_span::Slot;
 use spanwise_batch::Charge;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
@@ -56,7 +55,7 @@ impl Places {
         }
     }
 
-    /// The id of a new span with one reference. If no place is free, or `charge` permits no further one, it is an id that
+    /// The id of a new span with one reference, and its slot. If no place is free, or `charge` permits no further one, it is an id that
     /// finds no span.
     #[inline(always)]
     pub(crate) fn reserve(
@@ -64,11 +63,11 @@ impl Places {
         metadata: &'static Metadata<'static>,
         parent: Option<u64>,
         charge: impl Fn(usize) -> Option<Charge>,
-    ) -> u64 {
+    ) -> (u64, Option<&Arc<Slot>>) {
         let number = self.free.take(|made| self.grow(made, &charge));
         let Some((number, place)) = number.and_then(|number| Some((number, self.place(number)?)))
         else {
-            return self.untracked_id();
+            return (self.untracked_id(), None);
         };
         let parent = parent.filter(|&parent| self.retain(parent));
         place.parent.store(parent.unwrap_or_default(), Ordering::Relaxed);
@@ -76,7 +75,7 @@ impl Places {
         let generation = place.state.load(Ordering::Relaxed) & GENERATION;
         // ORDER: Relaxed. A thread that uses the id has received it from this one, and with it these stores.
         place.state.store(generation | 1, Ordering::Relaxed);
-        generation | u64::from(number + 1)
+        (generation | u64::from(number + 1), Some(&place.slot))
     }
 
     /// Adds a reference to an open span. Returns false if it is closed.
@@ -89,6 +88,17 @@ impl Places {
     /// [`free`](Self::free).
     #[inline(always)]
     pub(crate) fn release(&self, id: u64) -> Released {
+        let place = self.place(number_of(id));
+        let state = place.map_or(0, |place| place.state.load(Ordering::Acquire));
+        if let Some(place) = place
+            && state == id & GENERATION | 1
+        {
+            // Usually it is the last one, and no other thread has one: a store instead of a locked instruction. A thread that adds
+            // a reference now has only the id, and refers to a closed span, as it would a moment later.
+            // ORDER: the Acquire above pairs with the Release of the threads that have given up theirs; Release, as theirs.
+            place.state.store(state.wrapping_add(ONE_GENERATION) & GENERATION, Ordering::Release);
+            return Released::Last;
+        }
         match self.change_references(id, |references| match references {
             // References without number: the span stays open.
             u32::MAX => u32::MAX,
@@ -127,19 +137,6 @@ impl Places {
     pub(super) fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
         let chunks = self.chunks.iter().filter_map(OnceLock::get);
         chunks.flat_map(|chunk| chunk.iter().map(|place| &place.slot))
-    }
-
-    /// Passes the slot of the reserved span `id` to `insert` while its lock is held.
-    #[inline(always)]
-    pub(super) fn insert<T>(
-        &self,
-        id: u64,
-        insert: impl FnOnce(&Arc<Slot>, &mut OpenSpan) -> T,
-    ) -> Result<T, NoSlot> {
-        let slot = self.slot(id).ok_or(NoSlot)?;
-        let mut open = slot.lock();
-        slot.set_id(id);
-        Ok(insert(slot, &mut open))
     }
 
     /// Changes the number of references to an open span, and returns the number before.

@@ -12,7 +12,7 @@ impl OpenSpans {
     /// Sets fields of an open span.
     pub(crate) fn record(&self, id: &Id, values: &Record<'_>) {
         let id = id.into_u64();
-        if !self.table.find(id).is_some_and(|slot| slot.is_counted()) {
+        if !self.table.find(id, &mut None).is_some_and(|slot| slot.is_counted()) {
             return;
         }
         with_collected(|collected| {
@@ -52,8 +52,9 @@ impl OpenSpans {
 
     /// The span context of an open span, which starts if it has not.
     pub(crate) fn span_context_of(&self, id: u64) -> Option<SpanContext> {
-        let slot = self.table.find(id)?;
-        self.ensure_started(&slot);
+        let mut in_map = None;
+        let slot = self.table.find(id, &mut in_map)?;
+        self.ensure_started(slot);
         let mut open = slot.lock();
         if slot.id() != id {
             return None;
@@ -64,7 +65,7 @@ impl OpenSpans {
     /// Whether the open span `id` records what it is given.
     #[inline]
     pub(super) fn is_recording(&self, id: u64) -> bool {
-        self.table.find(id).is_some_and(|slot| slot.is_recording())
+        self.table.find(id, &mut None).is_some_and(|slot| slot.is_recording())
     }
 
     /// Changes the open span `id`, whether it has started or not.
@@ -75,7 +76,8 @@ impl OpenSpans {
         started: impl FnOnce(&mut Span),
         unstarted: impl FnOnce(&mut Builder),
     ) {
-        let Some(slot) = self.table.find(id) else { return };
+        let mut in_map = None;
+        let Some(slot) = self.table.find(id, &mut in_map) else { return };
         let mut open = slot.lock();
         if slot.id() != id {
             return;
@@ -86,7 +88,7 @@ impl OpenSpans {
                 unstarted(builder);
                 if builder.is_full() {
                     drop(open);
-                    self.ensure_started(&slot);
+                    self.ensure_started(slot);
                 }
             }
             State::Starting(starting) => starting.change(unstarted),

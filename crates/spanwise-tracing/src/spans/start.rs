@@ -4,6 +4,7 @@ use super::api_span::ApiSpan;
 use super::entered;
 use super::open_span::{OpenSpan, Slot, State, Timings};
 use super::open_spans::OpenSpans;
+use super::store::Reserved;
 use super::unstarted::{self, Builder};
 use crate::fields::{CollectSpan, SpanFields, with_collected};
 use opentelemetry::trace::{SpanBuilder, SpanContext, Status, TraceContextExt as _};
@@ -16,9 +17,12 @@ use tracing_core::Metadata;
 use tracing_core::span::{Attributes, Id};
 
 /// The parent of a span that starts.
-enum Parent {
-    /// The current span of the thread.
+#[derive(Clone, Copy)]
+pub(super) enum Parent {
+    /// The current span of the API's context.
     Current,
+    /// The span that the thread has entered, where spans activate no contexts.
+    Entered(u64),
     /// An open span of the layer.
     Span(u64),
     /// None: the span is a root.
@@ -29,28 +33,58 @@ impl OpenSpans {
     /// Starts a span, or makes it wait for its parent.
     #[inline]
     pub(crate) fn new_span(&self, attributes: &Attributes<'_>, id: &Id) {
-        let parent = match attributes.parent() {
-            // A parent that the layer does not see is none, as in tracing-opentelemetry.
-            Some(parent) if self.table.find(parent.into_u64()).is_some() => {
-                Parent::Span(parent.into_u64())
-            }
-            _ if attributes.is_contextual() => Parent::Current,
-            _ => Parent::None,
+        let parent = match (attributes.is_contextual(), self.options.context_activation) {
+            (true, true) => Parent::Current,
+            (true, false) => self.contextual(entered::current(self.layer)),
+            (false, _) => self.explicit(attributes.parent()),
         };
+        self.new_span_below(attributes, (id.into_u64(), None), parent);
+    }
+
+    /// The parent of a span for which the program names none, on a thread that has entered a span or none.
+    #[inline(always)]
+    pub(super) fn contextual(&self, entered: Option<u64>) -> Parent {
+        match entered {
+            Some(entered) if !self.options.context_activation => Parent::Entered(entered),
+            _ => Parent::Current,
+        }
+    }
+
+    /// The parent that the program names.
+    #[inline(always)]
+    pub(super) fn explicit(&self, parent: Option<&Id>) -> Parent {
+        match parent.map(Id::into_u64) {
+            // A parent that the layer does not see is none, as in tracing-opentelemetry.
+            Some(parent) if self.table.find(parent, &mut None).is_some() => Parent::Span(parent),
+            _ => Parent::None,
+        }
+    }
+
+    /// As [`new_span`](Self::new_span), below a parent that is known.
+    #[inline(always)]
+    pub(super) fn new_span_below(
+        &self,
+        attributes: &Attributes<'_>,
+        id: (u64, Reserved<'_>),
+        parent: Parent,
+    ) {
         if self.tracer.starts_plainly() {
-            self.start_plainly(attributes, id.into_u64(), &parent);
+            self.start_plainly(attributes, id, parent);
         } else {
-            self.insert_unstarted(attributes, id.into_u64(), &parent);
+            self.insert_unstarted(attributes, id, parent);
         }
     }
 
     /// Starts a span at once.
-    #[inline]
-    fn start_plainly(&self, attributes: &Attributes<'_>, id: u64, parent: &Parent) {
+    #[inline(always)]
+    fn start_plainly(&self, attributes: &Attributes<'_>, id: (u64, Reserved<'_>), parent: Parent) {
         let metadata = attributes.metadata();
         let span = match parent {
-            Parent::Current => self.start_below_current(metadata),
-            Parent::Span(parent) => self.start_below(metadata, *parent),
+            Parent::Current => {
+                let waits = || self.callsites.waits(metadata);
+                self.tracer.start_below_current(metadata.name(), waits)
+            }
+            Parent::Entered(parent) | Parent::Span(parent) => self.start_below(metadata, parent),
             Parent::None => self.start_root(metadata),
         };
         let Some(mut span) = span else {
@@ -62,9 +96,11 @@ impl OpenSpans {
         }
         if span.is_recording() || span.is_measured() {
             self.write_metadata(&mut span, metadata);
+            let keys = self.field_keys.of(attributes, |bytes| self.tracer.try_charge(bytes));
             let errors = self.options.errors;
             attributes.record(&mut SpanFields {
                 span: &mut span,
+                keys,
                 errors,
                 max_bytes: self.max_bytes,
             });
@@ -72,35 +108,17 @@ impl OpenSpans {
         self.insert(id, span, parent);
     }
 
-    #[inline]
-    fn start_below_current(&self, metadata: &Metadata<'_>) -> Option<Span> {
-        if !self.options.context_activation
-            && let Some(current) = entered::current(self.layer)
-        {
-            return self.start_below(metadata, current);
-        }
-        if !is_context_readable() {
-            return self.start_root(metadata);
-        }
-        // The borrow of the API's stack lasts for the start, which runs code of Spanwise alone.
-        Context::map_current(|current| match current.has_active_span() {
-            true => {
-                let parent = current.span();
-                Some(self.tracer.start_below(metadata.name(), Some(parent.span_context())))
-            }
-            false => self.start_root(metadata),
-        })
-    }
-
     /// Starts a span below an open span of the layer.
+    #[inline]
     fn start_below(&self, metadata: &Metadata<'_>, parent: u64) -> Option<Span> {
-        let Some(slot) = self.table.find(parent) else {
+        let mut in_map = None;
+        let Some(slot) = self.table.find(parent, &mut in_map) else {
             return self.start_root(metadata);
         };
         let mut open = slot.lock();
         if let State::Unstarted(_) | State::Starting(_) = &open.state {
             drop(open);
-            self.ensure_started(&slot);
+            self.ensure_started(slot);
             open = slot.lock();
         }
         let parent = if slot.id() == parent { open.used() } else { None };
@@ -120,44 +138,59 @@ impl OpenSpans {
     }
 
     /// Inserts a started span into the table.
+    #[inline(always)]
+    fn insert(&self, (id, reserved): (u64, Reserved<'_>), span: Span, parent: Parent) {
+        let charge = |bytes| self.tracer.try_charge(bytes);
+        let mut in_map = None;
+        let Some((slot, mut open)) = self.table.insert(id, reserved, charge, &mut in_map) else {
+            return span.drop_untracked();
+        };
+        slot.publish(&span);
+        if self.options.context_activation {
+            open.context = Some(self.context_below(parent, &span, slot, open.generation));
+        }
+        if self.options.tracked_inactivity {
+            open.timings = Timings { last: slot.now(), ..Timings::default() };
+        }
+        open.begin(State::Started(span));
+        drop(open);
+        if in_map.is_some() {
+            self.table.complete(id, in_map);
+        }
+    }
+
     #[inline]
-    fn insert(&self, id: u64, span: Span, parent: &Parent) {
-        let mut span = Some(span);
-        let context_below = |span: &Span, slot: &Arc<Slot>, generation| match parent {
+    fn context_below(
+        &self,
+        parent: Parent,
+        span: &Span,
+        slot: &Arc<Slot>,
+        generation: u64,
+    ) -> Context {
+        match parent {
             Parent::Current if is_context_readable() => {
                 Context::map_current(|current| activated(current, span, slot, generation))
             }
-            Parent::Span(parent) if *parent != id => {
-                let parent = self.context_of(*parent).unwrap_or_default();
+            Parent::Span(parent) if parent != slot.id() => {
+                let parent = self.context_of(parent).unwrap_or_default();
                 activated(&parent, span, slot, generation)
             }
             _ => activated(&Context::new(), span, slot, generation),
-        };
-        let charge = |bytes| self.tracer.try_charge(bytes);
-        let inserted = self.table.insert(id, charge, |slot, open| {
-            let Some(span) = span.take() else { return };
-            slot.publish(&span);
-            if self.options.context_activation {
-                open.context = Some(context_below(&span, slot, open.generation));
-            }
-            if self.options.tracked_inactivity {
-                open.timings = Timings { last: slot.now(), ..Timings::default() };
-            }
-            open.is_used = false;
-            open.state = State::Started(span);
-        });
-        if let (Err(_), Some(span)) = (inserted, span) {
-            span.drop_untracked();
         }
     }
 
     /// Inserts a span whose start waits: the sampler or a processor is to see its fields, or its parent comes later.
     #[cold]
     #[inline(never)]
-    fn insert_unstarted(&self, attributes: &Attributes<'_>, id: u64, parent: &Parent) {
+    fn insert_unstarted(
+        &self,
+        attributes: &Attributes<'_>,
+        (id, reserved): (u64, Reserved<'_>),
+        parent: Parent,
+    ) {
         let parent = match parent {
-            Parent::Current => self.current_context(),
-            Parent::Span(parent) => self.context_of(*parent).unwrap_or_default(),
+            Parent::Current | Parent::Entered(_) => self.current_context(),
+            Parent::Span(parent) => self.context_of(parent).unwrap_or_default(),
             Parent::None => Context::new(),
         };
         let is_suppressed = parent.is_telemetry_suppressed()
@@ -183,28 +216,29 @@ impl OpenSpans {
             collected.set_on_builder(&mut builder.span, &mut builder.status);
         });
         let is_full = builder.is_full();
-        let mut builder = Some(builder);
         let charge = |bytes| self.tracer.try_charge(bytes);
-        let inserted = self.table.insert(id, charge, |slot, open| {
-            let Some(builder) = builder.take() else { return };
-            slot.publish_unstarted();
-            if self.options.tracked_inactivity {
-                open.timings = Timings { last: slot.now(), ..Timings::default() };
-            }
-            open.is_used = false;
-            open.state = State::Unstarted(Box::new(builder));
-        });
-        if let (Err(_), Some(builder)) = (inserted, builder) {
-            self.build(builder).drop_untracked();
-        } else if is_full && let Some(slot) = self.table.find(id) {
-            self.ensure_started(&slot);
+        let mut in_map = None;
+        let Some((slot, mut open)) = self.table.insert(id, reserved, charge, &mut in_map) else {
+            return self.build(builder).drop_untracked();
+        };
+        slot.publish_unstarted();
+        if self.options.tracked_inactivity {
+            open.timings = Timings { last: slot.now(), ..Timings::default() };
+        }
+        open.begin(State::Unstarted(Box::new(builder)));
+        drop(open);
+        self.table.complete(id, in_map);
+        let mut in_map = None;
+        if is_full && let Some(slot) = self.table.find(id, &mut in_map) {
+            self.ensure_started(slot);
         }
     }
 
     /// The context whose current span is the open span `id`.
     pub(crate) fn context_of(&self, id: u64) -> Option<Context> {
-        let slot = self.table.find(id)?;
-        self.ensure_started(&slot);
+        let mut in_map = None;
+        let slot = self.table.find(id, &mut in_map)?;
+        self.ensure_started(slot);
         let mut open = slot.lock();
         if slot.id() != id {
             return None;
@@ -214,7 +248,7 @@ impl OpenSpans {
             let OpenSpan { state: State::Started(span), generation, .. } = &*open else {
                 return None;
             };
-            let context = activated(&self.current_values(), span, &slot, *generation);
+            let context = activated(&self.current_values(), span, slot, *generation);
             open.context = Some(context);
         }
         open.context.clone()
@@ -240,7 +274,7 @@ impl OpenSpans {
     #[inline]
     pub(super) fn write_metadata(&self, span: &mut Span, metadata: &Metadata<'_>) {
         let options = &self.options;
-        if options.location || options.threads || options.level || options.target {
+        if options.location | options.threads | options.level | options.target {
             self.each_attribute(metadata, |key, value| {
                 span.attribute(key, value);
             });

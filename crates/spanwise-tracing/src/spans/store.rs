@@ -1,8 +1,8 @@
 //! [`Store`]: finds the open span of an id, of a registry or of the subscriber itself.
 
-use super::open_span::{OpenSpan, Slot};
+use super::open_span::{OpenGuard, Slot};
 use super::places::Places;
-use super::table::{Found, NoSlot, SpanTable};
+use super::table::{InMap, SpanTable};
 use spanwise_batch::Charge;
 use std::sync::Arc;
 
@@ -14,53 +14,52 @@ pub(super) enum Store {
     Places(Places),
 }
 
+/// The slot that a subscriber has reserved for a new span; `None` for the spans of a layer.
+pub(super) type Reserved<'a> = Option<&'a Arc<Slot>>;
+
 impl Store {
-    /// Finds the slot of an open span.
+    /// Finds the slot of an open span. `in_map` holds it, if it is one of a map.
     #[inline(always)]
-    pub(super) fn find(&self, id: u64) -> Option<Found<'_>> {
+    pub(super) fn find<'a>(&'a self, id: u64, in_map: &'a mut InMap) -> Option<&'a Arc<Slot>> {
         match self {
-            Self::Table(table) => table.find(id),
-            Self::Places(places) => {
-                places.slot(id).filter(|slot| slot.id() == id).map(Found::InTable)
-            }
+            Self::Table(table) => table.find(id, in_map),
+            Self::Places(places) => places.slot(id).filter(|slot| slot.id() == id),
         }
     }
 
-    /// Passes the slot of the new span `id` to `insert` while its lock is held. An error if no slot is free, or `charge`
-    /// permits no further one.
+    /// Finds a slot for the new span `id`, and locks it: the reserved one of a subscriber. `None` if no slot is free, or `charge`
+    /// permits no further one. After the caller has filled it, [`complete`](Self::complete) makes it one that others find.
     #[inline(always)]
-    pub(super) fn insert<T>(
-        &self,
+    pub(super) fn insert<'a>(
+        &'a self,
         id: u64,
+        reserved: Reserved<'a>,
         charge: impl Fn(usize) -> Option<Charge>,
-        insert: impl FnOnce(&Arc<Slot>, &mut OpenSpan) -> T,
-    ) -> Result<T, NoSlot> {
-        match self {
-            Self::Table(table) => table.insert(id, charge, insert),
-            Self::Places(places) => places.insert(id, insert),
+        in_map: &'a mut InMap,
+    ) -> Option<(&'a Arc<Slot>, OpenGuard<'a>)> {
+        if let Self::Table(table) = self {
+            return table.insert(id, charge, in_map);
+        }
+        let slot = reserved?;
+        let open = slot.lock();
+        slot.set_id(id);
+        Some((slot, open))
+    }
+
+    /// Completes an [`insert`](Self::insert).
+    #[inline(always)]
+    pub(super) fn complete(&self, id: u64, in_map: InMap) {
+        if let (Some(slot), Self::Table(table)) = (in_map, self) {
+            table.insert_in_map(id, slot);
         }
     }
 
-    /// Removes the span from its slot, and returns its parts.
+    /// Removes a span from the map that it was found in.
     #[inline(always)]
-    pub(super) fn remove<T>(
-        &self,
-        id: u64,
-        take: impl FnOnce(&Slot, &mut OpenSpan) -> T,
-    ) -> Option<T> {
-        let slot = self.find(id)?;
-        let mut open = slot.lock();
-        if slot.id() != id {
-            return None;
-        }
-        let taken = take(&slot, &mut open);
-        open.generation += 1;
-        slot.set_id(0);
-        drop(open);
-        if let (Found::InMap(_), Self::Table(table)) = (&slot, self) {
+    pub(super) fn remove_from_map(&self, id: u64, in_map: &InMap) {
+        if let (Some(_), Self::Table(table)) = (in_map, self) {
             table.remove_from_map(id);
         }
-        Some(taken)
     }
 
     /// All slots, of open spans or free.

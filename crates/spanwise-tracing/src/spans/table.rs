@@ -1,10 +1,9 @@
 //! [`SpanTable`]: finds the open span of a `tracing` id.
 
-use super::open_span::{OpenSpan, Slot};
+use super::open_span::{OpenGuard, Slot};
 use spanwise_batch::Charge;
 use spanwise_worker::fork;
 use std::collections::HashMap;
-use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
@@ -24,23 +23,8 @@ pub(crate) struct SpanTable {
 
 type SlotMap = HashMap<u64, Arc<Slot>>;
 
-/// A slot that was found.
-pub(crate) enum Found<'a> {
-    InTable(&'a Arc<Slot>),
-    InMap(Arc<Slot>),
-}
-
-impl Deref for Found<'_> {
-    type Target = Arc<Slot>;
-
-    #[inline(always)]
-    fn deref(&self) -> &Arc<Slot> {
-        match self {
-            Self::InTable(slot) => slot,
-            Self::InMap(slot) => slot,
-        }
-    }
-}
+/// Holds the slot of a span that a map has, while the caller uses it; `None` for the slots of the table.
+pub(super) type InMap = Option<Arc<Slot>>;
 
 impl SpanTable {
     /// A table for at most `max_open` spans.
@@ -59,41 +43,74 @@ impl SpanTable {
 
     /// Finds the slot of an open span.
     #[inline(always)]
-    pub(super) fn find(&self, id: u64) -> Option<Found<'_>> {
+    pub(super) fn find<'a>(&'a self, id: u64, in_map: &'a mut InMap) -> Option<&'a Arc<Slot>> {
         let first = first_place(id);
-        for probe in 0..PROBES {
+        let slot = self.slots.get(self.place(first, 0)).and_then(OnceLock::get);
+        if let Some(slot) = slot
+            && slot.id() == id
+        {
+            return Some(slot);
+        }
+        self.find_behind(id, first, in_map)
+    }
+
+    /// As [`find`](Self::find), for a span that is not in its first place.
+    #[inline(never)]
+    fn find_behind<'a>(
+        &'a self,
+        id: u64,
+        first: usize,
+        in_map: &'a mut InMap,
+    ) -> Option<&'a Arc<Slot>> {
+        for probe in 1..PROBES {
             let slot = self.slots.get(self.place(first, probe)).and_then(OnceLock::get);
             if let Some(slot) = slot
                 && slot.id() == id
             {
-                return Some(Found::InTable(slot));
+                return Some(slot);
             }
         }
-        self.find_in_map(id, first)
+        *in_map = self.find_in_map(id, first);
+        in_map.as_ref()
     }
 
-    /// Finds a free slot for the span `id`, and passes it to `insert` while its lock is held. `None` if no slot is free, or
-    /// `charge` permits no further one.
+    /// Finds a free slot for the span `id`, and locks it. `None` if no slot is free, or `charge` permits no further one. A slot that is
+    /// `in_map` is one for [`insert_in_map`](Self::insert_in_map), once the caller has filled it.
     #[inline(always)]
-    pub(super) fn insert<T>(
-        &self,
+    pub(super) fn insert<'a>(
+        &'a self,
         id: u64,
         charge: impl Fn(usize) -> Option<Charge>,
-        insert: impl FnOnce(&Arc<Slot>, &mut OpenSpan) -> T,
-    ) -> Result<T, NoSlot> {
+        in_map: &'a mut InMap,
+    ) -> Option<(&'a Arc<Slot>, OpenGuard<'a>)> {
         let first = first_place(id);
+        if let Some(slot) = self.slots.get(self.place(first, 0)).and_then(OnceLock::get)
+            && let Some(open) = slot.take_for(id)
+        {
+            return Some((slot, open));
+        }
+        self.insert_behind(id, first, &charge, in_map)
+    }
+
+    /// As [`insert`](Self::insert), for a span whose first place is taken or new.
+    #[inline(never)]
+    fn insert_behind<'a>(
+        &'a self,
+        id: u64,
+        first: usize,
+        charge: &dyn Fn(usize) -> Option<Charge>,
+        in_map: &'a mut InMap,
+    ) -> Option<(&'a Arc<Slot>, OpenGuard<'a>)> {
         for probe in 0..PROBES {
             let Some(cell) = self.slots.get(self.place(first, probe)) else { break };
-            let Some(slot) = cell.get().or_else(|| initialize(cell, &charge)) else { break };
-            if slot.id() == 0
-                && let Some(mut open) = slot.try_lock()
-                && slot.id() == 0
-            {
-                slot.set_id(id);
-                return Ok(insert(slot, &mut open));
+            let Some(slot) = cell.get().or_else(|| initialize(cell, charge)) else { break };
+            if let Some(open) = slot.take_for(id) {
+                return Some((slot, open));
             }
         }
-        self.insert_in_map(id, first, &charge, insert)
+        let slot = in_map.insert(self.new_for_map(charge)?);
+        slot.set_id(id);
+        Some((slot, slot.lock()))
     }
 
     /// All slots, of open spans or free.
@@ -112,38 +129,35 @@ impl SpanTable {
 
     #[cold]
     #[inline(never)]
-    fn find_in_map(&self, id: u64, first: usize) -> Option<Found<'_>> {
+    fn find_in_map(&self, id: u64, first: usize) -> Option<Arc<Slot>> {
         if self.overflowed.load(Relaxed) == 0 {
             return None;
         }
-        self.map(first)?.get(&id).cloned().map(Found::InMap)
+        self.map(first)?.get(&id).cloned()
     }
 
+    /// A slot of the maps, if they permit a further one.
     #[cold]
     #[inline(never)]
-    fn insert_in_map<T>(
-        &self,
-        id: u64,
-        first: usize,
-        charge: &dyn Fn(usize) -> Option<Charge>,
-        insert: impl FnOnce(&Arc<Slot>, &mut OpenSpan) -> T,
-    ) -> Result<T, NoSlot> {
+    fn new_for_map(&self, charge: &dyn Fn(usize) -> Option<Charge>) -> Option<Arc<Slot>> {
         let permit = |open: usize| (open < self.max_overflowed).then_some(open + 1);
-        if self.overflowed.fetch_update(Relaxed, Relaxed, permit).is_err() {
-            return Err(NoSlot);
-        }
+        self.overflowed.fetch_update(Relaxed, Relaxed, permit).ok()?;
         let Some(charge) = charge(size_of::<Slot>() + MAP_ENTRY_BYTES) else {
             self.overflowed.fetch_sub(1, Relaxed);
-            return Err(NoSlot);
+            return None;
         };
-        let slot = Arc::new(Slot::new(charge));
-        slot.set_id(id);
-        let inserted = insert(&slot, &mut slot.lock());
+        Some(Arc::new(Slot::new(charge)))
+    }
+
+    /// Adds a slot that [`insert`](Self::insert) has returned to the maps.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn insert_in_map(&self, id: u64, slot: Arc<Slot>) {
+        let first = first_place(id);
         let is_new = self.map(first).is_some_and(|mut map| map.insert(id, slot).is_none());
         if !is_new {
             self.overflowed.fetch_sub(1, Relaxed);
         }
-        Ok(inserted)
     }
 
     #[cold]
@@ -169,15 +183,12 @@ impl SpanTable {
     }
 }
 
-/// No slot is free, or the byte budget is used up.
-pub(crate) struct NoSlot;
-
 /// Makes the slot of a cell.
 #[cold]
-fn initialize(
-    cell: &OnceLock<Arc<Slot>>,
-    charge: impl Fn(usize) -> Option<Charge>,
-) -> Option<&Arc<Slot>> {
+fn initialize<'a>(
+    cell: &'a OnceLock<Arc<Slot>>,
+    charge: &dyn Fn(usize) -> Option<Charge>,
+) -> Option<&'a Arc<Slot>> {
     let charge = charge(size_of::<Slot>())?;
     // Not `get_or_init`: a fork meanwhile would leave the cell locked in the child.
     let _ = cell.set(Arc::new(Slot::new(charge)));

@@ -1,5 +1,6 @@
 //! Attributes inside an unfinished message: unique keys, counted, bounded.
 
+use super::attribute_key::AttributeKey;
 use super::check::is_any_value;
 use super::encode::EncodeValue;
 use super::raw::RawWriter;
@@ -123,12 +124,47 @@ impl AttributeIndex {
         // `len + FIELD_OVERHEAD`, which the capacity has.
         unsafe {
             writer.array([tag, len as u8, KEY, key.len() as u8]);
-            writer.slice(key.as_bytes());
+            writer.short_slice(key.as_bytes());
             writer.array([VALUE, value.short_len() as u8]);
             value.put_short(&mut writer);
         }
         writer.done();
         self.filter.add(bit);
+        self.remaining -= 1;
+        true
+    }
+
+    /// As [`try_put`](Self::try_put), for a key that was encoded before.
+    #[inline(always)]
+    pub(crate) fn try_put_with(
+        &mut self,
+        buf: &mut Vec<u8>,
+        tag: u8,
+        key: &AttributeKey,
+        value: Value<'_>,
+    ) -> bool {
+        let len = key.len() + 1 + value.short_len();
+        let end = buf.len() + len + FIELD_OVERHEAD;
+        if end > self.fast_end as usize
+            || len > self.max_fast_bytes as usize
+            || end + AttributeKey::CAPACITY > buf.capacity()
+            || self.filter.has(key.bit())
+            || self.remaining == 0
+        {
+            return false;
+        }
+        let space = len + FIELD_OVERHEAD + AttributeKey::CAPACITY;
+        let mut writer = RawWriter::in_spare_capacity(buf, space);
+        // SAFETY: 2 bytes for the field, the key, 1 + value for the value: `len + FIELD_OVERHEAD`, and less than
+        // `CAPACITY` behind the key, which the capacity has.
+        unsafe {
+            writer.array([tag, len as u8]);
+            writer.prefix(key.bytes, key.len());
+            writer.array([value.short_len() as u8]);
+            value.put_short(&mut writer);
+        }
+        writer.done();
+        self.filter.add(key.bit());
         self.remaining -= 1;
         true
     }
@@ -246,6 +282,11 @@ impl Filter {
     const BITS: usize = 128;
 }
 
+/// The bit of a key in the filter; `None` for an empty one.
+pub(super) fn key_bit(key: &[u8]) -> Option<usize> {
+    Filter::bit_of(key)
+}
+
 /// The most bytes of a value of `key` that keep the buffer within its bound.
 fn space_for_value(buf: &[u8], limits: &SpanLimits, key: &str) -> usize {
     let overhead = key.len() + KEY_VALUE_OVERHEAD + SLACK;
@@ -341,8 +382,8 @@ pub(super) fn field_at(bytes: &[u8]) -> Option<(&[u8], usize)> {
 }
 
 /// Keys of `KeyValue`'s fields.
-const KEY: u8 = 0x0a;
-const VALUE: u8 = 0x12;
+pub(super) const KEY: u8 = 0x0a;
+pub(super) const VALUE: u8 = 0x12;
 
 /// Tags and lengths of key and value, with lengths in a byte.
 const KEY_VALUE_OVERHEAD: usize = 4;

@@ -1,6 +1,7 @@
 //! Writing spans as OTLP bytes, in place.
 
 mod array;
+mod attribute_key;
 mod attributes;
 mod check;
 mod decimal;
@@ -28,6 +29,7 @@ mod varint;
 mod written;
 
 pub use array::Array;
+pub use attribute_key::AttributeKey;
 pub use dropped::DroppedCounts;
 pub use encode::EncodeValue;
 pub use event::EventHeader;

@@ -74,6 +74,50 @@ impl<'a> RawWriter<'a> {
         }
     }
 
+    /// As [`slice`](Self::slice), for keys and short values: without a call of `memcpy` up to 32 bytes, since that takes longer than
+    /// such a copy.
+    ///
+    /// # Safety
+    /// As [`RawWriter::array`].
+    #[inline(always)]
+    pub(crate) unsafe fn short_slice(&mut self, bytes: &[u8]) {
+        // SAFETY: the caller has reserved `bytes.len()` bytes, which each arm stores.
+        unsafe {
+            if bytes.len() >= 8 {
+                match bytes.len() {
+                    ..=16 => self.ends::<8>(bytes),
+                    17..=32 => self.ends::<16>(bytes),
+                    33.. => self.slice(bytes),
+                }
+            } else if bytes.len() >= 4 {
+                self.ends::<4>(bytes);
+            } else if bytes.len() >= 2 {
+                self.ends::<2>(bytes);
+            } else {
+                self.slice(bytes);
+            }
+        }
+    }
+
+    /// Stores a run of bytes as its first and its last `N` ones, which may overlap.
+    ///
+    /// # Safety
+    /// As [`RawWriter::array`], for all of `bytes`.
+    #[inline(always)]
+    unsafe fn ends<const N: usize>(&mut self, bytes: &[u8]) {
+        debug_assert!((N..=2 * N).contains(&bytes.len()));
+        if let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) {
+            self.count(bytes.len());
+            // SAFETY: both runs are within `bytes.len()` bytes from `next`, which are within the reserved capacity by this
+            // function's contract, and together they store each of them. `[u8; N]` has an alignment of one.
+            unsafe {
+                self.next.cast::<[u8; N]>().write(*first);
+                self.next.add(bytes.len() - N).cast::<[u8; N]>().write(*last);
+                self.next = self.next.add(bytes.len());
+            }
+        }
+    }
+
     /// Stores a fixed number of bytes, of which the next store overwrites those from `len` on.
     ///
     /// # Safety
@@ -159,6 +203,22 @@ mod tests {
             writer.done();
             assert_eq!(vec.len(), 25);
             assert_eq!((vec[1], vec[17], &vec[18..]), (2, 7, &b"the end"[..]));
+        }
+    }
+
+    #[test]
+    fn short_runs_of_every_length_are_whole() {
+        let bytes: Vec<u8> = (1..=80).collect();
+        for len in 0..=bytes.len() {
+            let mut vec = Vec::new();
+            let mut writer = RawWriter::new(&mut vec, len + 1);
+            // SAFETY: `len` bytes and one.
+            unsafe {
+                writer.short_slice(&bytes[..len]);
+                writer.array([0]);
+            }
+            writer.done();
+            assert_eq!(vec, [&bytes[..len], &[0]].concat());
         }
     }
 

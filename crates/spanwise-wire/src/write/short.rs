@@ -31,7 +31,7 @@ impl Value<'_> {
             match self {
                 Self::Str(text) => {
                     writer.array([STRING, text.len() as u8]);
-                    writer.slice(text.as_bytes());
+                    writer.short_slice(text.as_bytes());
                 }
                 Self::I64(value) => {
                     writer.array([INT]);

@@ -1,5 +1,6 @@
 //! The writer of one span.
 
+use super::attribute_key::AttributeKey;
 use super::attributes::{AttributeField, AttributeIndex, Put, field_at};
 use super::dropped::{Dropped, DroppedCounters, DroppedCounts};
 use super::encode::EncodeValue;
@@ -133,6 +134,12 @@ impl SpanWriter {
     #[inline(always)]
     pub fn try_attribute(&mut self, key: &str, value: Value<'_>) -> bool {
         self.attributes.try_put(&mut self.buf, ATTRIBUTE, key, value)
+    }
+
+    /// As [`try_attribute`](Self::try_attribute), with a key that was encoded before.
+    #[inline(always)]
+    pub fn try_attribute_with(&mut self, key: &AttributeKey, value: Value<'_>) -> bool {
+        self.attributes.try_put_with(&mut self.buf, ATTRIBUTE, key, value)
     }
 
     /// Makes [`try_attribute`](Self::try_attribute) return false until the next [`begin`](Self::begin);

@@ -65,7 +65,7 @@ pub const WITHOUT_SETTINGS: &str = "\
     wire::Position wire::RawWriter wire::Request wire::RequestLimits wire::ResourceSpans \
     wire::ScopeSpans wire::SpanFlags wire::SpanHeader wire::SpanId wire::SpanKind \
     wire::SpanLimits wire::SpanMeta wire::SpanView wire::SpanWriter wire::Spans wire::Status \
-    wire::StatusCode wire::StringValue wire::TraceFlags wire::TraceId wire::TraceStateField \
+    wire::StatusCode wire::StringValue wire::TraceFlags wire::TraceId wire::AttributeKey wire::TraceStateField \
     wire::TraceRequest wire::Value wire::ValueView wire::WireError worker::CatchPanic \
     worker::CaughtPanic worker::ClockMode worker::Limits worker::InsufficientCapacity worker::Notified \
     worker::Notifier worker::OwnedPermit worker::Pcg worker::Permit worker::PoolReport \
