@@ -6,6 +6,7 @@ mod table;
 
 use spanwise_ledger::Snapshot;
 use spanwise_tail::TailThreadCounts;
+use std::time::Duration;
 
 pub use gateway::{GatewayAccount, PeerAccount};
 pub use imbalance::Imbalance;
@@ -32,6 +33,19 @@ pub struct Account {
     pub destinations: Vec<DestinationAccount>,
     /// The memory of the requests that the node owns.
     pub memory: MemoryAccount,
+    /// What the process before this one lost in a crash, by the directory of the state.
+    pub crash: Option<CrashAccount>,
+}
+
+/// The spans that a process had in memory when it crashed or was killed. Those for a destination with a spool are not among them: its ledger
+/// has them as dropped by a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CrashAccount {
+    /// Their number at the last write. A span that waits for two destinations is two.
+    pub spans: u64,
+    /// The time for which the process may have gone on after the last write; `None` if unknown, after a restart of the system.
+    pub uncertainty: Option<Duration>,
 }
 
 /// The account of all receivers and of the processors behind them.
@@ -86,6 +100,8 @@ pub struct DestinationAccount {
     pub ledger: Snapshot,
     /// Whether the last request to it was accepted, or none has ended.
     pub is_up: bool,
+    /// Whether requests go to a disk while it accepts none.
+    pub has_spool: bool,
     /// Bytes that wait for it in memory.
     pub queued_bytes: u64,
     /// The last failure of its requests or of its disk, in words.

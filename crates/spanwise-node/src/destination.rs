@@ -44,7 +44,8 @@ impl Destinations {
         runtime: &Handle,
     ) -> Result<(Arc<Self>, DestinationTasks), StartError> {
         let transports = Self::transports(settings)?;
-        let max_bytes = max_batch_bytes(&transports, memory);
+        let of_file = settings.iter().map(|it| it.max_batch_bytes).min();
+        let max_bytes = max_batch_bytes(&transports, memory).min(of_file.unwrap_or(usize::MAX));
         let mut queues = Vec::with_capacity(settings.len());
         let mut spools = Vec::with_capacity(settings.len());
         for (settings, transport) in settings.iter().zip(transports) {

@@ -17,10 +17,11 @@ pub mod settings;
 mod sizes;
 mod stage;
 mod start_error;
+mod state;
 
 pub use account::{
-    Account, DestinationAccount, GatewayAccount, Imbalance, IntakeAccount, MemoryAccount,
-    PeerAccount, SamplerAccount,
+    Account, CrashAccount, DestinationAccount, GatewayAccount, Imbalance, IntakeAccount,
+    MemoryAccount, PeerAccount, SamplerAccount,
 };
 pub use arguments::run;
 pub use config::{ConfigError, ConfigOptions, ConfigSource};

@@ -2,7 +2,7 @@
 
 mod fixed;
 
-use crate::account::{Account, MemoryAccount};
+use crate::account::{Account, CrashAccount, MemoryAccount};
 use crate::destination::{DestinationTasks, Destinations};
 use crate::gateway::Gateway;
 use crate::intake::{Entry, Intake, listen};
@@ -13,6 +13,7 @@ use crate::settings::{GatewaySettings, NodeSettings, Role};
 use crate::sizes;
 use crate::stage::Stage;
 use crate::start_error::{ExitKind, ReloadError, StartError};
+use crate::state::{State, StateThread};
 use fixed::Fixed;
 use spanwise_metrics::Metric;
 use spanwise_receiver::Receiver;
@@ -34,6 +35,8 @@ pub struct Node {
     tasks: Option<DestinationTasks>,
     /// `None` at the end of a shutdown.
     runtime: Option<Runtime>,
+    /// Until a shutdown.
+    state: Option<StateThread>,
     fixed: Fixed,
 }
 
@@ -50,6 +53,7 @@ struct Shared {
     destinations: Arc<Destinations>,
     memory: Memory,
     shares: Shares,
+    crash: Option<CrashAccount>,
 }
 
 impl Node {
@@ -68,9 +72,11 @@ impl Node {
             gateway,
             destinations,
             shutdown_timeout,
+            state_directory,
             ..
         } = settings;
         check_gateway(role, gateway.as_ref())?;
+        let state = state_directory.as_deref().map(State::open).transpose()?;
         let cores = sizes::cores();
         let tail_bytes = tail_sampling.as_ref().map(|config| config.max_memory_bytes);
         let shares = Shares::new(memory, receivers.len(), tail_bytes)?;
@@ -106,11 +112,31 @@ impl Node {
             None => Arc::clone(&first),
         };
         let intake = Arc::new(Intake::new(processors, memory.clone()));
-        let shared = Arc::new(Shared { intake, gateway, sampler, destinations, memory, shares });
+        let (state, crash) = state.unzip();
+        let shared = Shared {
+            intake,
+            gateway,
+            sampler,
+            destinations,
+            memory,
+            shares,
+            crash: crash.flatten(),
+        };
+        let shared = Arc::new(shared);
         let (tasks, runtime) = (Some(tasks), Some(runtime));
+        let (receivers_of_node, entries) = (Vec::new(), Vec::new());
         // From here on, a drop of the node ends what runs.
-        let mut node =
-            Self { shared, receivers: Vec::new(), entries: Vec::new(), tasks, runtime, fixed };
+        let mut node = Self {
+            shared,
+            receivers: receivers_of_node,
+            entries,
+            tasks,
+            runtime,
+            state: None,
+            fixed,
+        };
+        let view = node.view();
+        node.state = state.map(|state| state.start(move || view.account())).transpose()?;
         for settings in &receivers {
             let token = settings.bearer_token.clone();
             let intake = Arc::clone(&node.shared.intake);
@@ -194,7 +220,11 @@ impl Node {
             runtime.block_on(self.shared.destinations.shutdown(tasks, (flush_until, until)));
             runtime.shutdown_background();
         }
-        self.shared.account()
+        let account = self.shared.account();
+        if let Some(state) = self.state.take() {
+            state.close(account.clone());
+        }
+        account
     }
 }
 
@@ -245,6 +275,7 @@ impl Shared {
             gateway: self.gateway.as_ref().map(|gateway| gateway.account()),
             intake: self.intake.account(),
             memory,
+            crash: self.crash,
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct NodeSettings {
     pub destinations: Vec<DestinationSettings>,
     /// The address of `/healthz`, `/readyz`, `/metrics` and the live page; none without.
     pub admin: Option<SocketAddr>,
+    /// The directory of the counts from which the next start reports what a crash lost; none without.
+    pub state_directory: Option<PathBuf>,
     /// The deadline of a drain. Default 10 s.
     pub shutdown_timeout: Duration,
     /// The form of log lines.

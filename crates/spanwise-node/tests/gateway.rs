@@ -29,6 +29,7 @@ fn receiver(address: SocketAddr, is_for_peers: bool) -> ReceiverSettings {
         bearer_token: None,
         max_request_bytes: 16 << 20,
         max_connections: 100,
+        max_concurrent_streams: 100,
     }
 }
 
@@ -47,6 +48,7 @@ fn settings(role: Role, receivers: Vec<ReceiverSettings>) -> NodeSettings {
         gateway: None,
         destinations: Vec::new(),
         admin: None,
+        state_directory: None,
         shutdown_timeout: Duration::from_secs(30),
         logs: LogFormat::Text,
     }
@@ -59,6 +61,7 @@ fn destination(backend: &Receiver) -> DestinationSettings {
         queue_bytes: None,
         max_concurrent_requests: 4,
         max_batch_spans: 8_192,
+        max_batch_bytes: 2 << 20,
         batch_timeout: Duration::from_millis(10),
         spool: None,
     }

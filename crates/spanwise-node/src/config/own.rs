@@ -1,7 +1,7 @@
 //! A file of our own.
 
 use super::context::Context;
-use super::values::{MAX_TIME, address, duration};
+use super::values::{MAX_TIME, address, duration, path};
 use super::{destinations, gateway, memory, receivers};
 use crate::settings::{
     DestinationSettings, LogFormat, NodeSettings, Processor, ReceiverSettings, Role,
@@ -67,6 +67,7 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
         gateway,
         destinations: if is_gateway { Vec::new() } else { destinations },
         admin: address(&mapping.get("admin").mapping(&["endpoint"]).get("endpoint")),
+        state_directory: path(&mapping.get("state").mapping(&["directory"]).get("directory")),
         shutdown_timeout: duration(&mapping.get("shutdown_timeout"), Duration::ZERO..=MAX_TIME)
             .unwrap_or(Duration::from_secs(10)),
         logs: mapping
@@ -150,6 +151,7 @@ const KEYS: &[&str] = &[
     "redaction",
     "filter",
     "probabilistic_sampler",
+    "state",
     "tail_sampling",
     "gateway",
     "destinations",

@@ -278,12 +278,13 @@ impl Queue {
     }
 
     pub(super) fn account(&self) -> DestinationAccount {
-        let (is_up, queued_bytes, last_error) = {
+        let (is_up, has_spool, queued_bytes, last_error) = {
             let state = self.lock();
-            (!state.is_down, state.held_bytes as u64, state.last_error.clone())
+            let held = state.held_bytes as u64;
+            (!state.is_down, state.spool.is_some(), held, state.last_error.clone())
         };
         let (name, ledger) = (self.name.clone(), self.ledger.snapshot());
-        DestinationAccount { name, ledger, is_up, queued_bytes, last_error }
+        DestinationAccount { name, ledger, is_up, has_spool, queued_bytes, last_error }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

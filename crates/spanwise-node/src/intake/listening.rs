@@ -22,6 +22,7 @@ pub(crate) fn listen(
         .with_body_bytes(max_request_bytes(settings, memory_bytes))
         .with_memory_bytes(memory_bytes)
         .with_connections(settings.max_connections)
+        .with_concurrent_streams(settings.max_concurrent_streams)
         .with_shutdown_timeout((shutdown_timeout / 8).min(OPEN_REQUESTS));
     let mut builder = Receiver::builder().with_limits(limits);
     builder = match &settings.unix_socket {

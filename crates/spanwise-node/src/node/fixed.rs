@@ -20,6 +20,7 @@ pub(super) struct Fixed {
     gateway: Option<String>,
     destinations: Vec<Destination>,
     admin: Option<SocketAddr>,
+    state_directory: Option<PathBuf>,
 }
 
 #[derive(PartialEq)]
@@ -52,6 +53,7 @@ impl Fixed {
             gateway: settings.gateway.as_ref().map(|gateway| format!("{gateway:?}")),
             destinations: settings.destinations.iter().map(Destination::of).collect(),
             admin: settings.admin,
+            state_directory: settings.state_directory.clone(),
         }
     }
 
@@ -68,6 +70,7 @@ impl Fixed {
             ("gateway", self.gateway != next.gateway),
             ("destinations", self.destinations != next.destinations),
             ("admin", self.admin != next.admin),
+            ("state", self.state_directory != next.state_directory),
         ];
         match differences.into_iter().find(|(_, is_different)| *is_different) {
             Some((key, _)) => Err(ReloadError::NeedsRestart { key }),

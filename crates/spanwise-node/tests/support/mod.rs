@@ -32,6 +32,7 @@ pub fn settings(destinations: Vec<DestinationSettings>) -> NodeSettings {
         gateway: None,
         destinations,
         admin: None,
+        state_directory: None,
         shutdown_timeout: Duration::from_secs(10),
         logs: LogFormat::Text,
     }
@@ -47,6 +48,7 @@ pub fn receiver() -> ReceiverSettings {
         bearer_token: None,
         max_request_bytes: 16 << 20,
         max_connections: 64,
+        max_concurrent_streams: 100,
     }
 }
 
@@ -67,6 +69,7 @@ pub fn with_transport(name: &str, transport: TransportBuilder) -> DestinationSet
         queue_bytes: None,
         max_concurrent_requests: 4,
         max_batch_spans: 8192,
+        max_batch_bytes: 2 << 20,
         batch_timeout: Duration::from_millis(20),
         spool: None,
     }

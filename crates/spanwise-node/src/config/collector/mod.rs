@@ -58,6 +58,7 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
         gateway,
         destinations,
         admin: extensions.admin,
+        state_directory: None,
         shutdown_timeout: Duration::from_secs(10),
         logs: LogFormat::default(),
     }

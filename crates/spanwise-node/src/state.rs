@@ -1,0 +1,164 @@
+//! The counts of the running node on disk, from which the next start reports what a crash lost.
+
+use crate::account::{Account, CrashAccount};
+use crate::start_error::{ExitKind, StartError};
+use spanwise_spool::boot_ledger::{BootIdentity, BootLedger, Precision, SpanCounts};
+use spanwise_spool::storage::{DirectoryFile, DirectoryStorage};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+/// The directory of the state, locked for this process.
+pub(crate) struct State {
+    // Its drop unlocks the directory.
+    _storage: DirectoryStorage,
+    file: BootLedger<DirectoryFile>,
+}
+
+/// The thread that writes the counts.
+pub(crate) struct StateThread {
+    /// Dropped without a message, the thread ends as after a crash.
+    stop: Sender<Account>,
+    thread: JoinHandle<()>,
+}
+
+impl State {
+    /// Locks the directory, and reads how the process before ended.
+    ///
+    /// # Errors
+    /// Another process has the directory, or it cannot be used.
+    pub(crate) fn open(directory: &Path) -> Result<(Self, Option<CrashAccount>), StartError> {
+        let failed = |error: &dyn std::fmt::Display| {
+            StartError::new(ExitKind::Spool, format!("state.directory: {error}"))
+        };
+        let mut storage = DirectoryStorage::open(directory).map_err(|error| failed(&error))?;
+        let precision = Precision::Interval(INTERVAL);
+        let (file, previous) = BootLedger::open(&mut storage, BootIdentity::current(), precision)
+            .map_err(|error| failed(&error))?;
+        let loss = previous.loss(0);
+        // Of a clean end.
+        let crash = (!loss.is_exact())
+            .then_some(CrashAccount { spans: loss.spans, uncertainty: loss.uncertainty });
+        Ok((Self { _storage: storage, file }, crash))
+    }
+
+    /// Starts the thread, which writes what `account` returns.
+    ///
+    /// # Errors
+    /// The system has no thread.
+    pub(crate) fn start(
+        mut self,
+        account: impl Fn() -> Account + Send + 'static,
+    ) -> Result<StateThread, StartError> {
+        let (stop, stopped) = channel();
+        let thread = Builder::new()
+            .name("spanwise-state".to_owned())
+            .spawn(move || match self.write_until(&stopped, account) {
+                // A last write that fails: the next start reports these spans as lost.
+                Some(last) => drop(self.file.close(SystemTime::now(), &counts(&last))),
+                None => {}
+            })
+            .map_err(|error| StartError::io("start the thread of the state", &error))?;
+        Ok(StateThread { stop, thread })
+    }
+
+    /// Writes the counts once in each interval, until the account of a shutdown arrives.
+    fn write_until(
+        &mut self,
+        stopped: &Receiver<Account>,
+        account: impl Fn() -> Account,
+    ) -> Option<Account> {
+        let mut written = None;
+        loop {
+            let counts = counts(&account());
+            // A disk that fails once may be well later.
+            if written != Some(counts) && self.file.write(SystemTime::now(), &counts).is_ok() {
+                written = Some(counts);
+            }
+            match stopped.recv_timeout(INTERVAL) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(last) => return Some(last),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+}
+
+impl StateThread {
+    /// Writes the account of a shutdown: the next start reports what it has in memory as lost, and no more.
+    pub(crate) fn close(self, account: Account) {
+        if self.stop.send(account).is_ok() {
+            // A panic of the thread leaves the counts of its last write.
+            let _ended = self.thread.join();
+        }
+    }
+}
+
+/// The spans of all stages by where they are. A span that waits for two destinations is two; those of destinations with a spool are in
+/// the boot ledger of that.
+fn counts(account: &Account) -> SpanCounts {
+    let sampler = account.sampler.as_ref().map(|it| it.counts);
+    let waiting = sampler.map_or(0, |it| it.queued_spans + it.shards.pending_spans);
+    let of_peers = account.gateway.iter().map(|it| &it.ledger);
+    let without_spool = account.destinations.iter().filter(|it| !it.has_spool);
+    let (mut created, mut in_memory) = (account.intake.accepted, waiting);
+    for ledger in of_peers.chain(without_spool.map(|it| &it.ledger)) {
+        created += ledger.created;
+        in_memory += ledger.in_flight;
+    }
+    // What is read later includes spans that arrived meanwhile.
+    let created = created.max(in_memory);
+    SpanCounts { created, exported: created - in_memory, ..SpanCounts::default() }
+}
+
+/// A kill loses the account of this time.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::time::Instant;
+
+    fn account(accepted: u64, pending: u64) -> Account {
+        let mut account = Account::default();
+        account.intake.accepted = accepted;
+        let mut sampler = crate::account::SamplerAccount::default();
+        sampler.counts.shards.pending_spans = pending;
+        account.sampler = Some(sampler);
+        account
+    }
+
+    #[test]
+    fn a_start_reports_what_the_process_before_had_in_memory() {
+        let directory =
+            std::env::temp_dir().join(format!("spanwise-node-state-{}", std::process::id()));
+        let (state, crash) = State::open(&directory).unwrap();
+        assert!(crash.is_none());
+        assert_eq!(State::open(&directory).err().map(|error| error.kind), Some(ExitKind::Spool));
+        let calls = Arc::new(AtomicU64::new(0));
+        let counted = calls.clone();
+        let thread = state.start(move || {
+            counted.fetch_add(1, Relaxed);
+            account(10, 4)
+        });
+        let thread = thread.unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        // The second call follows the first write.
+        while calls.load(Relaxed) < 2 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // As a crash.
+        let StateThread { stop, thread } = thread;
+        drop(stop);
+        thread.join().unwrap();
+        let (state, crash) = State::open(&directory).unwrap();
+        assert_eq!(crash.map(|it| it.spans), Some(4));
+        state.start(|| account(3, 3)).unwrap().close(account(3, 0));
+        let (_state, crash) = State::open(&directory).unwrap();
+        assert_eq!(crash, None);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}
