@@ -152,13 +152,16 @@ fn destination(destination: &DestinationSettings) -> String {
 /// The settings that are no defaults.
 fn changes(builder: &TransportBuilder) -> String {
     let changes = TransportBuilder::default().__changes(builder);
-    let shown = changes.into_iter().filter(|(setting, ..)| *setting != "with_endpoint");
+    let shown = changes.into_iter().filter(|(setting, ..)| !UNSHOWN.contains(setting));
     shown
         .map(|(setting, _, value)| {
             format!("; {} {value}", setting.trim_start_matches("with_").replace('_', " "))
         })
         .collect()
 }
+
+/// The endpoint has been shown; the others have many numbers.
+const UNSHOWN: &[&str] = &["with_endpoint", "with_retry", "with_channels"];
 
 /// Bytes with a unit.
 fn size(bytes: u64) -> String {

@@ -94,6 +94,14 @@ pub(super) fn not_supported(mapping: &Mapping<'_>, keys: &[&str], reason: &str) 
     }
 }
 
+/// Reports a boolean that is true, and is not supported so.
+pub(super) fn not_supported_if_true(mapping: &Mapping<'_>, key: &str, reason: &str) {
+    let field = mapping.get(key);
+    if field.has_value() && field.boolean() == Some(true) {
+        field.error(format!("it is not supported: {reason}"));
+    }
+}
+
 /// The least timeout.
 pub(super) const MIN_TIME: Duration = Duration::from_millis(1);
 /// A century: longer than any timeout, and short enough to be added to an instant.

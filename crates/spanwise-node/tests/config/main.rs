@@ -1,8 +1,11 @@
 //! The readers of both kinds of files.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+mod collector;
+mod files;
 mod own;
+mod subsets;
 
 use spanwise_config::{Document, Read};
 use spanwise_node::settings::NodeSettings;

@@ -20,51 +20,7 @@ fn the_smallest_file_has_the_defaults() {
     assert_eq!((&*backend.name, backend.spool.as_ref()), ("backend", None));
 }
 
-const FULL: &str = r#"
-role: both
-memory: {limit_mib: 512}
-receivers:
-  - endpoint: 0.0.0.0:4317
-    tls: {cert_file: /etc/node/tls.pem, key_file: /etc/node/key.pem}
-    bearer_token: ${TOKEN}
-    max_request_mib: 4
-    max_connections: 64
-  - endpoint: unix:/run/spanwise/otlp.sock
-probabilistic_sampler: {sampling_percentage: 50}
-redaction:
-  presets: [url]
-filter:
-  trace_conditions: ['span.attributes["url.path"] == "/health"']
-tail_sampling:
-  decision_wait: 5s
-  policies:
-    - {name: errors, type: status_code, status_code: {status_codes: [ERROR]}}
-gateway:
-  ring: v2
-  resolver: {static: {hostnames: ['a:4317', 'b:4317']}}
-  own_name: a:4317
-  peer_receiver: {endpoint: '127.0.0.1:4319'}
-  protocol: {compression: zstd, tls: {ca_file: /etc/node/peers.pem}}
-  queue_mib: 32
-destinations:
-  - name: backend
-    otlp:
-      endpoint: https://otlp.example.com
-      protocol: http/protobuf
-      compression: zstd
-      headers: {x-api-key: '${HEADER}'}
-      timeout: 5s
-      retry: {max_elapsed_time: 2m}
-    queue_mib: 64
-    max_concurrent_requests: 8
-    batch: {max_spans: 1000, max_bytes: 100000, timeout: 1s}
-    spool: {directory: /var/lib/spanwise/backend, max_mib: 64, max_age: 1h}
-  - {name: file, file: {path: /tmp/spans.jsonl, rotation: {max_megabytes: 10, max_backups: 3}}}
-  - {name: debug, debug: {}}
-admin: {endpoint: '127.0.0.1:13133'}
-shutdown_timeout: 3s
-logs: {format: json}
-"#;
+const FULL: &str = include_str!("files/node.yaml");
 
 #[test]
 fn each_section_is_read() {
@@ -102,22 +58,7 @@ fn each_section_is_read() {
 
 #[test]
 fn every_mistake_of_a_file_is_reported_at_once() {
-    let text = "
-role: gatway
-memory: {limit_mib: 5, limit_percentage: 50}
-recievers: []
-receivers:
-  - endpoint: 0.0.0.0:4317
-  - endpoint: example.com:4317
-  - {endpoint: '127.0.0.1:4318', tls: {cert_file: a.pem}, bearer_token: 'two words'}
-tail_sampling: {policies: []}
-destinations:
-  - {name: a, otlp: {endpoint: 'otlp.example.com', protocol: http/protobuf}}
-  - {name: b, otlp: {endpoint: 'https://x', headers: {'x y': z}}, spool: {max_mib: 5}}
-  - {name: b, file: {path: x}, debug: {}}
-admin: {endpoint: 13133}
-logs: {format: xml}
-";
+    let text = include_str!("files/node-with-mistakes.yaml");
     let expected = [
         "2:7: role: `gatway` is not known; did you mean `gateway`?",
         "3:42: memory.limit_percentage: `limit_mib` is there too",

@@ -1,10 +1,10 @@
 //! The settings of requests of the exporters `otlp`, `otlp_http` and `load_balancing`.
 
 use super::extensions::{Extensions, is_enabled};
-use super::{auth, not_supported_if_true, server_tls};
+use super::{auth, server_tls};
 use crate::config::otlp::{Retry, client_files, compression_level, endpoint, headers, retry};
 use crate::config::values::{
-    MAX_TIME, MIN_TIME, duration, flag, not_supported, text, without_effect,
+    MAX_TIME, MIN_TIME, duration, flag, not_supported, not_supported_if_true, text, without_effect,
 };
 use crate::settings::Secret;
 use spanwise_config::{Field, Mapping};

@@ -3,11 +3,11 @@
 use super::client::{self, GRPC_KEYS, HTTP_KEYS};
 use super::component::Component;
 use super::extensions::Extensions;
+use super::load_balancing;
 use super::processors::Processed;
 use super::queue::Queue;
-use super::{load_balancing, not_supported_if_true};
 use crate::config::destinations::rotation;
-use crate::config::values::{flag, not_supported, path, without_effect};
+use crate::config::values::{flag, not_supported, not_supported_if_true, path, without_effect};
 use crate::settings::{DestinationSettings, GatewaySettings, Target};
 use spanwise_config::{Field, Mapping};
 
@@ -55,9 +55,10 @@ pub(super) fn read(
                 continue;
             }
         };
-        let queue = match has_queue(&target) {
-            true => Queue::read(&mapping, name, extensions),
-            false => Queue::default(),
+        // The exporters of files and of the standard output have none.
+        let queue = match *kind {
+            "file" | "debug" => Queue::default(),
+            _ => Queue::read(&mapping, name, extensions),
         };
         let Some(target) = target else { continue };
         let mut destination = DestinationSettings::new(*name, target);
@@ -69,11 +70,6 @@ pub(super) fn read(
         exported.destinations.push(destination);
     }
     exported
-}
-
-/// A queue before a file or the standard output has no keys here.
-fn has_queue(target: &Option<Target>) -> bool {
-    !matches!(target, Some(Target::File { .. } | Target::Debug))
 }
 
 fn check_gateway(component: &Component<'_>, exporters: usize, processed: &Processed) {

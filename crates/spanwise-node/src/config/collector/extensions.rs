@@ -1,11 +1,12 @@
 //! Extensions: `health_check`, `file_storage` and `bearertokenauth`.
 
 use super::component::{Component, kind};
-use super::not_supported_if_true;
 use super::pipeline::named;
 use crate::config::context::Context;
 use crate::config::token;
-use crate::config::values::{address, flag, not_supported, path, without_effect};
+use crate::config::values::{
+    address, flag, not_supported, not_supported_if_true, path, without_effect,
+};
 use crate::settings::Secret;
 use spanwise_config::{Field, hint};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -17,8 +17,8 @@ use self::exporters::Exported;
 use self::extensions::Extensions;
 use self::pipeline::Pipeline;
 use super::context::Context;
-use crate::settings::{LogFormat, MemoryLimit, NodeSettings, ReceiverSettings, Role};
-use spanwise_config::{Field, Mapping};
+use crate::settings::{LogFormat, NodeSettings, ReceiverSettings, Role};
+use spanwise_config::Field;
 use std::time::Duration;
 
 /// Whether a file is one of the Collector.
@@ -30,8 +30,9 @@ pub(super) fn is_collector(root: &Field<'_>) -> bool {
 /// Reads the file. The value of a file with mistakes, which have been reported, is of no use.
 pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
     let mapping = root.mapping(KEYS);
-    let service =
-        mapping.get("service").required().mapping(&["extensions", "pipelines", "telemetry"]);
+    let service = mapping.get("service").required();
+    let has_service = service.has_value();
+    let service = service.mapping(&["extensions", "pipelines", "telemetry"]);
     let telemetry = service.get("telemetry");
     if telemetry.has_value() {
         telemetry.warning("it has no effect: the node logs to its standard error, and has `/metrics` at the endpoint of `health_check`");
@@ -42,7 +43,11 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
     }
     let extensions =
         Extensions::read(&mapping.get("extensions"), &service.get("extensions"), context);
-    let pipeline = Pipeline::find(&service.get("pipelines"), &mapping);
+    let pipeline = if has_service {
+        Pipeline::find(&service.get("pipelines"), &mapping)
+    } else {
+        Pipeline::default()
+    };
     let receivers = receivers(&mapping.get("receivers"), &pipeline.receivers, &extensions, context);
     let processed = processors::read(&pipeline.processors);
     let exported = exporters::read(&pipeline.exporters, &processed, &extensions);
@@ -51,7 +56,7 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
     check_role(root, role, context);
     NodeSettings {
         role,
-        memory: processed.memory.unwrap_or(MemoryLimit::default()),
+        memory: processed.memory.unwrap_or_default(),
         receivers,
         processors: processed.processors,
         tail_sampling: processed.tail_sampling,
@@ -92,29 +97,6 @@ fn check_role(root: &Field<'_>, role: Role, context: &Context<'_>) {
         (Role::Both, _) => root.error("`--role both`: a file of the Collector is a gateway or a sampler; a file of our own has both"),
         (Role::Gateway, _) => root.error("`--role gateway`: the pipeline has no exporter `load_balancing`, which names the peers"),
         (Role::Sampler, _) => root.error("`--role sampler`: the exporter `load_balancing` makes the node a gateway"),
-    }
-}
-
-/// `names` as text.
-fn list<'d>(field: &Field<'d>) -> Vec<(&'d str, Field<'d>)> {
-    let elements = field.sequence().into_iter();
-    let named = elements.filter_map(|element| {
-        let Some(name) = element.string() else {
-            if !element.has_value() {
-                element.error("the name of a component is expected, not nothing");
-            }
-            return None;
-        };
-        Some((name, element))
-    });
-    named.collect()
-}
-
-/// Reports a boolean that is true.
-fn not_supported_if_true(mapping: &Mapping<'_>, key: &str, reason: &str) {
-    let field = mapping.get(key);
-    if field.has_value() && field.boolean() == Some(true) {
-        field.error(format!("it is not supported: {reason}"));
     }
 }
 

@@ -1,7 +1,6 @@
 //! The pipeline of traces, and the components that it names.
 
 use super::component::{Component, kind};
-use super::list;
 use spanwise_config::{Field, Mapping, hint};
 
 /// The one pipeline of traces.
@@ -88,4 +87,19 @@ pub(super) fn named<'d>(
         }
     }
     components
+}
+
+/// The names of a list; an element of another type is reported.
+fn list<'d>(field: &Field<'d>) -> Vec<(&'d str, Field<'d>)> {
+    let elements = field.sequence().into_iter();
+    let named = elements.filter_map(|element| {
+        let Some(name) = element.string() else {
+            if !element.has_value() {
+                element.error("the name of a component is expected, not nothing");
+            }
+            return None;
+        };
+        Some((name, element))
+    });
+    named.collect()
 }

@@ -1,8 +1,9 @@
 //! The block `sending_queue` of an exporter.
 
 use super::extensions::{Extensions, is_enabled};
-use super::not_supported_if_true;
-use crate::config::values::{duration, not_supported, whole, without_effect};
+use crate::config::values::{
+    duration, not_supported, not_supported_if_true, whole, without_effect,
+};
 use crate::settings::{DestinationSettings, DestinationSpool};
 use spanwise_config::{Field, Mapping};
 use spanwise_spool::SpoolSettings;

@@ -1,7 +1,6 @@
 //! The block `tls` of receivers.
 
-use super::not_supported_if_true;
-use crate::config::values::{not_supported, path, without_effect};
+use crate::config::values::{not_supported, not_supported_if_true, path, without_effect};
 use crate::settings::ReceiverTls;
 use spanwise_config::{Field, Mapping};
 
