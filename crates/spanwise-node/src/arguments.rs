@@ -2,6 +2,7 @@
 
 use crate::check;
 use crate::config::{ConfigOptions, ConfigSource};
+use crate::operations::{SettingsFile, serve};
 use crate::settings::Role;
 use crate::start_error::ExitKind;
 use lexopt::prelude::{Long, Short, Value};
@@ -39,8 +40,12 @@ fn start(source: &ConfigSource) -> ExitCode {
     for warning in &read.warnings {
         eprintln!("warning: {warning}");
     }
-    eprintln!("spanwise-node: this build checks files and cannot run a node yet");
-    ExitCode::from(ExitKind::Other.code())
+    let read_again = || match source.read() {
+        Ok(read) => Ok(read.value),
+        Err(error) => Err(error.problems().iter().map(ToString::to_string).collect()),
+    };
+    let name = source.path().display().to_string();
+    serve(read.value, &SettingsFile { name: &name, read: &read_again })
 }
 
 #[derive(Debug)]

@@ -46,7 +46,9 @@ impl Shares {
         };
         if total < MIN_BYTES {
             let message = format!(
-                "memory: {total} bytes are too few; accepted are {} MiB or more",
+                "memory: {} MiB are too few, accepted are {} MiB or more: raise the memory of the container, or memory.limit_mib or \
+                 memory.limit_percentage in the file",
+                total >> 20,
                 MIN_BYTES >> 20
             );
             return Err(StartError::new(ExitKind::Settings, message));
@@ -134,7 +136,7 @@ impl Drop for CopyCharge {
 /// Bytes of a request beside its own: entries of queues, its allocations.
 pub(crate) const REQUEST_OVERHEAD: usize = 256;
 /// The least memory of a node.
-pub(crate) const MIN_BYTES: usize = 16 << 20;
+pub(crate) const MIN_BYTES: usize = 32 << 20;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -144,7 +146,7 @@ mod tests {
     #[test]
     fn the_shares_are_the_whole() {
         for (mib, receivers, tail) in
-            [(16, 1, None), (512, 2, Some(256 << 20)), (100, 7, Some(1 << 20)), (8192, 2, None)]
+            [(32, 1, None), (512, 2, Some(256 << 20)), (100, 7, Some(1 << 20)), (8192, 2, None)]
         {
             let shares = Shares::new(MemoryLimit::Bytes(mib << 20), receivers, tail).unwrap();
             let sum = shares.receiver * receivers

@@ -254,6 +254,18 @@ impl NodeView {
         self.shared.gateway.as_ref().map(|gateway| gateway.metrics()).unwrap_or_default()
     }
 
+    /// Whether the node has no space for another request of a usual size.
+    pub fn is_busy(&self) -> bool {
+        let Shared { gateway, sampler, destinations, memory, .. } = &*self.shared;
+        let stage = match (gateway, sampler) {
+            (Some(gateway), _) => gateway.busy(),
+            (None, Some(sampler)) => sampler.busy(),
+            (None, None) => destinations.busy(),
+        };
+        let used = memory.requests.charged() + memory.requests.reserve() + USUAL_REQUEST;
+        stage.is_some() || used > memory.requests.limit()
+    }
+
     /// The tail sampler, for its metrics.
     pub fn tail_sampler(&self) -> Option<&TailSamplerThreads> {
         self.shared.sampler.as_deref().map(Sampler::threads)
@@ -303,6 +315,8 @@ fn runtime(cores: usize) -> Result<Runtime, StartError> {
 
 /// Threads that send requests: they compress them, and wait for the network without a thread.
 const MAX_WORKERS: usize = 8;
+/// The bytes of a usual request.
+const USUAL_REQUEST: usize = 256 << 10;
 /// The end of a shutdown that is left for outcomes.
 const MAX_BOOKKEEPING: Duration = Duration::from_millis(100);
 /// The part of a shutdown before it that is left for the disk.

@@ -13,6 +13,8 @@ import (
 
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
+	networking "k8s.io/api/networking/v1"
+	policy "k8s.io/api/policy/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -22,21 +24,35 @@ import (
 )
 
 type file struct {
-	names       map[string]bool
-	deployments []*apps.Deployment
-	services    []*core.Service
+	names     map[string]bool
+	workloads []workload
+	services  []*core.Service
+	// The pods that a policy or a budget selects, by its name.
+	selected map[string]*meta.LabelSelector
+}
+
+// A Deployment or a StatefulSet.
+type workload struct {
+	name     string
+	selector *meta.LabelSelector
+	template core.PodTemplateSpec
+	// Those of the claims of a StatefulSet.
+	volumes []string
+	service string
 }
 
 func main() {
 	scheme := runtime.NewScheme()
 	check("scheme", core.AddToScheme(scheme))
 	check("scheme", apps.AddToScheme(scheme))
+	check("scheme", networking.AddToScheme(scheme))
+	check("scheme", policy.AddToScheme(scheme))
 	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
 	objects := 0
 	for _, path := range os.Args[1:] {
 		text, err := os.ReadFile(path)
 		check(path, err)
-		f := file{names: map[string]bool{}}
+		f := file{names: map[string]bool{}, selected: map[string]*meta.LabelSelector{}}
 		reader := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
 		for {
 			document, err := reader.Read()
@@ -49,11 +65,14 @@ func main() {
 			f.add(kind.Kind, object)
 			objects++
 		}
-		for _, deployment := range f.deployments {
-			f.deployment(deployment)
+		for _, workload := range f.workloads {
+			f.workload(workload)
 		}
 		for _, service := range f.services {
 			f.service(service)
+		}
+		for name, selector := range f.selected {
+			f.selects(name, selector)
 		}
 	}
 	fmt.Println(objects, "objects")
@@ -67,7 +86,17 @@ func (f *file) add(kind string, object runtime.Object) {
 	f.names[name] = true
 	switch object := object.(type) {
 	case *apps.Deployment:
-		f.deployments = append(f.deployments, object)
+		f.workloads = append(f.workloads, workload{name: name, selector: object.Spec.Selector, template: object.Spec.Template})
+	case *apps.StatefulSet:
+		set := workload{name: name, selector: object.Spec.Selector, template: object.Spec.Template, service: object.Spec.ServiceName}
+		for _, claim := range object.Spec.VolumeClaimTemplates {
+			set.volumes = append(set.volumes, claim.Name)
+		}
+		f.workloads = append(f.workloads, set)
+	case *policy.PodDisruptionBudget:
+		f.selected[name] = object.Spec.Selector
+	case *networking.NetworkPolicy:
+		f.selected[name] = &object.Spec.PodSelector
 	case *core.Service:
 		f.services = append(f.services, object)
 	case *core.Secret:
@@ -84,13 +113,17 @@ func (f *file) add(kind string, object runtime.Object) {
 	}
 }
 
-func (f *file) deployment(deployment *apps.Deployment) {
-	name := "Deployment/" + deployment.Name
-	selector, err := meta.LabelSelectorAsSelector(deployment.Spec.Selector)
+func (f *file) workload(workload workload) {
+	name := workload.name
+	selector, err := meta.LabelSelectorAsSelector(workload.selector)
 	check(name, err)
-	template := deployment.Spec.Template
+	template := workload.template
 	require(name, selector.Matches(labels.Set(template.Labels)), "does not select its own pods")
+	require(name, workload.service == "" || f.names["Service/"+workload.service], "has no Service "+workload.service)
 	volumes := map[string]bool{}
+	for _, volume := range workload.volumes {
+		volumes[volume] = true
+	}
 	for _, volume := range template.Spec.Volumes {
 		volumes[volume.Name] = true
 		if config := volume.ConfigMap; config != nil {
@@ -117,6 +150,15 @@ func (f *file) container(name string, container core.Container, volumes map[stri
 			require(name, f.names[key], variable.Name+" has no "+key)
 		}
 	}
+	ports := map[string]bool{}
+	for _, port := range container.Ports {
+		ports[port.Name] = true
+	}
+	for _, probe := range []*core.Probe{container.StartupProbe, container.LivenessProbe, container.ReadinessProbe} {
+		if probe != nil && probe.HTTPGet != nil {
+			require(name, ports[probe.HTTPGet.Port.String()], "has no port "+probe.HTTPGet.Port.String()+" for its probe")
+		}
+	}
 	for _, mount := range container.VolumeMounts {
 		require(name, volumes[mount.Name], "has no volume "+mount.Name)
 	}
@@ -132,8 +174,8 @@ func (f *file) container(name string, container core.Container, volumes map[stri
 func (f *file) service(service *core.Service) {
 	name := "Service/" + service.Name
 	selector := labels.SelectorFromSet(service.Spec.Selector)
-	for _, deployment := range f.deployments {
-		template := deployment.Spec.Template
+	for _, workload := range f.workloads {
+		template := workload.template
 		if !selector.Matches(labels.Set(template.Labels)) {
 			continue
 		}
@@ -147,6 +189,18 @@ func (f *file) service(service *core.Service) {
 			require(name, ports[port.TargetPort.String()], "has no port "+port.TargetPort.String())
 		}
 		return
+	}
+	require(name, false, "selects no pods of the file")
+}
+
+// A budget or a policy without pods protects nothing.
+func (f *file) selects(name string, labelSelector *meta.LabelSelector) {
+	selector, err := meta.LabelSelectorAsSelector(labelSelector)
+	check(name, err)
+	for _, workload := range f.workloads {
+		if selector.Matches(labels.Set(workload.template.Labels)) {
+			return
+		}
 	}
 	require(name, false, "selects no pods of the file")
 }

@@ -2,6 +2,7 @@
 
 mod collector;
 mod kubernetes;
+mod node;
 mod proxy;
 mod setup;
 mod systemd;
@@ -21,6 +22,9 @@ Reads docs/deploy/ and runs cases:
                       refers to is there (needs go)
   collector/FILE      otelcol validate accepts the configuration (needs the Collector that interop builds)
   proxy/metrics       nginx, as the pod runs it, passes /metrics on and nothing else
+  node/FILE           spanwise-node check accepts the file, or the one in a manifest
+  node/size           its static binary has at most 15 MiB
+  node/alone          it becomes ready and drains in a root that has nothing else, as another user (needs root)
 
   --only WORD         only cases whose name has WORD in it; may be repeated
 
@@ -43,4 +47,5 @@ const PARTS: &[(&str, Part<Setup>)] = &[
     ("kubernetes", kubernetes::run),
     ("collector", collector::run),
     ("proxy", proxy::run),
+    ("node", node::run),
 ];

@@ -19,7 +19,8 @@ impl Setup {
     }
 }
 
-pub(super) const MANIFESTS: [&str; 2] = ["kubernetes.yaml", "kubernetes-collector.yaml"];
+pub(super) const MANIFESTS: [&str; 3] =
+    ["kubernetes.yaml", "kubernetes-collector.yaml", "node/kubernetes.yaml"];
 
 /// The place of a file of `docs/deploy/`.
 pub(super) fn path(name: &str) -> PathBuf {

@@ -40,14 +40,16 @@ fn check(setup: &Setup, unit: &str) -> Result<String, String> {
 fn installed(setup: &Setup, unit: &str) -> Result<PathBuf, String> {
     let mut text = String::new();
     for line in read(unit)?.lines() {
-        let arguments = line.strip_prefix("ExecStart=").and_then(|command| command.split_once(' '));
-        match (line.starts_with("ExecStart=/"), arguments) {
-            (true, Some((_, arguments))) => text += &format!("ExecStart=/bin/true {arguments}\n"),
-            (true, None) => text += "ExecStart=/bin/true\n",
-            (false, _) => text += &format!("{line}\n"),
-        }
+        let started = ["ExecStart=", "ExecStartPre="].into_iter().find_map(|key| {
+            let command = line.strip_prefix(key).filter(|command| command.starts_with('/'))?;
+            let arguments = command.split_once(' ').map(|(_, arguments)| arguments);
+            Some(format!("{key}/bin/true {}", arguments.unwrap_or_default()))
+        });
+        text += started.as_deref().unwrap_or(line).trim_end();
+        text += "\n";
     }
-    let path: PathBuf = setup.scratch.path().join(Path::new(unit));
+    let name = Path::new(unit).file_name().unwrap_or_default();
+    let path: PathBuf = setup.scratch.path().join(name);
     fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(path)
 }
@@ -61,6 +63,6 @@ fn output(command: &mut Command) -> Result<(bool, String), String> {
 }
 
 const PROGRAM: &str = "systemd-analyze";
-const UNITS: [&str; 2] = ["shop.service", "collector.service"];
+const UNITS: [&str; 3] = ["shop.service", "collector.service", "node/spanwise-node.service"];
 /// Tenths: a unit without any of these settings has 96.
 const EXPOSURE: u32 = 30;

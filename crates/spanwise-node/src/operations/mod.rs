@@ -1,3 +1,12 @@
 //! The operation of a node: its log, its signals, and its admin endpoint.
 
-pub(crate) mod log;
+mod admin;
+#[cfg(test)]
+mod fakes;
+mod log;
+mod service;
+mod signals;
+mod state;
+mod watch;
+
+pub(crate) use service::{SettingsFile, serve};

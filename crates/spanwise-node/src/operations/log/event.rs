@@ -32,6 +32,7 @@ macro_rules! events {
 
         impl<'a> Event<'a> {
             /// The names of all events.
+            #[cfg(test)]
             pub(crate) const NAMES: &'static [&'static str] = &[$($name),+];
 
             /// The name in lines, which does not change.
@@ -66,48 +67,36 @@ events! {
     Error "start_failed" StartFailed { problem: &'a str, exit_status: u64 },
     /// A signal began the drain.
     Info "draining" Draining { signal: &'a str, timeout_millis: u64 },
-    /// The drain ended: the spans that were lost by its deadline, and those that are on disk.
-    Info "drained" Drained { millis: u64, dropped_spans: u64, spooled_spans: u64 },
+    /// The drain ended: spans that were lost since the start, those that are on disk, and those without an outcome.
+    Info "drained" Drained { millis: u64, dropped_spans: u64, spooled_spans: u64, in_flight_spans: u64 },
     /// The account of the node does not add up at its end.
     Error "imbalance" Imbalance { problem: &'a str },
-    /// A second signal ended the process before the drain.
-    Warn "ended_early" EndedEarly { signal: &'a str },
     /// The file was read again, and its settings are in force.
     Info "reloaded" Reloaded { file: &'a str, millis: u64 },
-    /// The file was read again and is not accepted: a line for each problem, and the settings before it stay in force.
+    /// The file was read again and is not accepted: a line for each problem. The settings before it stay in force.
     Error "reload_failed" ReloadFailed { problem: &'a str, problems: u64 },
-    /// A receiver refuses requests: its reason, such as the budget.
-    Warn "refusing" Refusing { receiver: &'a str, reason: &'a str },
-    /// A receiver accepts requests again.
-    Info "accepting" Accepting { receiver: &'a str },
-    /// Requests without the token of their receiver.
-    Warn "unauthorized" Unauthorized { receiver: &'a str },
-    /// A request that cannot be read.
-    Warn "malformed" Malformed { receiver: &'a str, problem: &'a str },
-    /// Spans that redaction could not read, which leave the node nowhere.
-    Warn "redaction_failed" RedactionFailed { receiver: &'a str, spans: u64 },
+    /// Requests are refused, and their senders try again: these spans since the last line.
+    Warn "refusing" Refusing { reason: &'a str, spans: u64 },
+    /// Requests without the token of their receiver since the last line.
+    Warn "unauthorized" Unauthorized { requests: u64 },
+    /// Spans that a processor could not read, which leave the node nowhere.
+    Warn "unreadable" Unreadable { processor: &'a str, spans: u64 },
     /// Requests to a destination fail; spans wait.
     Warn "destination_down" DestinationDown { destination: &'a str, problem: &'a str },
     /// A destination accepts requests again.
     Info "destination_up" DestinationUp { destination: &'a str },
-    /// Spans for a destination were lost.
+    /// Spans for a destination or a peer were lost.
     Warn "spans_dropped" SpansDropped { destination: &'a str, reason: &'a str, spans: u64 },
-    /// A spool was opened.
-    Info "spool_opened" SpoolOpened { destination: &'a str, directory: &'a str, recovered_spans: u64 },
-    /// A spool reports an error of its disk.
-    Error "spool_failed" SpoolFailed { destination: &'a str, problem: &'a str },
-    /// A peer was added to the ring.
+    /// A spool had spans of earlier processes.
+    Info "spool_recovered" SpoolRecovered { destination: &'a str, spans: u64 },
+    /// A peer was added.
     Info "peer_added" PeerAdded { peer: &'a str, peers: u64 },
-    /// A peer was removed from the ring.
+    /// A peer was removed, and has all its spans.
     Info "peer_removed" PeerRemoved { peer: &'a str, peers: u64 },
+    /// The peers could not be resolved; those before stay.
+    Warn "resolve_failed" ResolveFailed { problem: &'a str },
     /// Requests to a peer fail; spans wait.
     Warn "peer_down" PeerDown { peer: &'a str, problem: &'a str },
     /// A peer accepts requests again.
     Info "peer_up" PeerUp { peer: &'a str },
-    /// The peers could not be resolved; those before stay.
-    Warn "resolve_failed" ResolveFailed { source: &'a str, problem: &'a str },
-    /// The tail sampler is stressed, and decides by a ratio.
-    Warn "sampler_stressed" SamplerStressed { ratio: &'a str },
-    /// A part of the node panicked: a bug in Spanwise.
-    Error "panicked" Panicked { part: &'a str, problem: &'a str },
 }

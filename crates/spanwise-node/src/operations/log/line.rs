@@ -53,7 +53,7 @@ impl Line {
     }
 }
 
-/// What each line begins with.
+/// The beginning of each line.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Header {
     pub(crate) time: SystemTime,
@@ -171,7 +171,7 @@ mod tests {
             "\u{7f}",
             &"x\n".repeat(5_000),
         ] {
-            let event = Event::Malformed { receiver: "r", problem: hostile };
+            let event = Event::DestinationDown { destination: "r", problem: hostile };
             for format in [LogFormat::Text, LogFormat::Json] {
                 let text = line(format, event, 0);
                 let inner = text.strip_suffix('\n').unwrap();

@@ -5,19 +5,19 @@ mod field;
 mod limiter;
 mod line;
 mod recent;
-mod timestamp;
+mod shared;
+pub(super) mod timestamp;
 mod writer;
 
-pub(crate) use event::{Event, Level};
+pub(crate) use event::Event;
 pub(crate) use line::Line;
 
 use crate::settings::LogFormat;
-use limiter::Limiter;
-use recent::Recent;
+use shared::{Shared, lock};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use writer::{Message, Writer};
 
@@ -32,15 +32,6 @@ pub(crate) struct Log {
     sender: SyncSender<Message>,
 }
 
-/// What the handles and the thread share.
-pub(super) struct Shared {
-    format: LogFormat,
-    limiter: Mutex<Limiter>,
-    /// Lines that found no space, until a line reports them.
-    dropped: AtomicU64,
-    recent: Mutex<Recent>,
-}
-
 impl Log {
     /// Starts the thread that writes.
     ///
@@ -52,12 +43,7 @@ impl Log {
 
     /// As [`start`](Self::start), to another output.
     pub(crate) fn to(format: LogFormat, output: Box<dyn io::Write + Send>) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            format,
-            limiter: Mutex::default(),
-            dropped: AtomicU64::new(0),
-            recent: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(format));
         let (sender, lines) = sync_channel(MAX_LINES);
         let writer = Writer { shared: shared.clone(), lines, output };
         // The thread ends with the last handle, or with the process.
@@ -73,15 +59,39 @@ impl Log {
         let admitted =
             lock(&self.shared.limiter).admit(Instant::now(), event.name(), event.level(), subject);
         if let Some(repeated) = admitted {
-            let line = Line::new(self.shared.format, SystemTime::now(), &event, repeated);
-            self.shared.hand_over(&self.sender, line);
+            let line = Line::new(self.shared.format(), SystemTime::now(), &event, repeated);
+            self.hand_over(line);
         }
     }
 
     /// Logs an event whatever was logged before: for a list of problems, which the caller bounds.
     pub(crate) fn event_unlimited(&self, event: Event<'_>) {
-        let line = Line::new(self.shared.format, SystemTime::now(), &event, 0);
-        self.shared.hand_over(&self.sender, line);
+        let line = Line::new(self.shared.format(), SystemTime::now(), &event, 0);
+        self.hand_over(line);
+    }
+
+    fn hand_over(&self, line: Line) {
+        lock(&self.shared.recent).push(line.clone());
+        if self.sender.try_send(Message::Line(line.written)).is_err() {
+            self.shared.dropped.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Writes a text of several lines, such as a table, behind the lines before it. It is no event.
+    pub(crate) fn text(&self, text: String) {
+        if self.sender.try_send(Message::Line(text)).is_err() {
+            self.shared.dropped.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// The form of the lines.
+    pub(crate) fn format(&self) -> LogFormat {
+        self.shared.format()
+    }
+
+    /// Changes the form of the lines that follow.
+    pub(crate) fn set_format(&self, format: LogFormat) {
+        self.shared.set_format(format);
     }
 
     /// The last lines, the newest last.
@@ -103,20 +113,6 @@ impl Log {
         }
         written.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok()
     }
-}
-
-impl Shared {
-    fn hand_over(&self, sender: &SyncSender<Message>, line: Line) {
-        lock(&self.recent).push(line.clone());
-        if sender.try_send(Message::Line(line.written)).is_err() {
-            self.dropped.fetch_add(1, Relaxed);
-        }
-    }
-}
-
-/// A lock whose holders only move values: a panic leaves them whole.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Lines that wait for the output.

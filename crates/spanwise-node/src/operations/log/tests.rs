@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 use super::*;
 use std::io::Write;
+use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
 
 /// An output that waits for a permit before each write.
@@ -75,7 +76,7 @@ fn repeated_events_are_left_out() {
     let (log, gate, written) = gated();
     drop(gate);
     for _ in 0..1000 {
-        log.event(Event::Unauthorized { receiver: "a" });
+        log.event(Event::Unauthorized { requests: 1 });
     }
     assert!(log.flush(PATIENCE));
     assert_eq!(text(&written).lines().count(), 3);

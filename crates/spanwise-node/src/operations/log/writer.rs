@@ -2,7 +2,7 @@
 
 use super::event::Level;
 use super::line::{Header, Line};
-use super::{Shared, lock};
+use super::shared::{Shared, lock};
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -54,7 +54,7 @@ impl Writer {
         let dropped = self.shared.dropped.swap(0, Relaxed);
         if dropped > 0 {
             let header = header(Level::Warn, "log_lines_dropped", dropped);
-            let line = Line::summary(self.shared.format, &header, "");
+            let line = Line::summary(self.shared.format(), &header, "");
             self.write(&line.written);
         }
     }
@@ -63,7 +63,7 @@ impl Writer {
         let summaries = lock(&self.shared.limiter).summaries(Instant::now());
         for summary in summaries {
             let header = header(summary.level, summary.name, summary.left_out);
-            let line = Line::summary(self.shared.format, &header, &summary.subject);
+            let line = Line::summary(self.shared.format(), &header, &summary.subject);
             self.write(&line.written);
         }
     }

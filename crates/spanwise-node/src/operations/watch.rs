@@ -1,0 +1,186 @@
+//! [`Watch`]: changes of the account as events of the log.
+
+use super::log::Event;
+use crate::account::{Account, DestinationAccount, GatewayAccount, PeerAccount};
+use spanwise_ledger::Snapshot;
+use std::collections::HashMap;
+
+/// The account of a moment ago. The parts of a node count and log nothing; this compares.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    last: Account,
+}
+
+impl Watch {
+    /// Reports what has changed since the last call.
+    pub(crate) fn observe(&mut self, account: Account, log: &mut dyn FnMut(Event<'_>)) {
+        let last = std::mem::replace(&mut self.last, account);
+        self.intake(&last, log);
+        destinations(&last.destinations, &self.last.destinations, log);
+        if let Some(now) = &self.last.gateway {
+            peers(last.gateway.as_ref(), now, log);
+        }
+    }
+
+    fn intake(&self, last: &Account, log: &mut dyn FnMut(Event<'_>)) {
+        let (now, last) = (&self.last.intake, &last.intake);
+        let grown = |now: u64, last: u64| Some(now.saturating_sub(last)).filter(|more| *more > 0);
+        for (reason, spans) in [
+            ("overloaded", grown(now.refused_overloaded, last.refused_overloaded)),
+            ("malformed", grown(now.refused_malformed, last.refused_malformed)),
+        ] {
+            spans.into_iter().for_each(|spans| log(Event::Refusing { reason, spans }));
+        }
+        for (processor, spans) in [
+            ("redaction", grown(now.unredactable, last.unredactable)),
+            ("probabilistic_sampler", grown(now.malformed, last.malformed)),
+        ] {
+            spans.into_iter().for_each(|spans| log(Event::Unreadable { processor, spans }));
+        }
+        if let Some(requests) = grown(now.unauthorized_requests, last.unauthorized_requests) {
+            log(Event::Unauthorized { requests });
+        }
+    }
+}
+
+fn destinations(
+    last: &[DestinationAccount],
+    now: &[DestinationAccount],
+    log: &mut dyn FnMut(Event<'_>),
+) {
+    let known = by_name(last);
+    for account in now {
+        let (destination, before) = (&*account.name, known.get(&*account.name).copied());
+        match (before.is_none_or(|before| before.is_up), account.is_up) {
+            (true, false) => log(Event::DestinationDown { destination, problem: problem(account) }),
+            (false, true) => log(Event::DestinationUp { destination }),
+            _ => {}
+        }
+        let recovered = before.map_or(0, |before| before.ledger.recovered);
+        if account.ledger.recovered > recovered {
+            let spans = account.ledger.recovered - recovered;
+            log(Event::SpoolRecovered { destination, spans });
+        }
+        drops(before.map(|before| &before.ledger), (destination, &account.ledger), log);
+    }
+}
+
+fn peers(last: Option<&GatewayAccount>, now: &GatewayAccount, log: &mut dyn FnMut(Event<'_>)) {
+    let last_peers = last.map(|last| &last.peers[..]).unwrap_or_default();
+    let by_name = |peers: &[PeerAccount]| -> HashMap<String, bool> {
+        peers.iter().map(|peer| (peer.name.clone(), peer.problem.is_none())).collect()
+    };
+    let (known, present) = (by_name(last_peers), by_name(&now.peers));
+    let count = now.peers.len() as u64;
+    for account in last_peers.iter().filter(|account| !present.contains_key(&account.name)) {
+        log(Event::PeerRemoved { peer: &account.name, peers: count });
+    }
+    for account in &now.peers {
+        let (peer, before) = (&*account.name, known.get(&account.name).copied());
+        if before.is_none() {
+            log(Event::PeerAdded { peer, peers: count });
+        }
+        match (before.unwrap_or(true), account.problem.as_deref()) {
+            (true, Some(problem)) => log(Event::PeerDown { peer, problem }),
+            (false, None) => log(Event::PeerUp { peer }),
+            _ => {}
+        }
+    }
+    drops(last.map(|last| &last.ledger), ("load_balancing", &now.ledger), log);
+    if let Some(problem) = now
+        .resolver_problem
+        .as_deref()
+        .filter(|_| last.is_none_or(|last| last.resolver_problem.is_none()))
+    {
+        log(Event::ResolveFailed { problem });
+    }
+}
+
+/// The losses of a destination or of all peers since the last account.
+fn drops(
+    before: Option<&Snapshot>,
+    (destination, ledger): (&str, &Snapshot),
+    log: &mut dyn FnMut(Event<'_>),
+) {
+    for (reason, spans) in ledger.drops() {
+        let spans = spans - before.map_or(0, |before| before.dropped(reason)).min(spans);
+        if spans > 0 {
+            log(Event::SpansDropped { destination, reason: reason.name(), spans });
+        }
+    }
+}
+
+fn by_name(accounts: &[DestinationAccount]) -> HashMap<&str, &DestinationAccount> {
+    accounts.iter().map(|account| (&*account.name, account)).collect()
+}
+
+fn problem(account: &DestinationAccount) -> &str {
+    account.last_error.as_deref().unwrap_or("no request is accepted")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::fakes::gateway;
+    use spanwise_ledger::{DropReason, Ledger};
+
+    fn sender(name: &str, is_up: bool, dropped: u64) -> DestinationAccount {
+        let ledger = Ledger::new();
+        ledger.started_many(dropped);
+        ledger.dropped(DropReason::Rejected, dropped);
+        let last_error = (!is_up).then(|| "refused".to_owned());
+        DestinationAccount {
+            name: name.to_owned(),
+            ledger: ledger.snapshot(),
+            is_up,
+            queued_bytes: 0,
+            last_error,
+        }
+    }
+
+    fn events(watch: &mut Watch, account: Account) -> Vec<String> {
+        let mut events = Vec::new();
+        watch.observe(account, &mut |event| {
+            let fields: Vec<String> =
+                event.fields().iter().map(|(key, value)| format!("{key}={value:?}")).collect();
+            events.push(format!("{} {}", event.name(), fields.join(" ")));
+        });
+        events
+    }
+
+    #[test]
+    fn a_destination_that_fails_and_loses_spans_is_reported_once_each() {
+        let mut watch = Watch::default();
+        let of = |is_up, dropped| Account {
+            destinations: vec![sender("a", is_up, dropped)],
+            ..Account::default()
+        };
+        assert_eq!(events(&mut watch, of(true, 0)), [] as [&str; 0]);
+        let down = [
+            "destination_down destination=Text(\"a\") problem=Text(\"refused\")",
+            "spans_dropped destination=Text(\"a\") reason=Text(\"rejected\") spans=Number(5)",
+        ];
+        assert_eq!(events(&mut watch, of(false, 5)), down);
+        assert_eq!(events(&mut watch, of(false, 5)), [] as [&str; 0]);
+        let up = [
+            "destination_up destination=Text(\"a\")",
+            "spans_dropped destination=Text(\"a\") reason=Text(\"rejected\") spans=Number(2)",
+        ];
+        assert_eq!(events(&mut watch, of(true, 7)), up);
+    }
+
+    #[test]
+    fn peers_that_come_and_go_are_reported() {
+        let mut watch = Watch::default();
+        let of = |names: &[&str]| Account { gateway: Some(gateway(names)), ..Account::default() };
+        let added = |name, count| format!("peer_added peer=Text({name:?}) peers=Number({count})");
+        let first = events(&mut watch, of(&["a", "b"]));
+        assert_eq!(first[..2], [added("a", 2), added("b", 2)]);
+        assert!(
+            first[2].contains("spans_dropped destination=Text(\"load_balancing\")"),
+            "{first:?}"
+        );
+        let removed = "peer_removed peer=Text(\"a\") peers=Number(2)".to_owned();
+        assert_eq!(events(&mut watch, of(&["b", "c"])), [removed, added("c", 2)]);
+    }
+}
