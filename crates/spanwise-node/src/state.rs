@@ -54,10 +54,11 @@ impl State {
         let (stop, stopped) = channel();
         let thread = Builder::new()
             .name("spanwise-state".to_owned())
-            .spawn(move || match self.write_until(&stopped, account) {
-                // A last write that fails: the next start reports these spans as lost.
-                Some(last) => drop(self.file.close(SystemTime::now(), &counts(&last))),
-                None => {}
+            .spawn(move || {
+                if let Some(last) = self.write_until(&stopped, account) {
+                    // A last write that fails: the next start reports these spans as lost.
+                    drop(self.file.close(SystemTime::now(), &counts(&last)));
+                }
             })
             .map_err(|error| StartError::io("start the thread of the state", &error))?;
         Ok(StateThread { stop, thread })

@@ -1,5 +1,5 @@
 //! Destinations that are down, slow or killed, with and without a disk.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
 

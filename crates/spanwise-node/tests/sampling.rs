@@ -1,5 +1,5 @@
 //! Processors and tail sampling in a node, and their replacement while requests arrive.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod support;
 

@@ -133,6 +133,7 @@ mod tests {
             name: name.to_owned(),
             ledger: ledger.snapshot(),
             is_up,
+            has_spool: false,
             queued_bytes: 0,
             last_error,
         }

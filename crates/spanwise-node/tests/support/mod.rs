@@ -112,7 +112,7 @@ pub fn span(number: u64) -> Span {
             text("user", "ann".into()),
         ],
         // Each third trace fails.
-        status: (number / 4 % 3 == 0).then(|| Status { code: 2, ..Default::default() }),
+        status: (number / 4).is_multiple_of(3).then(|| Status { code: 2, ..Default::default() }),
         ..Default::default()
     }
 }

@@ -67,6 +67,15 @@ pub(crate) fn document(source: &dyn Source, lines: &[Line]) -> String {
         }
         json.key("destinations")
             .array(|json| account.destinations.iter().for_each(|it| sender(json, it)));
+        json.key("crash");
+        match &account.crash {
+            Some(crash) => json.object(|json| {
+                json.key("spans").integer(crash.spans);
+                let seconds = crash.uncertainty.map(|it| it.as_secs_f64());
+                json.key("uncertainty_seconds").number(seconds);
+            }),
+            None => json.null(),
+        }
         json.key("budget").object(|json| {
             let memory = &account.memory;
             let numbers = [

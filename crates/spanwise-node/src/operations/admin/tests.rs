@@ -66,7 +66,14 @@ fn sender(name: &str) -> DestinationAccount {
     ledger.dropped(DropReason::Rejected, 2);
     ledger.dropped(DropReason::QueueBytes, 1);
     let (ledger, last_error) = (ledger.snapshot(), Some("refused".to_owned()));
-    DestinationAccount { name: name.to_owned(), ledger, is_up: false, queued_bytes: 77, last_error }
+    DestinationAccount {
+        name: name.to_owned(),
+        ledger,
+        is_up: false,
+        has_spool: true,
+        queued_bytes: 77,
+        last_error,
+    }
 }
 
 fn account() -> Account {
