@@ -44,8 +44,7 @@ impl Destinations {
         runtime: &Handle,
     ) -> Result<(Arc<Self>, DestinationTasks), StartError> {
         let transports = Self::transports(settings)?;
-        let of_file = settings.iter().map(|it| it.max_batch_bytes).min();
-        let max_bytes = max_batch_bytes(&transports, memory).min(of_file.unwrap_or(usize::MAX));
+        let max_bytes = max_batch_bytes(&transports, memory);
         let mut queues = Vec::with_capacity(settings.len());
         let mut spools = Vec::with_capacity(settings.len());
         for (settings, transport) in settings.iter().zip(transports) {
@@ -58,7 +57,12 @@ impl Destinations {
         let queues: Arc<[_]> = queues.into();
         let limits = JoinerLimits {
             max_spans: settings.iter().map(|it| it.max_batch_spans).min().unwrap_or(1).max(1),
-            max_bytes,
+            max_bytes: settings
+                .iter()
+                .map(|it| it.max_batch_bytes)
+                .fold(max_bytes, usize::min)
+                .max(1),
+            max_request_bytes: max_bytes,
             timeout: settings.iter().map(|it| it.batch_timeout).min().unwrap_or_default(),
         };
         let joiner = Arc::new(Joiner::new(limits, Arc::clone(&queues), memory));
@@ -153,7 +157,7 @@ impl Stage for Destinations {
     }
 }
 
-/// The most bytes of a joined request: all destinations can make the copies of two at once, and usual receivers accept it.
+/// The most bytes of a request: all destinations can make the copies of two at once, and usual receivers accept it.
 fn max_batch_bytes(transports: &[Transport], memory: &Memory) -> usize {
     let copies = transports.iter().map(|it| it.compressed_bound(UNIT).div_ceil(UNIT) + 1);
     let copies = copies.sum::<usize>().max(1);

@@ -215,7 +215,7 @@ pub struct DestinationSettings {
     /// Small requests are sent together until they have this number of spans. Default 8,192.
     pub max_batch_spans: u64,
     /// Small requests are sent together until they have this number of bytes. Default 2 MiB: a Collector accepts at most 4 MiB
-    /// over gRPC. A single larger request is sent as it is.
+    /// over gRPC. A single larger request is sent as it is, and one of more than 3.75 MiB in parts.
     pub max_batch_bytes: usize,
     /// The longest time that a request waits for others. Default 200 ms.
     pub batch_timeout: Duration,

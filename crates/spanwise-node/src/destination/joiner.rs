@@ -32,6 +32,8 @@ pub(super) struct Joiner {
 pub(super) struct JoinerLimits {
     pub(super) max_spans: u64,
     pub(super) max_bytes: usize,
+    /// A single larger request leaves in parts.
+    pub(super) max_request_bytes: usize,
     pub(super) timeout: Duration,
 }
 
@@ -125,7 +127,7 @@ impl Joiner {
 
     fn close(&self, open: Open) {
         let Open { mut bytes, spans, charges, tickets, .. } = open;
-        let is_large = bytes.len() > self.limits.max_bytes + PREFIX && spans > 1;
+        let is_large = bytes.len() > self.limits.max_request_bytes + PREFIX && spans > 1;
         if is_large {
             return self.close_in_parts(&bytes, charges, tickets);
         }
@@ -141,7 +143,7 @@ impl Joiner {
         let limits = RequestLimits::default()
             .with_prefix(PREFIX)
             .with_max_spans(usize::MAX)
-            .with_max_bytes(self.limits.max_bytes);
+            .with_max_bytes(self.limits.max_request_bytes);
         let mut skipped = 0;
         while let Ok(Some(part)) = RequestPart::plan(message, skipped, limits) {
             let spans = part.spans();

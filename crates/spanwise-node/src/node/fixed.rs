@@ -29,7 +29,7 @@ struct Listener {
     address: SocketAddr,
     unix_socket: Option<PathBuf>,
     tls: Option<ReceiverTls>,
-    limits: [usize; 2],
+    limits: (usize, usize, u32),
 }
 
 #[derive(PartialEq)]
@@ -39,7 +39,7 @@ struct Destination {
     target: Option<String>,
     queue_bytes: Option<usize>,
     max_concurrent_requests: usize,
-    batch: (u64, Duration),
+    batch: (u64, usize, Duration),
     spool: Option<DestinationSpool>,
 }
 
@@ -86,7 +86,11 @@ impl Listener {
             address: settings.address,
             unix_socket: settings.unix_socket.clone(),
             tls: settings.tls.clone(),
-            limits: [settings.max_request_bytes, settings.max_connections],
+            limits: (
+                settings.max_request_bytes,
+                settings.max_connections,
+                settings.max_concurrent_streams,
+            ),
         }
     }
 }
@@ -102,7 +106,7 @@ impl Destination {
             target,
             queue_bytes: settings.queue_bytes,
             max_concurrent_requests: settings.max_concurrent_requests,
-            batch: (settings.max_batch_spans, settings.batch_timeout),
+            batch: (settings.max_batch_spans, settings.max_batch_bytes, settings.batch_timeout),
             spool: settings.spool.clone(),
         }
     }

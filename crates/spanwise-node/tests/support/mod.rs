@@ -39,17 +39,7 @@ pub fn settings(destinations: Vec<DestinationSettings>) -> NodeSettings {
 }
 
 pub fn receiver() -> ReceiverSettings {
-    ReceiverSettings {
-        name: "receivers[0]".to_owned(),
-        is_for_peers: false,
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        unix_socket: None,
-        tls: None,
-        bearer_token: None,
-        max_request_bytes: 16 << 20,
-        max_connections: 64,
-        max_concurrent_streams: 100,
-    }
+    ReceiverSettings::new("receivers[0]", SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
 /// A destination with requests that end after a second without an answer.
@@ -63,16 +53,9 @@ pub fn destination(name: &str, endpoint: &str) -> DestinationSettings {
 }
 
 pub fn with_transport(name: &str, transport: TransportBuilder) -> DestinationSettings {
-    DestinationSettings {
-        name: name.to_owned(),
-        target: Target::Otlp(Box::new(transport)),
-        queue_bytes: None,
-        max_concurrent_requests: 4,
-        max_batch_spans: 8192,
-        max_batch_bytes: 2 << 20,
-        batch_timeout: Duration::from_millis(20),
-        spool: None,
-    }
+    let batch_timeout = Duration::from_millis(20);
+    let target = Target::Otlp(Box::new(transport));
+    DestinationSettings { batch_timeout, ..DestinationSettings::new(name, target) }
 }
 
 pub fn collecting() -> (Receiver, Collected) {
