@@ -1,6 +1,11 @@
 //! Nodes that route traces to each other, as one process.
 
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test that cannot go on must fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test that cannot go on must fail"
+)]
 
 use std::collections::{HashMap, HashSet};
 use std::net::{SocketAddr, TcpListener};
