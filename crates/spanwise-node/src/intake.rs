@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub(crate) use listening::listen;
 
-/// What all receivers of a node share.
+/// The part that all receivers of a node share.
 pub(crate) struct Intake {
     processors: ArcSwap<Processors>,
     memory: Memory,

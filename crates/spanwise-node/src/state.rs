@@ -108,7 +108,7 @@ fn counts(account: &Account) -> SpanCounts {
         created += ledger.created;
         in_memory += ledger.in_flight;
     }
-    // What is read later includes spans that arrived meanwhile.
+    // Numbers that are read later include spans that arrived meanwhile.
     let created = created.max(in_memory);
     SpanCounts { created, exported: created - in_memory, ..SpanCounts::default() }
 }

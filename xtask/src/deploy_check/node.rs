@@ -1,6 +1,6 @@
 //! The files for `spanwise-node`: the node reads them, and its static binary runs alone.
 
-use super::setup::{Setup, block, path, read};
+use super::setup::{Setup, block, read};
 use crate::peers::{Report, Running, Tool, free_ports};
 use crate::step::root;
 use std::fs;
@@ -63,7 +63,7 @@ fn check(setup: &Setup, program: &Path, name: &str, key: Option<&str>) -> Result
     let file = setup.scratch.path().join(key.unwrap_or("node.yaml"));
     fs::write(&file, text).map_err(|error| error.to_string())?;
     let argument = file.display().to_string();
-    let tool = Tool::new(program.to_owned(), &["check", &argument], Duration::from_secs(10));
+    let tool = Tool::new(program, &["check", &argument], Duration::from_secs(10));
     tool.run(&file.with_extension("log"))?;
     Ok("accepted".to_owned())
 }
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn the_files_exist() {
         for (name, key) in FILES {
-            assert!(path(name).is_file(), "{name}");
+            assert!(super::super::setup::path(name).is_file(), "{name}");
             let text = read(name).unwrap_or_default();
             assert!(key.is_none_or(|key| block(&text, key).is_ok()), "{name} {key:?}");
         }

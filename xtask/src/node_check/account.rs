@@ -49,7 +49,7 @@ impl Account {
             + self.sum("/gateway/peers", "dropped")
     }
 
-    /// What the node itself finds wrong with its account.
+    /// The mistake in its account that the node itself reports.
     pub(super) fn imbalance(&self) -> Option<&str> {
         self.0["imbalance"].as_str()
     }

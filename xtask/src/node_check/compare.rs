@@ -1,7 +1,7 @@
 //! The Collector and the node with the same file, under the same load, in turns.
 
-use super::Options;
 use super::load::SPANS;
+use super::options::Options;
 use super::process::used;
 use super::sender::{Load, Sent};
 use super::sink::{Arrived, Sink};
@@ -39,7 +39,7 @@ struct Row {
 #[derive(Debug, Clone, Copy)]
 struct Program<'a> {
     path: &'a Path,
-    /// What stands before the path of the file.
+    /// The text before the path of the file.
     flag: &'static str,
 }
 
@@ -145,7 +145,7 @@ fn measure(
 pub(super) fn send(load: &Load) -> Result<Sent, String> {
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(own);
-    command.arg(super::COMMAND.name).args(load.arguments());
+    command.arg(super::options::NAME).args(load.arguments());
     let output = command.output().map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
     Sent::parse(text.trim())

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_copy_has_traces_of_its_own_that_tell_their_numbers() {
+    fn each_copy_has_traces_of_its_own_with_numbers_in_their_ids() {
         let template = Template::new();
         let decoded = crate::peers::decoded(&template.request(1_000)).unwrap();
         let mut numbers: Vec<u64> = spanwise_testkit::spans(&decoded)

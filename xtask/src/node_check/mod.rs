@@ -4,20 +4,22 @@ mod account;
 mod compare;
 mod load;
 mod node;
+mod options;
 mod process;
 mod sender;
 mod sink;
 mod system;
 
 use crate::Command;
-use crate::peers::{Cache, Scratch, Tool};
+use crate::peers::{Scratch, Tool};
 use crate::step::root;
+use options::Options;
 use std::path::PathBuf;
 use std::time::Duration;
 use system::Faults;
 
 pub(crate) const COMMAND: Command = Command {
-    name: "node-check",
+    name: options::NAME,
     summary: "spanwise-node as processes: faults, accounts, and the Collector beside it",
     help: "\
 Builds `spanwise-node` and runs it with senders and destinations as processes on loopback:
@@ -53,45 +55,6 @@ fn run(arguments: &[String]) -> Result<(), String> {
         }
     }
     compare::run(&options, &node, &scratch)
-}
-
-/// What the command line asks for.
-#[derive(Debug, Clone)]
-struct Options {
-    cache: Cache,
-    seconds: Duration,
-    rounds: usize,
-    only: String,
-}
-
-impl Options {
-    fn parse(arguments: &[String]) -> Result<Self, String> {
-        let mut options = Self {
-            cache: Cache::open()?,
-            seconds: Duration::from_secs(10),
-            rounds: 3,
-            only: String::new(),
-        };
-        let mut arguments = arguments.iter();
-        while let Some(name) = arguments.next() {
-            let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
-            let number = |range: std::ops::RangeInclusive<u64>| {
-                let number = value.parse().ok().filter(|number| range.contains(number));
-                number.ok_or_else(|| format!("{name} needs a number in {range:?}, not {value:?}"))
-            };
-            match name.as_str() {
-                "--seconds" => options.seconds = Duration::from_secs(number(1..=3_600)?),
-                "--rounds" => options.rounds = number(1..=100)? as usize,
-                "--only" => options.only = value.clone(),
-                _ => return Err(format!("knows --seconds, --rounds and --only, but not {name:?}")),
-            }
-        }
-        Ok(options)
-    }
-
-    fn wants(&self, name: &str) -> bool {
-        name.contains(&self.only)
-    }
 }
 
 /// The program, built with optimization.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-/// What a process has used since its start.
+/// The resources that a process has used since its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Used {
     pub(super) cpu: Duration,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// What the process does.
+/// The work of the process.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Load {
     pub(super) endpoint: String,
@@ -20,7 +20,7 @@ pub(super) struct Load {
     pub(super) rate: Option<u64>,
 }
 
-/// What it found.
+/// The numbers that it found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Sent {
     /// Traces whose request was sent, from the first number on.
@@ -159,7 +159,7 @@ impl Sent {
         )
     }
 
-    /// What the process printed.
+    /// The line that the process printed.
     pub(super) fn parse(line: &str) -> Option<Self> {
         let numbers: Vec<f64> =
             line.split_whitespace().map(|word| word.parse().ok()).collect::<Option<_>>()?;

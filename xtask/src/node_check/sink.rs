@@ -19,7 +19,7 @@ pub(super) struct Sink {
     pub(super) address: SocketAddr,
 }
 
-/// What a destination has.
+/// The spans that a destination has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Arrived {
     /// Spans of all requests.
@@ -41,7 +41,7 @@ impl Sink {
         let own = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new(own);
         command.args([
-            super::COMMAND.name,
+            super::options::NAME,
             NAME,
             &port.to_string(),
             &u8::from(reads_spans).to_string(),
@@ -54,7 +54,7 @@ impl Sink {
         Ok(sink)
     }
 
-    /// What came so far.
+    /// The spans that came so far.
     ///
     /// # Errors
     /// The process has ended.

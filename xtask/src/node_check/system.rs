@@ -1,11 +1,12 @@
 //! Two gateways, three samplers and two destinations as processes, under faults: every accepted span has its place in an account.
 
 use super::account::Account;
+use super::compare;
 use super::load::SPANS;
 use super::node::Node;
+use super::options::Options;
 use super::sender::{Load, Sent};
 use super::sink::{Arrived, Sink};
-use super::{Options, compare};
 use crate::peers::wait_until;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ struct System {
     sinks: [Sink; 2],
 }
 
-/// What the faults are.
+/// The faults of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Faults {
     /// A destination is down, a peer comes and goes, files are read again: no process loses what it has in memory.
@@ -248,7 +249,7 @@ fn report(
         let accounted = distinct + left_out + dropped + crashed;
         let missing = i128::from(sent.accepted_spans) - i128::from(accounted);
         let may_miss = i128::from(uncertain);
-        // What a sender had to send twice may have arrived although its request failed, and what a killed process had sent without
+        // Requests that a sender repeats may have arrived although its request failed, and what a killed process had sent without
         // an answer may be in two accounts.
         let may_exceed =
             i128::from(sent.uncertain_spans + sent.failed_spans + crashed + spans - distinct);

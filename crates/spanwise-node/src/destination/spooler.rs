@@ -84,7 +84,7 @@ enum Replay {
     None,
     Reading(CopyCharge),
     Sending,
-    /// What is left of it is stored anew.
+    /// The rest of it is stored anew.
     StoringRest,
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use spanwise_transport::{Ring, Transport};
 use tokio::runtime::Handle;
 
-use super::peer::{Peer, PeerOwner};
+use super::peer::{Peer, PeerOwner, sender};
 use super::resolver::endpoint_of;
 use super::routes::Routes;
 use crate::settings::GatewaySettings;
@@ -132,7 +132,8 @@ impl Members {
         let ring = Ring::new(self.settings.ring, names.iter().map(|name| name.as_str()));
         let ring = ring.map_err(|error| error.to_string())?;
         for (name, transport) in new {
-            let peer = Peer::start(name.clone(), transport, self.max_queue_bytes, owner, runtime);
+            let peer = Arc::new(Peer::new(name.clone(), transport, self.max_queue_bytes));
+            sender::start(&peer, owner, runtime);
             self.peers.insert(name, peer);
         }
         let targets = names.iter().map(|name| match self.peers.get(*name) {

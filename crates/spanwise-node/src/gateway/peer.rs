@@ -1,21 +1,19 @@
 //! A peer: its queue, the tasks that send to it, and whether it answers.
 
 pub(crate) mod queue;
-mod sender;
+pub(crate) mod sender;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use spanwise_ledger::DropReason;
 use spanwise_metrics::{HistogramPoint, HistogramRecorder};
 use spanwise_transport::{Delivery, Failure, FramedRequest, Outcome, Transport};
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use queue::{Batch, Queue};
-use sender::Sender;
 
 /// A peer of the gateway.
 pub(crate) struct Peer {
@@ -30,7 +28,7 @@ pub(crate) struct Peer {
     phase: watch::Sender<Phase>,
 }
 
-/// What the senders of a peer do.
+/// The work of the senders of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Phase {
     Serving,
@@ -77,16 +75,10 @@ pub(crate) trait PeerOwner: Send + Sync {
 }
 
 impl Peer {
-    /// A peer with its senders, which run on `runtime`.
-    pub(crate) fn start(
-        name: String,
-        transport: Transport,
-        max_bytes: usize,
-        owner: &Weak<dyn PeerOwner>,
-        runtime: &Handle,
-    ) -> Arc<Self> {
+    /// A peer, for which [`sender::start`] has yet to start its senders.
+    pub(crate) fn new(name: String, transport: Transport, max_bytes: usize) -> Self {
         let latency = HistogramRecorder::builder().with_bounds(LATENCY_BOUNDS).with_shards(2);
-        let peer = Arc::new(Self {
+        Self {
             name,
             queue: Queue::new(max_bytes),
             transport,
@@ -94,12 +86,7 @@ impl Peer {
             latency: latency.build().ok(),
             silent: Mutex::default(),
             phase: watch::Sender::new(Phase::Serving),
-        });
-        for _ in 0..CONCURRENT_REQUESTS {
-            let sender = Sender { peer: Arc::clone(&peer), owner: Weak::clone(owner) };
-            runtime.spawn(sender.run());
         }
-        peer
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -201,8 +188,6 @@ impl Peer {
     }
 }
 
-/// Requests to a peer at once.
-const CONCURRENT_REQUESTS: usize = 4;
 /// The Collector's, in milliseconds.
 const LATENCY_BOUNDS: [f64; 11] =
     [5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0];

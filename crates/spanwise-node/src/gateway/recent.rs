@@ -22,7 +22,7 @@ pub(crate) struct RecentTraces {
 #[derive(Default)]
 struct Bucket([AtomicU64; ENTRIES]);
 
-/// What the table has about a trace.
+/// The entry of a trace in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// The trace had a span within the last decision wait, and is routed by the peers of this epoch.

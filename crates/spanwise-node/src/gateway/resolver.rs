@@ -3,6 +3,7 @@
 mod dns;
 mod file;
 mod names;
+mod source;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,15 +19,7 @@ use dns::Dns;
 pub(crate) use dns::{Lookup, system};
 use file::PeerFile;
 pub(crate) use names::endpoint_of;
-
-/// A source of the names of the peers.
-pub(crate) trait Source: Send {
-    /// The present names, in any order.
-    ///
-    /// # Errors
-    /// The reason why they are not known, in words: the last ones stay.
-    fn names(&mut self) -> Result<Vec<String>, String>;
-}
+pub(crate) use source::Source;
 
 /// The resolutions so far.
 #[derive(Debug, Default)]

@@ -22,7 +22,7 @@ use super::recent::RecentTraces;
 use super::split::{Parts, divide};
 use crate::stage::{OwnedRequest, Stage};
 
-/// What the threads of a gateway share.
+/// The part of a gateway that its threads share.
 pub(crate) struct Router {
     pub(crate) membership: ArcSwapOption<Membership>,
     pub(crate) recent: RecentTraces,

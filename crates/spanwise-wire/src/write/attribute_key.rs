@@ -1,6 +1,6 @@
 //! [`AttributeKey`]: the key of an attribute, encoded once for many spans.
 
-use super::attributes::{KEY, VALUE, key_bit};
+use super::key_filter::{Filter, KEY, VALUE};
 use std::num::NonZeroU8;
 
 /// The key of an attribute with its tags, and its place in the filter of keys.
@@ -23,7 +23,7 @@ impl AttributeKey {
 
     /// Encodes a key; `None` if it is empty or longer than [`MAX_KEY`](Self::MAX_KEY) bytes.
     pub fn new(key: &str) -> Option<Self> {
-        let bit = u8::try_from(key_bit(key.as_bytes())?).ok()?;
+        let bit = u8::try_from(Filter::bit_of(key.as_bytes())?).ok()?;
         let mut bytes = [0; Self::CAPACITY];
         let (head, rest) = bytes.split_first_chunk_mut::<2>()?;
         let (text, rest) = rest.split_at_mut_checked(key.len())?;

@@ -3,6 +3,7 @@
 use super::attribute_key::AttributeKey;
 use super::check::is_any_value;
 use super::encode::EncodeValue;
+use super::key_filter::{Filter, KEY, VALUE};
 use super::raw::RawWriter;
 use super::varint::{bytes_len, put_bytes, put_varint};
 use crate::limits::SpanLimits;
@@ -239,54 +240,6 @@ impl AttributeIndex {
     }
 }
 
-/// A Bloom filter of keys: `false` is certain.
-#[derive(Debug, Default, Clone, Copy)]
-struct Filter([u64; 2]);
-
-impl Filter {
-    /// The bit of a key; `None` for an empty one. Mixes the length and the first and last eight bytes: enough
-    /// to distinguish semantic convention keys, at the cost of one multiplication.
-    #[inline(always)]
-    fn bit_of(key: &[u8]) -> Option<usize> {
-        let len = key.len();
-        let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-            _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-                (Some(first), Some(last)) => {
-                    (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)))
-                }
-                // Only here, so that longer keys need no check of their own.
-                _ if key.is_empty() => return None,
-                _ => key
-                    .iter()
-                    .fold((0, 0), |(first, last), &byte| (first << 8 | u64::from(byte), last)),
-            },
-        };
-        let mixed =
-            (first ^ last.rotate_left(23) ^ (len as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Some((mixed >> (u64::BITS - Self::BITS.ilog2())) as usize)
-    }
-
-    #[inline(always)]
-    fn has(&self, bit: usize) -> bool {
-        self.0.get(bit / 64).is_none_or(|word| word >> (bit % 64) & 1 != 0)
-    }
-
-    #[inline(always)]
-    fn add(&mut self, bit: usize) {
-        if let Some(word) = self.0.get_mut(bit / 64) {
-            *word |= 1 << (bit % 64);
-        }
-    }
-
-    const BITS: usize = 128;
-}
-
-/// The bit of a key in the filter; `None` for an empty one.
-pub(super) fn key_bit(key: &[u8]) -> Option<usize> {
-    Filter::bit_of(key)
-}
-
 /// The most bytes of a value of `key` that keep the buffer within its bound.
 fn space_for_value(buf: &[u8], limits: &SpanLimits, key: &str) -> usize {
     let overhead = key.len() + KEY_VALUE_OVERHEAD + SLACK;
@@ -380,10 +333,6 @@ pub(super) fn field_at(bytes: &[u8]) -> Option<(&[u8], usize)> {
         _ => None,
     }
 }
-
-/// Keys of `KeyValue`'s fields.
-pub(super) const KEY: u8 = 0x0a;
-pub(super) const VALUE: u8 = 0x12;
 
 /// Tags and lengths of key and value, with lengths in a byte.
 const KEY_VALUE_OVERHEAD: usize = 4;

@@ -11,6 +11,7 @@ mod encode;
 mod event;
 mod finished;
 mod inner;
+mod key_filter;
 mod link;
 mod native;
 #[cfg(feature = "opentelemetry")]

@@ -6,10 +6,19 @@ use std::time::{Duration, Instant};
 use spanwise_ledger::DropReason;
 use spanwise_transport::{Bytes, Delivery, Failure, FramedRequest, Outcome, PREFIX};
 use spanwise_wire::{RequestLimits, RequestPart};
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::queue::Batch;
 use super::{Peer, PeerCounts, PeerOwner, Phase};
+
+/// Starts the senders of a peer, which run on `runtime`.
+pub(crate) fn start(peer: &Arc<Peer>, owner: &Weak<dyn PeerOwner>, runtime: &Handle) {
+    for _ in 0..CONCURRENT_REQUESTS {
+        let sender = Sender { peer: Arc::clone(peer), owner: Weak::clone(owner) };
+        runtime.spawn(sender.run());
+    }
+}
 
 /// One of the tasks that send to a peer.
 pub(super) struct Sender {
@@ -149,3 +158,5 @@ fn halves(mut batch: Batch) -> Result<[Batch; 2], Batch> {
 
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 const MAX_DELAY: Duration = Duration::from_secs(2);
+/// Requests to a peer at once.
+const CONCURRENT_REQUESTS: usize = 4;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use spanwise_worker::{catch_panic, mask_sigpipe};
 
-use super::Source;
+use super::source::Source;
 
 /// Resolves a name; blocks for as long as a name server takes.
 pub(crate) type Lookup = Arc<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync>;

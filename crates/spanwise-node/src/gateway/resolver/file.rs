@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use spanwise_worker::__private::open_regular;
 
-use super::Source;
 use super::names::{MAX_PEERS, endpoint_of};
+use super::source::Source;
 
 /// A file with one `host:port` on each line. Blank lines and those that begin with `#` are left out. It is read at each look: an
 /// editor, a link of Kubernetes and a network file system change a file in ways that its time does not show. A program that changes it

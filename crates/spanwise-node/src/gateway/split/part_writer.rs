@@ -9,7 +9,7 @@ pub(super) struct Place {
     pub(super) scope: usize,
 }
 
-/// What is open: the fields beside the repeated ones so far, and the peers that have a part of the group.
+/// An open group: the fields beside the repeated ones so far, and the peers that have a part of the group.
 #[derive(Default)]
 pub(super) struct Open<'a> {
     pub(super) resource_fields: Vec<&'a [u8]>,
