@@ -426,7 +426,6 @@ fn blocks_without_effect_are_warnings() {
     let (config, warnings) = load(&one("{name: a, type: latency}")).unwrap();
     assert!(warnings[0].contains("the block `latency` is missing"), "{warnings:?}");
     assert_eq!(config.policies, [Policy::new("a", LatencyPolicy::above(0))]);
-    // The Collector accepts these, too.
     let warns = |policy: &str, expected: &str| {
         let (_, warnings) = load(&one(policy)).unwrap();
         assert!(warnings.len() == 1 && warnings[0].contains(expected), "{warnings:?}");
@@ -449,7 +448,5 @@ fn blocks_without_effect_are_warnings() {
 fn a_dry_run_is_a_key_of_the_block() {
     let block = "tail_sampling: {dry_run: VALUE, policies: [{name: p, type: always_sample}]}";
     assert!(load(&block.replace("VALUE", "true")).unwrap().0.dry_run);
-    assert!(!load(&block.replace("VALUE", "false")).unwrap().0.dry_run);
-    let error = load(&block.replace("VALUE", "maybe")).unwrap_err();
-    assert!(error.contains("tail_sampling.dry_run") && error.contains("maybe"), "{error}");
+    assert!(load(&block.replace("VALUE", "maybe")).unwrap_err().contains("tail_sampling.dry_run"));
 }
