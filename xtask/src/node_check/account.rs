@@ -31,7 +31,7 @@ impl Account {
     pub(super) fn unsettled(&self) -> u64 {
         self.number("/sampler/queued")
             + self.number("/sampler/pending")
-            + self.sum("/gateway/peers", "in_flight")
+            + self.number("/gateway/in_flight")
             + self.sum("/destinations", "in_flight")
             + self.sum("/destinations", "spooled")
     }
@@ -46,7 +46,7 @@ impl Account {
         sum("intake", &intake)
             + sum("sampler", &sampler)
             + self.number("/gateway/dropped")
-            + self.sum("/gateway/peers", "dropped")
+            + self.number("/gateway/without_peers")
     }
 
     /// The mistake in its account that the node itself reports.

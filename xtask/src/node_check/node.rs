@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use crate::peers::{Running, free_ports, wait_until};
+use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ pub(super) struct Node {
     pub(super) port: u16,
     admin: u16,
     running: Option<Running>,
+    /// The accounts of processes that ended by a signal.
+    pub(super) earlier: Vec<Account>,
 }
 
 impl Node {
@@ -32,7 +35,8 @@ impl Node {
         let [port, admin] = free_ports()?;
         let file = folder.join(format!("{name}.yaml"));
         let (name, program) = (name.to_owned(), program.to_owned());
-        let mut node = Self { name, program, file, port, admin, running: None };
+        let mut node =
+            Self { name, program, file, port, admin, running: None, earlier: Vec::new() };
         node.write(text)?;
         node.run()?;
         Ok(node)
@@ -82,12 +86,17 @@ impl Node {
         self.signal(libc::SIGHUP)
     }
 
-    /// Ends the process by the signal of a service manager.
+    /// Ends the process by the signal of a service manager, and reads the account that it writes at its end.
     ///
     /// # Errors
-    /// It had ended before, or does not end.
+    /// It had ended before, does not end, or writes no account.
     pub(super) fn stop(&mut self) -> Result<(), String> {
-        self.running.take().map_or(Ok(()), Running::stop)
+        let Some(running) = self.running.take() else { return Ok(()) };
+        let line = running.stop_with_line(r#""event":"account""#)?;
+        let json: Value = serde_json::from_str(&line)
+            .map_err(|error| format!("{}: {error}: {line}", self.name))?;
+        self.earlier.push(Account(json["account"].clone()));
+        Ok(())
     }
 
     /// The account of the process.

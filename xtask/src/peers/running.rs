@@ -94,6 +94,26 @@ impl Running {
         Err(format!("{} was killed: it did not end in {GRACE:?}", self.name))
     }
 
+    /// As [`stop`](Self::stop); returns the line of standard error with `text` in it, which is among the last ones.
+    ///
+    /// # Errors
+    /// It had ended before, had to be killed, or did not write the line.
+    pub(crate) fn stop_with_line(mut self, text: &str) -> Result<String, String> {
+        if let Some(status) = self.ended() {
+            return Err(format!("{} had ended: {status}\n{}", self.name, self.last_lines()));
+        }
+        if !self.terminate() {
+            return Err(format!("{} was killed: it did not end in {GRACE:?}", self.name));
+        }
+        let mut found = None;
+        wait_until(GRACE, || {
+            let lines = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+            found = lines.iter().find(|line| line.contains(text)).cloned();
+            found.is_some()
+        });
+        found.ok_or_else(|| format!("{} wrote no {text}\n{}", self.name, self.last_lines()))
+    }
+
     fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
@@ -189,7 +209,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Lines of standard error that are retained.
 const RETAINED: usize = 20;
 /// Bytes of a retained line.
-const MAX_LINE: u64 = 1000;
+const MAX_LINE: u64 = 64 << 10;
 
 #[cfg(test)]
 mod tests {

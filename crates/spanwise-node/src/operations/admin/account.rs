@@ -46,6 +46,7 @@ pub(crate) fn document(source: &dyn Source, lines: &[Line]) -> String {
                 let numbers = [
                     ("handed", gateway.handed),
                     ("local", gateway.local),
+                    ("without_peers", gateway.without_peers),
                     ("dropped", gateway.ledger.dropped_total()),
                     ("in_flight", gateway.ledger.in_flight),
                     ("rerouted", gateway.rerouted),
