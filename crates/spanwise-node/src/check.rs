@@ -58,6 +58,7 @@ fn parts(node: &NodeSettings) -> Vec<(&'static str, String)> {
         ));
     }
     parts.extend(node.destinations.iter().map(|it| ("destination", destination(it))));
+    parts.extend(node.state_directory.iter().map(|it| ("state", it.display().to_string())));
     if let Some(admin) = node.admin {
         parts.push(("admin", format!("{admin}: /healthz, /readyz, /metrics and the live page")));
     }
@@ -127,13 +128,9 @@ fn destination(destination: &DestinationSettings) -> String {
         Target::Otlp(builder) => {
             let _infallible = write!(text, "{}{}", builder.__destination(), changes(builder));
         }
-        Target::File { path, max_bytes, max_backups } => {
-            let _infallible = write!(text, "file {}", path.display());
-            if let Some(bytes) = max_bytes {
-                let backups = max_backups.unwrap_or_default();
-                let _infallible =
-                    write!(text, ", a new one at {}, {backups} old ones", size(*bytes));
-            }
+        Target::File { path, max_bytes } => {
+            let bytes = size(max_bytes.unwrap_or(100 << 20));
+            let _infallible = write!(text, "file {}, at most {bytes}", path.display());
         }
         Target::Debug => text.push_str("the standard output"),
     }

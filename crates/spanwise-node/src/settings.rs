@@ -248,10 +248,9 @@ pub enum Target {
     File {
         /// The path.
         path: PathBuf,
-        /// The size at which a new file begins.
+        /// The most bytes of the file: requests beyond it are lost. Default 100 MiB. A file that another program renames or removes is
+        /// made anew.
         max_bytes: Option<u64>,
-        /// The number of old files that stay.
-        max_backups: Option<usize>,
     },
     /// The standard output: a line for each request.
     Debug,

@@ -150,7 +150,7 @@ fn rejected_spans_have_their_reason() {
 fn a_file_has_every_span() {
     let directory = TempDir::new("file");
     let path = directory.0.join("spans.jsonl");
-    let target = Target::File { path: path.clone(), max_bytes: None, max_backups: None };
+    let target = Target::File { path: path.clone(), max_bytes: None };
     let file = DestinationSettings { target, ..destination("file", "http://127.0.0.1:1") };
     let node = Node::start(settings(vec![file])).unwrap();
     assert_eq!(Client::connect(node.addresses()[0]).post(&request(0..100)).status, 200);

@@ -83,27 +83,12 @@ fn name(field: &Field<'_>) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// The block of a file, with the keys of the Collector's exporter.
+/// The block of a file.
 pub(super) fn file(field: &Field<'_>) -> Option<Target> {
-    let mapping = field.mapping(&["path", "rotation"]);
-    let (max_bytes, max_backups) = rotation(&mapping.get("rotation"), &[]);
+    let mapping = field.mapping(&["path", "max_mib"]);
+    let max_bytes = mib(&mapping.get("max_mib")).map(|bytes| bytes as u64);
     let path = path(&mapping.get("path").required())?;
-    Some(Target::File { path, max_bytes, max_backups })
-}
-
-/// The size and the number of old files; none without a rotation.
-pub(super) fn rotation(
-    field: &Field<'_>,
-    further: &'static [&'static str],
-) -> (Option<u64>, Option<usize>) {
-    let keys: &[&str] = if further.is_empty() { ROTATION_KEYS } else { further };
-    if !field.exists() {
-        return (None, None);
-    }
-    let mapping = field.mapping(keys);
-    let max_bytes = mib(&mapping.get("max_megabytes")).unwrap_or(100 << 20);
-    let backups = whole(&mapping.get("max_backups"), 0..=100_000).unwrap_or(100);
-    (Some(max_bytes as u64), Some(backups as usize))
+    Some(Target::File { path, max_bytes })
 }
 
 fn spool(field: &Field<'_>) -> Option<DestinationSpool> {
@@ -125,7 +110,6 @@ fn spool(field: &Field<'_>) -> Option<DestinationSpool> {
     Some(DestinationSpool { directory, settings })
 }
 
-const ROTATION_KEYS: &[&str] = &["max_megabytes", "max_backups"];
 const SPOOL_KEYS: &[&str] = &["directory", "max_mib", "max_age", "compression_level"];
 const KEYS: &[&str] =
     &["name", "otlp", "file", "debug", "queue_mib", "max_concurrent_requests", "batch", "spool"];

@@ -16,7 +16,7 @@ pub(super) fn transport(settings: &DestinationSettings) -> Result<Transport, Sta
     let sink = |sink: FileSink| TransportBuilder::default().with_sink(sink);
     let builder = match &settings.target {
         Target::Otlp(builder) => (**builder).clone(),
-        Target::File { path, max_bytes, .. } => {
+        Target::File { path, max_bytes } => {
             let mut file = FileSink::builder().with_path(path);
             if let Some(bytes) = max_bytes {
                 file = file.with_max_file_bytes(*bytes);

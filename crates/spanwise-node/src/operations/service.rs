@@ -71,7 +71,11 @@ impl Service {
             log.event_unlimited(Event::Listening { receiver: name, address: &address.to_string() });
         }
         let view = node.view();
-        let memory = view.account().memory.limit_bytes;
+        let account = view.account();
+        if let Some(crash) = account.crash {
+            log.event(Event::EarlierCrash { spans: crash.spans });
+        }
+        let memory = account.memory.limit_bytes;
         state.set_running(view);
         log.event(Event::Ready {
             role,

@@ -41,10 +41,7 @@ fn each_component_of_a_sampler_is_read() {
     assert_eq!((archive.queue_bytes, archive.max_concurrent_requests), (Some(64 << 20), 10));
     // The batch of the queue precedes the processor.
     assert_eq!((archive.max_batch_spans, archive.batch_timeout), (100, Duration::from_secs(2)));
-    assert!(matches!(
-        file.target,
-        Target::File { max_bytes: Some(10_485_760), max_backups: Some(3), .. }
-    ));
+    assert!(matches!(file.target, Target::File { max_bytes: None, .. }));
     assert!(matches!(debug.target, Target::Debug));
     assert_eq!(node.admin.unwrap().to_string(), "127.0.0.1:13133");
 }
@@ -250,9 +247,9 @@ fn each_part_that_a_node_has_not_is_an_error_with_its_line_and_reason() {
         "group_by: it is not supported",
     );
     check(
-        "rotation: {max_megabytes: 10, max_backups: 3}",
-        "rotation: {max_days: 3}",
-        "max_days: it is not supported",
+        append,
+        "    append: true\n    rotation: {max_days: 3}",
+        "rotation: it is not supported: the node does not rotate a file",
     );
     check("    compression: zstd", "    cookies: {enabled: true}", "cookies: it is not supported");
     check(

@@ -51,8 +51,9 @@ fn each_section_is_read() {
     assert_eq!(batch, (1_000, 100_000, Duration::from_secs(1)));
     let spool = backend.spool.as_ref().unwrap();
     assert_eq!((spool.settings.max_bytes, spool.settings.max_age.as_secs()), (64 << 20, 3_600));
-    let Target::File { max_bytes, max_backups, .. } = &file.target else { panic!("{file:?}") };
-    assert_eq!((*max_bytes, *max_backups), (Some(10 << 20), Some(3)));
+    let Target::File { max_bytes, .. } = &file.target else { panic!("{file:?}") };
+    assert_eq!(*max_bytes, Some(10 << 20));
+    assert_eq!(node.state_directory.unwrap().to_str(), Some("/var/lib/spanwise/state"));
     assert_eq!(node.logs, LogFormat::Json);
 }
 

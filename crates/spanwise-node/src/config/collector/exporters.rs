@@ -6,7 +6,6 @@ use super::extensions::Extensions;
 use super::load_balancing;
 use super::processors::Processed;
 use super::queue::Queue;
-use crate::config::destinations::rotation;
 use crate::config::values::{flag, not_supported, not_supported_if_true, path, without_effect};
 use crate::settings::{DestinationSettings, GatewaySettings, Target};
 use spanwise_config::{Field, Mapping};
@@ -113,13 +112,11 @@ fn file<'d>(field: &Field<'d>) -> (Mapping<'d>, Option<Target>) {
     if !flag(&mapping, "append") {
         field.warning("lines are appended to a file that exists, as with `append: true`");
     }
-    let rotated = mapping.get("rotation");
-    let keys = rotated.mapping(ROTATION_KEYS);
-    not_supported(&keys, &["max_days"], "old files are counted: `max_backups`");
-    not_supported_if_true(&keys, "localtime", "old files are numbered");
-    let (max_bytes, max_backups) = rotation(&rotated, ROTATION_KEYS);
+    let reason =
+        "the node does not rotate a file: another program may rename it, such as logrotate";
+    not_supported(&mapping, &["rotation"], reason);
     let path = path(&mapping.get("path").required());
-    (mapping, path.map(|path| Target::File { path, max_bytes, max_backups }))
+    (mapping, path.map(|path| Target::File { path, max_bytes: None }))
 }
 
 fn debug<'d>(field: &Field<'d>) -> (Mapping<'d>, Option<Target>) {
@@ -141,5 +138,3 @@ fn debug<'d>(field: &Field<'d>) -> (Mapping<'d>, Option<Target>) {
     }
     (mapping, Some(Target::Debug))
 }
-
-const ROTATION_KEYS: &[&str] = &["max_megabytes", "max_backups", "max_days", "localtime"];

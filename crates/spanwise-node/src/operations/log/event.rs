@@ -87,6 +87,8 @@ events! {
     Info "destination_up" DestinationUp { destination: &'a str },
     /// Spans for a destination or a peer were lost.
     Warn "spans_dropped" SpansDropped { destination: &'a str, reason: &'a str, spans: u64 },
+    /// The process before this one crashed or was killed, with these spans in memory at the last write of its state.
+    Warn "earlier_crash" EarlierCrash { spans: u64 },
     /// A spool had spans of earlier processes.
     Info "spool_recovered" SpoolRecovered { destination: &'a str, spans: u64 },
     /// A peer was added.
