@@ -238,7 +238,8 @@ mod tests {
     #[test]
     fn a_split_charges_and_returns_nothing() {
         let budget = Budget::new(100);
-        for charge in [budget.try_charge(30), budget.try_charge_reserved(30)] {
+        for charges in [Budget::try_charge, Budget::try_charge_reserved] {
+            let charge = charges(&budget, 30);
             let unreserved = budget.charged_unreserved();
             let mut charge = charge.unwrap();
             let part = charge.split(10);

@@ -131,6 +131,8 @@ impl Destinations {
     ) {
         let DestinationTasks { joining, senders, spoolers } = tasks;
         joining.abort();
+        // An end of it on another thread would push behind the last look.
+        _ = joining.await;
         self.joiner.flush();
         while !self.is_idle() && Instant::now() < flush_until {
             let wait = flush_until.saturating_duration_since(Instant::now()).min(IDLE_CHECK);
@@ -142,7 +144,7 @@ impl Destinations {
                 _ = task.await;
             }
         };
-        _ = tokio::time::timeout_at(until.into(), ended).await;
+        _ = tokio::time::timeout_at((until + LAST_OUTCOMES).into(), ended).await;
         self.queues.iter().for_each(|queue| queue.drop_rest());
     }
 }
@@ -167,6 +169,8 @@ fn max_batch_bytes(transports: &[Transport], memory: &Memory) -> usize {
 
 /// The delay after which senders should try again while a destination's queue is full.
 pub(crate) const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// The tasks of the spools end at the same deadline, and book their last outcomes then.
+const LAST_OUTCOMES: Duration = Duration::from_millis(30);
 const IDLE_CHECK: Duration = Duration::from_millis(2);
 /// Below the 4 MiB that gRPC servers accept by default.
 const MAX_BATCH_BYTES: usize = 3_932_160;

@@ -8,7 +8,7 @@ use crate::account::IntakeAccount;
 use crate::memory::{Memory, REQUEST_OVERHEAD};
 use crate::processors::{Processed, Processors};
 use crate::settings::Secret;
-use crate::stage::{OwnedRequest, Stage};
+use crate::stage::{OwnedRequest, Refusal, Stage};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use counts::Counts;
 use spanwise_receiver::{Answer, Export, Headers};
@@ -137,8 +137,17 @@ impl Entry {
         }
         if passed > 0 {
             let request = OwnedRequest { bytes, spans: passed, charge: Arc::new(charge) };
-            if let Err(delay) = self.stage.try_accept(request) {
-                return refuse(delay);
+            match self.stage.try_accept(request) {
+                Ok(()) => {}
+                Err(Refusal::Busy(delay)) => return refuse(delay),
+                Err(Refusal::TooLarge) => {
+                    counts.refused_malformed.fetch_add(spans, Relaxed);
+                    return too_large();
+                }
+                Err(Refusal::Malformed) => {
+                    counts.refused_malformed.fetch_add(spans, Relaxed);
+                    return malformed();
+                }
             }
         }
         counts.accept(spans, left_out);
@@ -168,6 +177,16 @@ fn unauthorized() -> Answer {
     }
 }
 
+/// The message is one of a size limit, and has no delay: the sender divides the request.
+fn too_large() -> Answer {
+    Answer::Refuse {
+        http_status: 413,
+        grpc_code: RESOURCE_EXHAUSTED,
+        message: "the request is larger than max size of the queue of tail sampling".to_owned(),
+        retry_after: None,
+    }
+}
+
 fn malformed() -> Answer {
     Answer::Refuse {
         http_status: 400,
@@ -182,5 +201,6 @@ const FULL_DELAY: Duration = Duration::from_secs(1);
 const CLOSING_DELAY: Duration = Duration::from_secs(1);
 // https://grpc.github.io/grpc/core/md_doc_statuscodes.html
 const INVALID_ARGUMENT: u16 = 3;
+const RESOURCE_EXHAUSTED: u16 = 8;
 const UNAVAILABLE: u16 = 14;
 const UNAUTHENTICATED: u16 = 16;

@@ -199,6 +199,7 @@ impl Node {
     pub fn shutdown(mut self, timeout: Duration) -> Account {
         let start = Instant::now();
         // The disk and the bookkeeping get the end of it.
+        let timeout = timeout.min(MAX_SHUTDOWN);
         let until = start + timeout - (timeout / 20).min(MAX_BOOKKEEPING);
         let flush_until = until - (timeout / 4).min(MAX_STORING);
         self.shared.intake.close();
@@ -317,6 +318,8 @@ fn runtime(cores: usize) -> Result<Runtime, StartError> {
 const MAX_WORKERS: usize = 8;
 /// The bytes of a usual request.
 const USUAL_REQUEST: usize = 256 << 10;
+/// A longer time is as good as none, and can be added to any instant.
+const MAX_SHUTDOWN: Duration = Duration::from_secs(24 * 3600);
 /// The end of a shutdown that is left for outcomes.
 const MAX_BOOKKEEPING: Duration = Duration::from_millis(100);
 /// The part of a shutdown before it that is left for the disk.

@@ -2,7 +2,7 @@
 
 use crate::account::SamplerAccount;
 use crate::memory::{Memory, REQUEST_OVERHEAD, Shares};
-use crate::stage::{OwnedRequest, Stage};
+use crate::stage::{OwnedRequest, Refusal, Stage};
 use crate::start_error::{ExitKind, StartError};
 use bytes::Bytes;
 use spanwise_tail::{
@@ -115,8 +115,12 @@ impl Stage for Sampler {
         is_full.then_some(RETRY_DELAY)
     }
 
-    fn try_accept(&self, request: OwnedRequest) -> Result<(), Duration> {
-        self.append(&request).map_err(|_| RETRY_DELAY)
+    fn try_accept(&self, request: OwnedRequest) -> Result<(), Refusal> {
+        self.append(&request).map_err(|error| match error {
+            TailAppendError::TooLarge => Refusal::TooLarge,
+            TailAppendError::Malformed(_) => Refusal::Malformed,
+            _ => Refusal::Busy(RETRY_DELAY),
+        })
     }
 
     fn accept(&self, request: OwnedRequest) {

@@ -27,10 +27,10 @@ pub(crate) trait Stage: Send + Sync {
     /// Takes a request if the stage has space for it. Returns at once: receivers call it.
     ///
     /// # Errors
-    /// The delay after which the sender should try again. The stage has no span of the request.
-    fn try_accept(&self, request: OwnedRequest) -> Result<(), Duration> {
+    /// The reason. The stage has no span of the request.
+    fn try_accept(&self, request: OwnedRequest) -> Result<(), Refusal> {
         if let Some(delay) = self.busy() {
-            return Err(delay);
+            return Err(Refusal::Busy(delay));
         }
         self.accept(request);
         Ok(())
@@ -39,4 +39,15 @@ pub(crate) trait Stage: Send + Sync {
     /// Takes a request in any case, and may block for space. The ledger of the stage has an outcome for each of its spans, or they are
     /// in flight.
     fn accept(&self, request: OwnedRequest);
+}
+
+/// The reason for which a stage takes no request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The sender should try again after this delay.
+    Busy(Duration),
+    /// The request is larger than the stage can ever take.
+    TooLarge,
+    /// The stage cannot read the request.
+    Malformed,
 }

@@ -89,7 +89,7 @@ fn sampled_traces_wait_for_a_destination_that_is_down() {
     let mut target = with_transport("one", transport);
     target.queue_bytes = Some(256 << 10);
     let mut settings = settings(vec![target]);
-    settings.memory = MemoryLimit::Bytes(16 << 20);
+    settings.memory = MemoryLimit::Bytes(32 << 20);
     settings.tail_sampling = Some(tail(Duration::from_millis(50), PolicyKind::AlwaysSample));
     let node = Node::start(settings).unwrap();
     let address = node.addresses()[0];
@@ -216,7 +216,7 @@ fn a_reload_that_needs_a_restart_names_the_key_and_changes_nothing() {
     other.receivers.push(receiver_of(&other));
     assert_eq!(refused(&mut node, other), "receivers");
     let mut other = make();
-    (other.memory, other.processors) = (MemoryLimit::Bytes(32 << 20), vec![filter("true")]);
+    (other.memory, other.processors) = (MemoryLimit::Bytes(48 << 20), vec![filter("true")]);
     assert_eq!(refused(&mut node, other), "memory");
     let mut other = make();
     other.destinations[0].queue_bytes = Some(1);

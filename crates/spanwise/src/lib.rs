@@ -145,7 +145,7 @@ pub mod config {
     #[doc(no_inline)]
     pub use spanwise_config::{
         Document, Field, MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_TEXT_BYTES, Mapping, Position,
-        Problem, Problems, Read, Scalar,
+        Problem, Problems, Read, Scalar, hint,
     };
     #[doc(inline)]
     pub use spanwise_sdk::settings::{

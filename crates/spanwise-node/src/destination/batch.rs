@@ -101,3 +101,8 @@ pub(super) fn framed<C: Send + Sync + 'static>(
         Bytes::from_owner(Charged { bytes, _charge: charge })
     })
 }
+
+/// The most bytes that the parts of a request of `len` bytes may have together.
+pub(super) fn max_copied(len: usize) -> usize {
+    len.saturating_mul(2).saturating_add(1 << 20)
+}

@@ -1,6 +1,6 @@
 //! Joins small requests: their bytes one behind the other are one request.
 
-use super::batch::{Batch, Charges, framed};
+use super::batch::{Batch, Charges, framed, max_copied};
 use super::queue::Queue;
 use crate::memory::Memory;
 use crate::stage::OwnedRequest;
@@ -144,15 +144,20 @@ impl Joiner {
             .with_prefix(PREFIX)
             .with_max_spans(usize::MAX)
             .with_max_bytes(self.limits.max_request_bytes);
-        let mut skipped = 0;
+        let (mut skipped, mut copied) = (0, 0);
         while let Ok(Some(part)) = RequestPart::plan(message, skipped, limits) {
             let spans = part.spans();
+            // Each part repeats the resources of its spans.
+            copied += part.encoded_len();
+            if copied > max_copied(message.len()) {
+                break;
+            }
             skipped += spans;
             let bytes = part.write(Vec::new()).into_bytes();
             let tickets = tickets.iter_mut().map(|all| all.split(spans)).collect();
             self.push(bytes, Arc::clone(&charges), (spans, tickets));
         }
-        // None is left: a receiver has checked the framing.
+        // None is left, since a receiver has checked the framing, or resources are too large to be repeated.
         tickets.into_iter().for_each(|tickets| tickets.dropped(DropReason::TooLarge));
     }
 

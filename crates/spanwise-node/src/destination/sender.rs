@@ -1,6 +1,6 @@
 //! Sends the requests of one destination.
 
-use super::batch::{Batch, book, framed};
+use super::batch::{Batch, book, framed, max_copied};
 use super::queue::Queue;
 use crate::memory::{CopyCharge, Memory};
 use spanwise_export::sans_io::{count_request, is_retryable, is_too_large};
@@ -66,7 +66,7 @@ pub(super) async fn send(queue: &Queue, memory: &Memory, mut batch: Batch) -> Se
 
 /// Sends the parts of a request, one at a time.
 async fn send_in_parts(queue: &Queue, memory: &Memory, mut batch: Batch) -> Sent {
-    let (mut skipped, mut max_bytes) = (0, batch.len() / 2);
+    let (mut skipped, mut max_bytes, mut copied) = (0, batch.len() / 2, 0);
     loop {
         let limits = RequestLimits::default()
             .with_prefix(PREFIX)
@@ -75,6 +75,11 @@ async fn send_in_parts(queue: &Queue, memory: &Memory, mut batch: Batch) -> Sent
         let planned = RequestPart::plan(batch.request.message(), skipped, limits).ok().flatten();
         let Some(part) = planned else { break };
         let (spans, bytes) = (part.spans(), part.encoded_len());
+        copied += bytes;
+        if copied > 4 * max_copied(batch.len()) {
+            // Each part repeats the resources of its spans, which are too large for that.
+            break;
+        }
         let copies = match batch.has_copies {
             true => 0,
             false => bytes + queue.transport().compressed_bound(bytes),

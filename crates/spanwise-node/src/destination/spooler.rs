@@ -15,6 +15,9 @@ use spanwise_spool::storage::DirectoryStorage;
 use spanwise_transport::PREFIX;
 use spanwise_worker::{Notified, Notifier, notify};
 use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,7 +36,10 @@ pub(super) fn open(
     let mut tries = 0;
     loop {
         match DirectoryStorage::open(&spool.directory) {
-            Ok(_unlocked_by_its_drop) => break,
+            Ok(_unlocked_by_its_drop) => {
+                check_writable(&spool.directory).map_err(|error| failed(&error))?;
+                break;
+            }
             // A process that ends at this moment has it a little longer.
             Err(SpoolError::Locked { .. }) if tries < LOCK_TRIES => {
                 tries += 1;
@@ -47,6 +53,23 @@ pub(super) fn open(
         .with_ledger(queue.ledger().clone())
         .build()
         .map_err(|error| failed(&error))
+}
+
+/// A disk that is read-only or full at the start would lose what it should store.
+fn check_writable(directory: &Path) -> Result<(), String> {
+    let path = directory.join("write-check");
+    let written = File::create(&path).and_then(|mut file| {
+        file.write_all(&[0; 4096])?;
+        file.sync_all()
+    });
+    // Left behind by a disk that fails here, it is written again by the next start.
+    let _removed = fs::remove_file(&path);
+    written.map_err(|error| {
+        format!(
+            "{} cannot be written: {error}; free space, or mount it for writing",
+            directory.display()
+        )
+    })
 }
 
 /// The task of a spool.

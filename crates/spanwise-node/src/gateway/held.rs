@@ -31,7 +31,7 @@ impl Held {
     }
 
     /// Divides the charges among the parts of the request, which have these numbers of bytes. Bytes that are missing are charged to
-    /// `budget`, its reserve included.
+    /// `budget`.
     ///
     /// # Errors
     /// The charges, if the budget has no space.
@@ -42,7 +42,7 @@ impl Held {
         let whole: usize = sizes.iter().sum();
         let missing = whole.saturating_sub(charge.bytes());
         if missing > 0 {
-            let Some(more) = budget.try_charge_reserved(missing) else { return Err(self) };
+            let Some(more) = budget.try_charge(missing) else { return Err(self) };
             if let Err(_foreign) = charge.merge(more) {
                 return Err(self);
             }

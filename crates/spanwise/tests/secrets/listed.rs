@@ -117,4 +117,5 @@ pub const WITHOUT_SETTINGS: &str = "\
     spool::SpoolStats spool::SpoolThread spool::StoredRequest spool::Synced spool::UnknownRecord \
     spool::UnknownSegment spool::Verified \
     tail::FilterError tail::FilteredRequest tail::SpanFilter \
+    admin::Json admin::Page admin::Request admin::Response admin::Route admin::Router admin::Runs admin::Status \
     profiling::CpuProfiler profiling::Profile profiling::ProfileError profiling::SamplingAllocator";

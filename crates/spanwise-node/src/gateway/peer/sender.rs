@@ -132,7 +132,7 @@ fn reason(failure: &Failure, delivery: &Delivery) -> DropReason {
 /// The two halves of a batch, the second one first.
 ///
 /// # Errors
-/// The batch, if its framing is malformed.
+/// The batch, if its framing is malformed, or its halves are not much smaller.
 fn halves(mut batch: Batch) -> Result<[Batch; 2], Batch> {
     let spans = batch.spans();
     let limits = RequestLimits::default().with_prefix(PREFIX).with_max_bytes(usize::MAX);
@@ -143,7 +143,9 @@ fn halves(mut batch: Batch) -> Result<[Batch; 2], Batch> {
     else {
         return Err(batch);
     };
-    if first.spans() + second.spans() != spans {
+    // Halves that are nearly as large as the whole repeat a resource that is too large for the peer.
+    let larger = first.encoded_len().max(second.encoded_len());
+    if first.spans() + second.spans() != spans || larger > batch.prefixed.len() / 4 * 3 {
         return Err(batch);
     }
     let [first_half, second_half] =
