@@ -33,7 +33,7 @@ pub struct Account {
     pub destinations: Vec<DestinationAccount>,
     /// The memory of the requests that the node owns.
     pub memory: MemoryAccount,
-    /// What the process before this one lost in a crash, by the directory of the state.
+    /// The spans that the process before this one lost in a crash, by the directory of the state.
     pub crash: Option<CrashAccount>,
 }
 
@@ -44,7 +44,7 @@ pub struct Account {
 pub struct CrashAccount {
     /// Their number at the last write. A span that waits for two destinations is two.
     pub spans: u64,
-    /// The time for which the process may have gone on after the last write; `None` if unknown, after a restart of the system.
+    /// The time for which the process may have continued after the last write; `None` if unknown, after a restart of the system.
     pub uncertainty: Option<Duration>,
 }
 

@@ -446,7 +446,7 @@ fn blocks_without_effect_are_warnings() {
 
 #[test]
 fn a_dry_run_is_a_key_of_the_block() {
-    let block = "tail_sampling: {dry_run: VALUE, policies: [{name: p, type: always_sample}]}";
-    assert!(load(&block.replace("VALUE", "true")).unwrap().0.dry_run);
-    assert!(load(&block.replace("VALUE", "maybe")).unwrap_err().contains("tail_sampling.dry_run"));
+    let block = "tail_sampling: {dry_run: true, policies: [{name: p, type: always_sample}]}";
+    assert!(load(block).unwrap().0.dry_run);
+    assert!(load(&block.replace("true", "maybe")).unwrap_err().contains("dry_run"));
 }

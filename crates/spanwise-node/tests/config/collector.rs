@@ -266,11 +266,11 @@ fn each_part_that_a_node_has_not_is_an_error_with_its_line_and_reason() {
 fn a_pipeline_that_a_node_has_not_is_an_error_with_its_line() {
     check_error(
         &format!("{SAMPLER}    metrics:\n      receivers: [otlp]\n"),
-        "83:7: service.pipelines.metrics: it is not supported: the node receives traces alone",
+        "82:7: service.pipelines.metrics: it is not supported: the node receives traces alone",
     );
     check_error(
         &format!("{SAMPLER}    traces/2:\n      receivers: [otlp]\n"),
-        "83:7: service.pipelines.traces/2: a second pipeline of traces is not supported",
+        "82:7: service.pipelines.traces/2: a second pipeline of traces is not supported",
     );
     let peers = with("  debug:\n", "  debug:\n  load_balancing: {resolver: {k8s: {service: x}}, protocol: {otlp: {tls: {insecure: true}}}}\n")
         .replace("file, debug]", "file, debug, load_balancing]");
