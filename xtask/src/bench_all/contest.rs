@@ -28,6 +28,11 @@ impl Entry {
         OTHER_ALLOCATORS.iter().copied().find(|name| self.implementation.ends_with(name))
     }
 
+    /// Whether the application does more than to send its spans.
+    pub(super) fn has_extra(&self) -> bool {
+        EXTRAS.split_whitespace().any(|name| name == self.implementation)
+    }
+
     /// Operations of an end-to-end sample: requests of five spans.
     pub(super) fn ops(&self, quick: bool) -> u64 {
         // Small requests take their time.

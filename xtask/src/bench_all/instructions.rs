@@ -32,7 +32,12 @@ pub(super) fn measure(
     entries: &[Entry],
     program: impl Fn(&Entry) -> Option<PathBuf>,
 ) -> Result<Counts, String> {
-    let counted = entries.iter().filter(|entry| COUNTED.contains(&entry.workload));
+    // The extras have their counts without a ratio.
+    let is_counted = |entry: &&Entry| {
+        let has_ratio = [W1_RATIO, W3_RATIO].contains(&entry.workload);
+        COUNTED.contains(&entry.workload) && !(has_ratio && entry.has_extra())
+    };
+    let counted = entries.iter().filter(is_counted);
     let counted = counted.filter_map(|entry| Some((entry, program(entry)?)));
     counted.map(|(entry, program)| Ok((key(entry), count(&program, entry)?))).collect()
 }
