@@ -211,7 +211,10 @@ async fn a_missing_answer_is_reported_with_its_timeout() {
     let delivery = send(&transport).await;
     let reported = reported.lock().unwrap();
     assert_eq!(reported.len(), delivery.attempts as usize);
-    assert_eq!(reported[0].cause, "no answer within 600ms");
+    // The time that the connection took is no time without an answer.
+    let within = reported[0].cause.strip_prefix("no answer within ").unwrap();
+    let millis: u32 = within.strip_suffix("ms").unwrap().parse().unwrap();
+    assert!((400..=600).contains(&millis), "{within}");
     assert!(reported[0].retry_in.is_some() && reported[0].may_have_been_accepted, "{reported:?}");
     let last = reported.last().unwrap();
     assert_eq!((last.attempt, last.retry_in), (delivery.attempts, None));

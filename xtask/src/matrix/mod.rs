@@ -64,6 +64,7 @@ const SHARED: &[&str] = &[
     "docs/deploy/shop.secrets.env",
     "docs/deploy/shop.service",
     "docs/from-tracing-opentelemetry.md",
+    "docs/node.md",
     "docs/operations/metrics.md",
     "docs/production.md",
     "docs/redaction.md",
