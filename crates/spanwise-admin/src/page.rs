@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 pub struct Page {
     /// The document, with `{{style}}`, `{{script}}` and `{{nonce}}`.
     pub html: &'static str,
-    /// Scripts between [`COMMON`](Self::COMMON) and the [loop](Self::LOOP), in the order in which they need each other. They define
+    /// Scripts between [`COMMON`](Self::COMMON) and the loop, in the order in which they need each other. They define
     /// `DATA`, the path of the data; `PARTS`, functions that draw it; `totalOf`, a count of it that never falls; and `afterDraw`.
     pub scripts: &'static [&'static str],
 }
