@@ -18,7 +18,12 @@ impl Binaries {
     /// # Errors
     /// When our own do not build. A rival's failure is printed: it may only be the network.
     pub(super) fn build(wanted: &[&'static str]) -> Result<Self, String> {
-        Step::cargo("build Spanwise", "build --release --package spanwise-benches --bins").run()?;
+        let bins = "--bin spanwise-bench --bin spanwise-bench-alloc --bin spanwise-bench-sink";
+        Step::cargo(
+            "build Spanwise",
+            &format!("build --release --package spanwise-benches {bins}"),
+        )
+        .run()?;
         let (ours, rivals) = (target().join("release"), rivals_folder());
         let mut missing = RIVALS.to_vec();
         missing.retain(|rival| !wanted.contains(rival));
