@@ -195,7 +195,7 @@ service:
 ";
 
 /// Five policies whose decisions depend on the trace alone.
-const TAIL: &str = "tail_sampling: {decision_wait: 2s, num_traces: 4000000, policies: [
+const TAIL: &str = "tail_sampling: {decision_wait: 2s, num_traces: 400000, policies: [
     {name: errors, type: status_code, status_code: {status_codes: [ERROR]}},
     {name: slow, type: latency, latency: {threshold_ms: 500}},
     {name: failed, type: numeric_attribute, numeric_attribute: {key: http.response.status_code, min_value: 500, max_value: 599}},
