@@ -2,13 +2,18 @@
 
 use super::callsites::Callsites;
 use super::field_keys::FieldKeys;
+use super::open_span::Slot;
 use super::places::Places;
 use super::store::Store;
 use super::table::SpanTable;
 use crate::options::{MAX_OPEN_SPANS, Options};
 use spanwise_sdk::__private::LayerTracer as _;
 use spanwise_sdk::Tracer;
+use spanwise_worker::oneshot;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use std::{mem, thread};
 use tracing_core::dispatcher::{self, Dispatch};
 
 /// The open spans of a layer or a subscriber, and what it needs to start them.
@@ -60,13 +65,9 @@ impl OpenSpans {
     }
 }
 
-impl Drop for OpenSpans {
-    /// Ends all open spans, also those that wait for their start. A slot has the context of its span, and that context a reference to
-    /// the slot: without this, both would stay allocated, and the span without an outcome.
-    ///
-    /// Samplers and processors that log while these spans start and end reach no subscriber: `tracing_subscriber::reload` drops a layer under
-    /// the lock that an event takes.
-    fn drop(&mut self) {
+impl OpenSpans {
+    /// Ends all open spans, also those that wait for their start. What samplers and processors log meanwhile reaches no subscriber.
+    fn end_all(&self) {
         dispatcher::with_default(&Dispatch::none(), || {
             for slot in self.table.slots() {
                 self.ensure_started(&slot);
@@ -74,5 +75,45 @@ impl Drop for OpenSpans {
                 drop(freed);
             }
         });
+    }
+
+    /// Ends all open spans on a thread of their own, and waits for it briefly.
+    fn end_all_apart(&mut self) {
+        let table = mem::replace(&mut self.table, Store::Table(SpanTable::new(1)));
+        let mut spans = Self::new(self.tracer.clone(), |_| table);
+        spans.options = self.options;
+        let spans = Arc::new(spans);
+        let (ended, wait) = oneshot::channel();
+        let ends = {
+            let spans = Arc::clone(&spans);
+            move || {
+                spans.end_all();
+                ended.send(());
+            }
+        };
+        match thread::Builder::new().name("spanwise-spans".to_owned()).spawn(ends) {
+            Ok(_) => _ = wait.recv_timeout(MAX_WAIT),
+            Err(_) => spans.end_all(),
+        }
+    }
+}
+
+/// A layer that is dropped waits for at most this long until its open spans have ended, so that a shutdown that follows finds them
+/// ended.
+const MAX_WAIT: Duration = Duration::from_millis(100);
+
+impl Drop for OpenSpans {
+    /// Ends all open spans. A slot has the context of its span, and that context a reference to the slot: without this, both would stay
+    /// allocated, and the span without an outcome.
+    ///
+    /// `tracing_subscriber::reload` drops a layer under a lock that `tracing` takes for each new callsite of the program, whatever the
+    /// subscriber of the thread. So samplers and processors, which may log, run on another thread, and nobody waits for it for ever.
+    fn drop(&mut self) {
+        let is_open = |slot: &Arc<Slot>| slot.id() != 0;
+        match self.table.slots().iter().any(is_open) {
+            true if self.tracer.starts_plainly() => self.end_all(),
+            true => self.end_all_apart(),
+            false => {}
+        }
     }
 }

@@ -62,9 +62,11 @@ impl SpanProcessor for Logs {
     }
 }
 
-/// A reload drops the layer under the lock that an event takes.
+/// A reload drops the layer under the lock that an event takes, and that the registration of a new callsite takes while the program has
+/// more than one subscriber.
 #[test]
 fn a_reload_may_drop_the_layer_with_open_spans_that_processors_see() {
+    let _others = [(); 2].map(|()| tracing::Dispatch::new(tracing_subscriber::registry()));
     let bench = bench(|builder| builder.with_span_processor(Logs));
     let layer = Some(spanwise_tracing::layer(&bench.spanwise));
     let (layer, handle) = tracing_subscriber::reload::Layer::new(layer);
@@ -73,6 +75,7 @@ fn a_reload_may_drop_the_layer_with_open_spans_that_processors_see() {
         let _open = info_span!("open").entered();
         handle.modify(|layer| *layer = None).unwrap();
     });
+    until("both spans have ended", || bench.spanwise.ledger().exported == 2);
     assert_eq!(bench.finish().len(), 2);
 }
 
