@@ -66,7 +66,7 @@ impl OpenSpans {
 }
 
 impl OpenSpans {
-    /// Ends all open spans, also those that wait for their start. What samplers and processors log meanwhile reaches no subscriber.
+    /// Ends all open spans, also those that wait for their start. Samplers and processors log to no subscriber meanwhile.
     fn end_all(&self) {
         dispatcher::with_default(&Dispatch::none(), || {
             for slot in self.table.slots() {
@@ -107,7 +107,7 @@ impl Drop for OpenSpans {
     /// allocated, and the span without an outcome.
     ///
     /// `tracing_subscriber::reload` drops a layer under a lock that `tracing` takes for each new callsite of the program, whatever the
-    /// subscriber of the thread. So samplers and processors, which may log, run on another thread, and nobody waits for it for ever.
+    /// subscriber of the thread. So samplers and processors, which may log, run on another thread, for which the drop waits briefly.
     fn drop(&mut self) {
         let is_open = |slot: &Arc<Slot>| slot.id() != 0;
         match self.table.slots().iter().any(is_open) {
