@@ -2,20 +2,19 @@
 
 mod account;
 mod compare;
+mod limits;
 mod load;
 mod node;
 mod options;
 mod process;
+mod program;
 mod sender;
 mod sink;
 mod system;
 
 use crate::Command;
-use crate::peers::{Scratch, Tool};
-use crate::step::root;
+use crate::peers::Scratch;
 use options::Options;
-use std::path::PathBuf;
-use std::time::Duration;
 use system::Faults;
 
 pub(crate) const COMMAND: Command = Command {
@@ -27,6 +26,10 @@ Builds `spanwise-node` and runs it with senders and destinations as processes on
   node-faults          two gateways, three samplers, two destinations: a destination is down, a peer comes and goes, files are read again,
                        processes end by their signals; every accepted span is in an account
   node-kills           the same with processes that are killed and start again
+  node-size            the static binary that is shipped: at most 15 MiB
+  node-ready           from the start to ready: at most 200 ms, and 2 s with a spool of 1 GiB
+  node-drain           from SIGTERM to the end, with a destination that never answers: at most 50 ms after the deadline
+  node-overload        twice the load that the destination takes: the resident memory does not grow; `--seconds 600` for a claim
   node-pass-through    the node and the Collector with the same file, in turns: spans a second, processor time, memory, answers
   node-tail-sampling   the same with tail sampling: a wait of 2 s, five policies
 
@@ -47,33 +50,13 @@ fn run(arguments: &[String]) -> Result<(), String> {
     }
     let options = Options::parse(arguments)?;
     let scratch = Scratch::new("node-check")?;
-    let node = node(&scratch)?;
+    let node = program::release(&scratch)?;
     for (name, faults) in [("node-faults", Faults::Orderly), ("node-kills", Faults::Kills)] {
         if options.wants(name) {
             println!("{name}");
             system::run(&options, faults, &node, scratch.path())?;
         }
     }
+    limits::run(&options, &node, &scratch)?;
     compare::run(&options, &node, &scratch)
-}
-
-/// The program, built with optimization.
-fn node(scratch: &Scratch) -> Result<PathBuf, String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = [
-        "build",
-        "--release",
-        "-p",
-        "spanwise-node",
-        "--message-format",
-        "json-render-diagnostics",
-    ];
-    let text = Tool::new(cargo, &arguments, Duration::from_secs(3_600))
-        .dir(&root())
-        .run(&scratch.path().join("build"))?;
-    let artifacts =
-        text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let mut programs =
-        artifacts.filter_map(|artifact| Some(PathBuf::from(artifact["executable"].as_str()?)));
-    programs.find(|path| path.ends_with("spanwise-node")).ok_or("cargo built no program".to_owned())
 }

@@ -122,7 +122,11 @@ impl Running {
     fn terminate(&mut self) -> bool {
         // SAFETY: sends a signal to a child that was not waited for: its id is not reused.
         unsafe { libc::kill(self.child.id() as libc::pid_t, libc::SIGTERM) };
-        let ended = wait_until(GRACE, || self.ended().is_some());
+        let until = Instant::now() + GRACE;
+        while self.ended().is_none() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let ended = self.ended().is_some();
         if !ended {
             let _ended_now = self.child.kill();
             let _ended_now = self.child.wait();
