@@ -53,7 +53,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     /// At the end each span is exported or lost for a reason, over all processes, and the
     /// receiver has the exported ones.

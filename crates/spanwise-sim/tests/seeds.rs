@@ -12,23 +12,23 @@ fn sim(arguments: &str) -> (bool, String) {
 
 #[test]
 fn the_first_seeds_break_no_rule() {
-    let (is_success, output) = sim("--seeds 100");
+    let (is_success, output) = sim("--seeds 20");
     assert!(is_success, "{output}");
-    assert!(output.contains("100 seeds, 0 of which break a rule"), "{output}");
+    assert!(output.contains("20 seeds, 0 of which break a rule"), "{output}");
 }
 
 #[test]
 fn the_first_seeds_of_the_tail_sampler_break_no_rule() {
-    let (is_success, output) = sim("--tail --seeds 500");
+    let (is_success, output) = sim("--tail --seeds 100");
     assert!(is_success, "{output}");
-    assert!(output.contains("500 seeds, 0 of which break a rule"), "{output}");
+    assert!(output.contains("100 seeds, 0 of which break a rule"), "{output}");
 }
 
 #[test]
 fn the_first_seeds_of_the_spool_break_no_rule() {
-    let (is_success, output) = sim("--spool --seeds 100");
+    let (is_success, output) = sim("--spool --seeds 20");
     assert!(is_success, "{output}");
-    assert!(output.contains("100 seeds, 0 of which break a rule"), "{output}");
+    assert!(output.contains("20 seeds, 0 of which break a rule"), "{output}");
 }
 
 /// In these worlds a panic of the output once left a trace of a budget undecided for ever.

@@ -30,9 +30,11 @@ impl Observed {
         self.0.lock().unwrap().clone()
     }
 
-    /// Spans and events that are none of this test's own.
+    /// Spans and events that are neither this test's own nor those of its proxy.
     pub fn foreign(&self) -> Vec<String> {
-        let foreign = self.all().into_iter().filter(|seen| !seen.target.starts_with("silence"));
+        let is_own =
+            |seen: &Seen| seen.target.starts_with("silence") || seen.thread == "fault-proxy";
+        let foreign = self.all().into_iter().filter(|seen| !is_own(seen));
         foreign
             .map(|Seen { target, name, thread, .. }| format!("{target} {name} on {thread}"))
             .collect()
