@@ -68,9 +68,9 @@ pub struct IntakeAccount {
     pub filtered: u64,
     /// Accepted spans that a probabilistic sampler did not sample.
     pub sampled_out: u64,
-    /// Accepted spans that a probabilistic sampler cannot read, which leave the node nowhere.
+    /// Accepted spans that a probabilistic sampler cannot read, which the node drops.
     pub malformed: u64,
-    /// Accepted spans that redaction cannot read, which leave the node nowhere.
+    /// Accepted spans that redaction cannot read, which the node drops.
     pub unredactable: u64,
     /// Spans of clients that the next stage was handed.
     pub passed: u64,

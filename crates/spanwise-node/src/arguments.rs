@@ -159,7 +159,7 @@ Receives OTLP, redacts, samples whole traces, stores on disk and forwards, as FI
 OpenTelemetry Collector, which has the key `service` or `exporters`. ${VARIABLES} have the values of this environment.
 
   --config FILE         the file, also without the option
-  --role ROLE           gateway, sampler or both; precedes `role` of the file
+  --role ROLE           gateway, sampler or both; overrides `role` of the file
   --check               as the command `check`: prints the work of a node with this file, or every mistake with its place
   --json                one object, with `check`
   --insecure-listeners  permits listeners that other machines reach without TLS or without a token or client certificates

@@ -38,7 +38,7 @@ pub(crate) struct LeftOut {
     pub(crate) unredactable: u64,
 }
 
-/// A step cannot read a request, which leaves the node nowhere.
+/// A step cannot read a request, which the node then drops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unreadable;
 

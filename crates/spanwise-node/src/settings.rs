@@ -12,7 +12,7 @@ use std::time::Duration;
 /// All settings of a node.
 #[derive(Debug)]
 pub struct NodeSettings {
-    /// The work of the node on requests.
+    /// Whether the node routes, samples, or both.
     pub role: Role,
     /// The memory of all requests that the node holds.
     pub memory: MemoryLimit,
@@ -20,7 +20,7 @@ pub struct NodeSettings {
     pub receivers: Vec<ReceiverSettings>,
     /// The steps before routing and tail sampling, in the order of the file.
     pub processors: Vec<Processor>,
-    /// Tail sampling, with the role of a sampler.
+    /// Tail sampling, with the role of a sampler. Its traces have at most three eighths of the memory, whatever its `max_memory_bytes`.
     pub tail_sampling: Option<TailSamplingConfig>,
     /// The peers, with the role of a gateway.
     pub gateway: Option<GatewaySettings>,

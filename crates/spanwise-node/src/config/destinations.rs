@@ -110,7 +110,7 @@ fn spool(field: &Field<'_>) -> Option<DestinationSpool> {
     Some(DestinationSpool { directory, settings })
 }
 
-const SPOOL_KEYS: &[&str] = &["directory", "max_mib", "max_age", "compression_level"];
-const KEYS: &[&str] =
+pub(super) const SPOOL_KEYS: &[&str] = &["directory", "max_mib", "max_age", "compression_level"];
+pub(super) const KEYS: &[&str] =
     &["name", "otlp", "file", "debug", "queue_mib", "max_concurrent_requests", "batch", "spool"];
 const MAX_NAME: usize = 64;

@@ -28,7 +28,7 @@ pub(super) fn check(
     match is_permitted || context.options.insecure_listeners {
         true => endpoint.warning(reached),
         false => endpoint.error(format!(
-            "{reached}; set them, listen on 127.0.0.1, or permit it with `--insecure-listeners`, in our own file also with \
+            "{reached}; set them, listen on 127.0.0.1, or permit it with `--insecure-listeners`, in a spanwise-node file also with \
              `insecure: true`"
         )),
     }

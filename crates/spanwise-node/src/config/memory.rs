@@ -5,7 +5,7 @@ use crate::settings::MemoryLimit;
 use spanwise_config::Field;
 
 pub(super) fn read(field: &Field<'_>) -> MemoryLimit {
-    let mapping = field.mapping(&["limit_mib", "limit_percentage"]);
+    let mapping = field.mapping(KEYS);
     let (bytes, share) = (mapping.get("limit_mib"), mapping.get("limit_percentage"));
     if bytes.has_value() && share.has_value() {
         share.error("`limit_mib` is there too: use one of them");
@@ -15,6 +15,8 @@ pub(super) fn read(field: &Field<'_>) -> MemoryLimit {
     }
     percentage(&share).unwrap_or_default()
 }
+
+pub(super) const KEYS: &[&str] = &["limit_mib", "limit_percentage"];
 
 /// A share in percent.
 pub(super) fn percentage(field: &Field<'_>) -> Option<MemoryLimit> {

@@ -1,6 +1,6 @@
 //! The settings of requests to an OTLP receiver, as our own blocks and those of the Collector have them.
 
-use super::values::{MAX_TIME, MIN_TIME, duration, flag, path, text};
+use super::values::{MAX_TIME, MIN_TIME, duration, flag, path, text, without_effect};
 use spanwise_config::{Field, Mapping};
 use spanwise_transport::{Compression, Endpoint, Headers, Protocol, RetryPolicy, TransportBuilder};
 use std::time::Duration;
@@ -27,6 +27,11 @@ pub(super) fn of_peers(field: &Field<'_>) -> (TransportBuilder, bool) {
         field.error("`tls` is required: `{insecure: true}` sends plain text to the peers, `{ca_file: …}` names the authority of their certificates");
     }
     check_tls(&tls, !is_insecure);
+    without_effect(
+        &mapping.get("retry").mapping(RETRY_KEYS),
+        &["max_elapsed_time"],
+        UNTIL_ANSWERED,
+    );
     let protocol = mapping.get("protocol").choice(PROTOCOLS).unwrap_or(Protocol::Grpc);
     (settings(&mapping, protocol), !is_insecure)
 }
@@ -198,13 +203,16 @@ pub(super) fn retry(
     builder.with_retry(policy).with_request_timeout(timeout)
 }
 
+/// The reason why requests to peers have no [`Retry::timeout`].
+pub(super) const UNTIL_ANSWERED: &str = "a request is repeated until a peer has it";
 const PROTOCOLS: &[(&str, Protocol)] =
     &[("grpc", Protocol::Grpc), ("http/protobuf", Protocol::HttpProtobuf)];
 const COMPRESSIONS: &[(&str, Compression)] =
     &[("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)];
 const CLIENT_TLS_KEYS: &[&str] = &["insecure", "ca_file", "cert_file", "key_file"];
-const RETRY_KEYS: &[&str] = &["initial_interval", "multiplier", "max_interval", "max_elapsed_time"];
-const KEYS: &[&str] = &[
+pub(super) const RETRY_KEYS: &[&str] =
+    &["initial_interval", "multiplier", "max_interval", "max_elapsed_time"];
+pub(super) const KEYS: &[&str] = &[
     "endpoint",
     "protocol",
     "compression",

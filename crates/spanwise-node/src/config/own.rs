@@ -8,7 +8,7 @@ use crate::settings::{
 };
 use spanwise_config::{Field, Mapping};
 use spanwise_redact::{Redactor, RedactorBuilder};
-use spanwise_tail::{ProbabilisticSamplerConfig, SpanFilter, TailSamplingConfig};
+use spanwise_tail::{ProbabilisticSamplerConfig, SpanFilter};
 use std::time::Duration;
 
 /// Reads the file. The value of a file with mistakes, which have been reported, is of no use.
@@ -29,7 +29,7 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
     let tail_sampling = mapping.get("tail_sampling");
     let destinations_field = mapping.get("destinations");
     let destinations = destinations::read(&destinations_field);
-    let tail = tail_sampling.exists().then(|| TailSamplingConfig::from_field(&tail_sampling));
+    let tail = tail_sampling.exists().then(|| super::tail_sampling::read(&tail_sampling));
     match role {
         Role::Gateway => {
             if !field.has_value() {
@@ -144,7 +144,7 @@ pub(super) fn redactor(field: &Field<'_>, builder: RedactorBuilder) -> Option<Pr
 const ROLES: &[(&str, Role)] =
     &[("gateway", Role::Gateway), ("sampler", Role::Sampler), ("both", Role::Both)];
 const LOG_FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "role",
     "memory",
     "receivers",

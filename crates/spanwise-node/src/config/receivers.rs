@@ -83,7 +83,7 @@ fn tls(field: &Field<'_>) -> Option<ReceiverTls> {
 
 /// The address of a Unix socket, which has none.
 pub(super) const UNUSED: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "name",
     "endpoint",
     "tls",

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// The file of a node, with the options of the command line.
 ///
-/// A file with the key `service` or `exporters` at its root is one of the Collector; any other is our own.
+/// A file with the key `service` or `exporters` at its root is one of the Collector; any other is a spanwise-node file.
 #[derive(Debug, Clone)]
 pub struct ConfigSource {
     path: PathBuf,

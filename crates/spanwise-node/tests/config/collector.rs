@@ -314,3 +314,19 @@ fn listeners_of_a_file_of_the_collector_are_permitted_by_an_option() {
         "{warnings:?}"
     );
 }
+
+/// The unit of a batch without one is that of its queue, as in the Collector.
+#[test]
+fn a_batch_has_the_unit_of_its_queue() {
+    let with = |queue: &str| {
+        let file = settings(&format!(
+            "receivers: {{otlp: {{protocols: {{grpc: {{}}}}}}}}\nexporters:\n  otlp_http:\n    endpoint: https://otlp.example.com\n    sending_queue: {queue}\nservice: {{pipelines: {{traces: {{receivers: [otlp], exporters: [otlp_http]}}}}}}\n"
+        ));
+        let destination = &file.destinations[0];
+        (destination.max_batch_bytes, destination.max_batch_spans)
+    };
+    let default = with("{}");
+    assert_eq!(with("{sizer: bytes, batch: {min_size: 262144}}"), (262_144, default.1));
+    assert_eq!(with("{sizer: bytes, batch: {min_size: 100, sizer: items}}"), (default.0, 100));
+    assert_eq!(with("{batch: {min_size: 100}}"), (default.0, 100));
+}

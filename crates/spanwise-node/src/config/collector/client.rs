@@ -193,14 +193,7 @@ fn tls(field: &Field<'_>, mut builder: TransportBuilder) -> TransportBuilder {
 }
 
 fn retried(field: &Field<'_>, builder: TransportBuilder) -> TransportBuilder {
-    let mapping = field.mapping(&[
-        "enabled",
-        "initial_interval",
-        "randomization_factor",
-        "multiplier",
-        "max_interval",
-        "max_elapsed_time",
-    ]);
+    let mapping = field.mapping(RETRY_KEYS);
     if !is_enabled(&mapping) {
         mapping.get("enabled").error("it is not supported: what the node accepts it sends until the limit, `max_elapsed_time`, or stores");
     }
@@ -242,6 +235,14 @@ const CLIENT_TLS_KEYS: &[&str] = &[
     "curve_preferences",
     "include_system_ca_certs_pool",
     "tpm",
+];
+pub(super) const RETRY_KEYS: &[&str] = &[
+    "enabled",
+    "initial_interval",
+    "randomization_factor",
+    "multiplier",
+    "max_interval",
+    "max_elapsed_time",
 ];
 pub(super) const GRPC_KEYS: &[&str] = &[
     "endpoint",

@@ -97,6 +97,10 @@ fn health_check(field: &Field<'_>) -> Option<SocketAddr> {
     let path = mapping.get("path");
     if path.string().is_some_and(|path| !["/", "/healthz", "/readyz"].contains(&path)) {
         path.error("it is not supported: the node has `/healthz` and `/readyz`");
+    } else if path.string().is_none_or(|path| path == "/") {
+        field.warning(
+            "probes need `/readyz`: at `/` is the live page, which answers 200 during a drain too",
+        );
     }
     let endpoint = mapping.get("endpoint");
     match endpoint.has_value() {

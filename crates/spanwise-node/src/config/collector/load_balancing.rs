@@ -4,6 +4,7 @@ use super::client::{self, grpc_settings};
 use super::extensions::Extensions;
 use super::queue::Queue;
 use crate::config::gateway::{RINGS, resolver};
+use crate::config::otlp::UNTIL_ANSWERED;
 use crate::config::values::{not_supported, without_effect};
 use crate::settings::GatewaySettings;
 use spanwise_config::Field;
@@ -24,6 +25,8 @@ pub(super) fn read(field: &Field<'_>, extensions: &Extensions<'_>) -> Option<Gat
     let peer = otlp.mapping(client::GRPC_KEYS);
     without_effect(&peer, &["endpoint"], "the resolver has the addresses");
     let (transport, is_insecure) = grpc_settings(&peer, extensions);
+    let retry = peer.get("retry_on_failure").mapping(client::RETRY_KEYS);
+    without_effect(&retry, &["max_elapsed_time"], UNTIL_ANSWERED);
     Queue::report_for_peers(&mapping);
     Queue::report_for_peers(&peer);
     let inner = Queue::read(&peer, "peer", extensions).size;

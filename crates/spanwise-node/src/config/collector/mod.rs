@@ -94,7 +94,7 @@ fn check_role(root: &Field<'_>, role: Role, context: &Context<'_>) {
     match (wanted, role) {
         // Without peers, both are the same.
         (Role::Both, Role::Sampler) => {}
-        (Role::Both, _) => root.error("`--role both`: a file of the Collector is a gateway or a sampler; a file of our own has both"),
+        (Role::Both, _) => root.error("`--role both`: a file of the Collector is a gateway or a sampler; a spanwise-node file has both"),
         (Role::Gateway, _) => root.error("`--role gateway`: the pipeline has no exporter `load_balancing`, which names the peers"),
         (Role::Sampler, _) => root.error("`--role sampler`: the exporter `load_balancing` makes the node a gateway"),
     }

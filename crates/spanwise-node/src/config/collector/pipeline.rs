@@ -40,7 +40,7 @@ impl<'d> Pipeline<'d> {
             return Self::default();
         };
         for further in traces {
-            further.error("a second pipeline of traces is not supported: the node has one; a second node with a file of its own, or the role `both` of a file of our own, has another");
+            further.error("a second pipeline of traces is not supported: the node has one; a second node with a file of its own, or the role `both` of a spanwise-node file, has another");
         }
         let mapping = first.mapping(&["receivers", "processors", "exporters"]);
         let components = |key: &str, is_required: bool| {

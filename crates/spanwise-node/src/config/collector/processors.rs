@@ -3,6 +3,7 @@
 use super::component::Component;
 use crate::config::memory::percentage;
 use crate::config::own::redactor;
+use crate::config::tail_sampling;
 use crate::config::values::{MAX_TIME, duration, mib, not_supported, whole, without_effect};
 use crate::settings::{MemoryLimit, Processor};
 use spanwise_config::Field;
@@ -45,7 +46,7 @@ pub(super) fn read(components: &[Component<'_>]) -> Processed {
             }
             "tail_sampling" => {
                 behind = Some(name);
-                processed.tail_sampling = Some(TailSamplingConfig::from_field(field));
+                processed.tail_sampling = Some(tail_sampling::read(field));
             }
             "probabilistic_sampler" => {
                 let config = ProbabilisticSamplerConfig::from_field(field);
@@ -98,7 +99,7 @@ fn memory_limiter(field: &Field<'_>) -> Option<MemoryLimit> {
         without_effect(
             &mapping,
             &["limit_percentage", "spike_limit_percentage"],
-            "`limit_mib` precedes it",
+            "`limit_mib` overrides it",
         );
         let limit = mib(&limit)?;
         let field = mapping.get("spike_limit_mib");

@@ -38,10 +38,11 @@ impl Queue {
         let reason = "while the node has no space, clients are asked to try again";
         without_effect(&mapping, &["block_on_overflow"], reason);
         let size = whole(&mapping.get("queue_size"), 1..=1 << 50);
-        let size = match sizer(&mapping.get("sizer")) {
+        let unit = sizer(&mapping.get("sizer"));
+        let size = match unit {
             Sizer::Bytes => size.and_then(|size| usize::try_from(size).ok()),
             Sizer::Others => {
-                let reason = "the queue is bounded in bytes: `sizer: bytes` states them, and a half of the memory is the default";
+                let reason = "the queue is bounded in bytes: `sizer: bytes` states them, and a half of the memory of requests is the default";
                 without_effect(&mapping, &["queue_size"], reason);
                 None
             }
@@ -61,11 +62,12 @@ impl Queue {
         };
         let batch = mapping.get("batch");
         queue.has_batch = batch.exists();
-        queue.read_batch(&batch);
+        queue.read_batch(&batch, unit);
         queue
     }
 
-    fn read_batch(&mut self, field: &Field<'_>) {
+    /// The unit of the queue is that of a batch without one, as in the Collector.
+    fn read_batch(&mut self, field: &Field<'_>, of_queue: Sizer) {
         let mapping =
             field.mapping(&["flush_timeout", "min_size", "max_size", "sizer", "partition"]);
         not_supported(&mapping, &["partition"], "requests of all clients are joined");
@@ -74,9 +76,10 @@ impl Queue {
         let (min, max) = (mapping.get("min_size"), mapping.get("max_size"));
         let (least, most) = (whole(&min, 0..=1 << 40), whole(&max, 0..=1 << 40));
         if most.is_some_and(|most| most > 0) {
-            max.warning("requests of clients are joined up to `min_size`, and not split: a larger one is sent as it is");
+            max.warning("requests of clients are joined up to `min_size`, and not split, except one of more than 3.75 MiB");
         }
-        match sizer(&mapping.get("sizer")) {
+        let own = mapping.get("sizer");
+        match if own.has_value() { sizer(&own) } else { of_queue } {
             Sizer::Bytes => {
                 self.max_bytes = least.and_then(|least| usize::try_from(least.max(1)).ok());
             }
@@ -114,6 +117,7 @@ impl Queue {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Sizer {
     Bytes,
     /// Spans or requests.

@@ -18,7 +18,9 @@ fn readyz(source: &Shown, _request: &Request) -> Response {
     let reason = match source.phase() {
         Phase::Starting => "not ready: the node starts",
         Phase::Draining => "not ready: the node drains",
-        Phase::Running if source.is_busy() => "not ready: the memory of requests is used up",
+        Phase::Running if source.is_busy() => {
+            "not ready: the node has no space for more requests, or knows no peer"
+        }
         Phase::Running => return Response::ok(TEXT, "ready\n"),
     };
     Response::text(Status::Unavailable, reason)

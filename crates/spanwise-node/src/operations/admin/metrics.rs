@@ -105,7 +105,7 @@ impl All {
         self.counter(
             "spanwise_node_unreadable_spans",
             "{spans}",
-            "Accepted spans that a processor cannot read, which leave the node nowhere",
+            "Accepted spans that a processor cannot read, which the node drops",
             [
                 with(intake.unredactable, "processor", "redaction"),
                 with(intake.malformed, "processor", "probabilistic_sampler"),

@@ -79,7 +79,7 @@ events! {
     Warn "refusing" Refusing { reason: &'a str, spans: u64 },
     /// Requests without the token of their receiver since the last line.
     Warn "unauthorized" Unauthorized { requests: u64 },
-    /// Spans that a processor could not read, which leave the node nowhere.
+    /// Spans that a processor could not read, which the node drops.
     Warn "unreadable" Unreadable { processor: &'a str, spans: u64 },
     /// Requests to a destination fail; spans wait.
     Warn "destination_down" DestinationDown { destination: &'a str, problem: &'a str },
@@ -93,7 +93,7 @@ events! {
     Info "spool_recovered" SpoolRecovered { destination: &'a str, spans: u64 },
     /// A peer was added.
     Info "peer_added" PeerAdded { peer: &'a str, peers: u64 },
-    /// A peer was removed, and has all its spans.
+    /// A peer was removed, and the requests that waited for it went to the others.
     Info "peer_removed" PeerRemoved { peer: &'a str, peers: u64 },
     /// The peers could not be resolved; those before stay.
     Warn "resolve_failed" ResolveFailed { problem: &'a str },
