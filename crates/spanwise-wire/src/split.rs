@@ -1,7 +1,6 @@
 //! Splits an encoded request into smaller ones, by the framing of its groups and spans alone.
 
 use std::fmt;
-use std::ops::Range;
 
 use crate::frame::{MAX_PREFIX, MESSAGE_OVERHEAD, Request, RequestLimits};
 use crate::read::{Fields, WireError};
@@ -13,7 +12,8 @@ use crate::write::{bytes_len, put_varint};
 /// A client splits a request that the receiver refused as too large (HTTP 413).
 ///
 /// # Cost
-/// Spans are copied and not parsed. Planning skims the framing of all spans of the request.
+/// Spans are copied and not parsed. Planning skims the framing of the spans up to the end of the part, and writing does so again. A plan
+/// has no memory beside this value, whatever the request has.
 ///
 /// ```
 /// use spanwise_wire::{RequestLimits, RequestPart};
@@ -28,29 +28,13 @@ use crate::write::{bytes_len, put_varint};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct RequestPart<'a> {
-    resources: Vec<Group<'a>>,
-    prefix: usize,
-    /// Upper bound of the length.
-    bytes: usize,
-    spans: u64,
-}
-
-/// The part of a `ResourceSpans` or `ScopeSpans` message.
-struct Group<'a> {
     message: &'a [u8],
-    /// Fields that stay, with their tags: all but the repeated one.
-    fixed: Vec<Range<usize>>,
-    /// The repeated field as it is, with its tags: the spans of a scope. Neighbours are one range.
-    spans: Vec<Range<usize>>,
-    /// The repeated field as groups: the scopes of a resource.
-    scopes: Vec<Group<'a>>,
-}
-
-/// One value of a repeated field.
-struct Item<'a> {
-    /// The place of the field, with its tag, in its message.
-    range: Range<usize>,
-    value: &'a [u8],
+    prefix: usize,
+    /// Length of the part, its prefix included.
+    len: usize,
+    spans: u64,
+    /// Spans of the request before the part.
+    skipped: u64,
 }
 
 impl<'a> RequestPart<'a> {
@@ -65,50 +49,26 @@ impl<'a> RequestPart<'a> {
         limits: RequestLimits,
     ) -> Result<Option<Self>, WireError> {
         let prefix = limits.prefix.min(MAX_PREFIX);
-        let mut part = Self { resources: Vec::new(), prefix, bytes: prefix, spans: 0 };
-        let mut skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
-        let mut is_full = false;
-        let (_, resources) = parse(message, RESOURCE_SPANS)?;
-        for resource in resources {
-            let (mut resource, scopes) = parse(resource.value, SCOPE_SPANS)?;
-            let mut new_resource = resource.overhead();
-            for scope in scopes {
-                let (mut scope, spans) = parse(scope.value, SPANS)?;
-                let mut new_groups = new_resource + scope.overhead();
-                let before = skipped.min(spans.len());
-                skipped -= before;
-                for Item { range, .. } in spans.into_iter().skip(before) {
-                    let bytes = part.bytes.saturating_add(new_groups + range.len());
-                    let fits = part.spans < limits.max_spans as u64 && bytes <= limits.max_bytes;
-                    if !fits && part.spans > 0 {
-                        is_full = true;
-                        break;
-                    }
-                    (part.bytes, part.spans) = (bytes, part.spans + 1);
-                    (new_groups, new_resource) = (0, 0);
-                    scope.add(range);
-                }
-                if !scope.spans.is_empty() {
-                    resource.scopes.push(scope);
-                }
-                if is_full {
-                    break;
-                }
+        // The framing of all resources, also of those behind the part.
+        group_size(message, RESOURCE_SPANS)?;
+        let (skip, limits) = (skipped, &limits);
+        let mut draft = Draft { limits, skip, bytes: prefix, spans: 0, is_full: false };
+        let mut len = prefix;
+        for item in items(message, RESOURCE_SPANS) {
+            if let Some(resource) = item?.value {
+                len += draft.resource(resource)?;
             }
-            if !resource.scopes.is_empty() {
-                part.resources.push(resource);
-            }
-            if is_full {
+            if draft.is_full {
                 break;
             }
         }
-        Ok((part.spans > 0).then_some(part))
+        let spans = draft.spans;
+        Ok((spans > 0).then_some(Self { message, prefix, len, spans, skipped }))
     }
 
     /// Exact length of the part in bytes, its prefix included.
     pub fn encoded_len(&self) -> usize {
-        let groups = self.resources.iter().map(|resource| bytes_len(resource.len()));
-        self.prefix + groups.sum::<usize>()
+        self.len
     }
 
     /// Spans in the part.
@@ -123,10 +83,12 @@ impl<'a> RequestPart<'a> {
         out.clear();
         out.reserve_exact(self.encoded_len());
         out.resize(self.prefix, 0);
-        for resource in &self.resources {
-            out.push(tag(RESOURCE_SPANS));
-            put_varint(&mut out, resource.len() as u64);
-            resource.write(&mut out);
+        let mut window = Window { skip: self.skipped, take: self.spans };
+        for resource in items(self.message, RESOURCE_SPANS).flatten().filter_map(|it| it.value) {
+            if window.take == 0 {
+                break;
+            }
+            window.write_resource(resource, &mut out);
         }
         Request::new(out, self.prefix, self.spans)
     }
@@ -142,52 +104,203 @@ impl fmt::Debug for RequestPart<'_> {
     }
 }
 
-impl Group<'_> {
-    /// Bytes that the group adds to a request besides its spans, at most.
-    fn overhead(&self) -> usize {
-        MESSAGE_OVERHEAD + self.fixed.iter().map(Range::len).sum::<usize>()
+/// A part while it is planned.
+struct Draft<'l> {
+    limits: &'l RequestLimits,
+    /// Spans that still precede the part.
+    skip: u64,
+    /// Upper bound of the length so far.
+    bytes: usize,
+    spans: u64,
+    /// The next span does not fit.
+    is_full: bool,
+}
+
+impl Draft<'_> {
+    /// Takes the spans of a resource. Returns the bytes that its message adds to the part.
+    fn resource(&mut self, resource: &[u8]) -> Result<usize, WireError> {
+        let size = group_size(resource, SCOPE_SPANS)?;
+        let mut new_resource = MESSAGE_OVERHEAD + size.fixed;
+        let mut scopes = 0;
+        for item in items(resource, SCOPE_SPANS) {
+            let Some(scope) = item?.value else { continue };
+            let spans = self.spans;
+            let len = self.scope(scope, new_resource)?;
+            if self.spans > spans {
+                new_resource = 0;
+                scopes += bytes_len(len);
+            }
+            if self.is_full {
+                break;
+            }
+        }
+        Ok(if scopes > 0 { bytes_len(size.fixed + scopes) } else { 0 })
     }
 
-    fn add(&mut self, span: Range<usize>) {
-        match self.spans.last_mut() {
-            Some(last) if last.end == span.start => last.end = span.end,
-            _ => self.spans.push(span),
+    /// Takes the spans of a scope, the first of which adds `new_resource` bytes beside those of the scope. Returns the length of its
+    /// message in the part.
+    fn scope(&mut self, scope: &[u8], new_resource: usize) -> Result<usize, WireError> {
+        let size = group_size(scope, SPANS)?;
+        let skipped = self.skip.min(size.items);
+        self.skip -= skipped;
+        let mut len = size.fixed;
+        if skipped == size.items {
+            return Ok(len);
         }
-    }
-
-    fn len(&self) -> usize {
-        let scopes = self.scopes.iter().map(|scope| bytes_len(scope.len())).sum::<usize>();
-        self.fixed.iter().chain(&self.spans).map(Range::len).sum::<usize>() + scopes
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        for range in self.fixed.iter().chain(&self.spans) {
-            out.extend_from_slice(self.message.get(range.clone()).unwrap_or_default());
+        let mut new_groups = new_resource + MESSAGE_OVERHEAD + size.fixed;
+        let spans =
+            items(scope, SPANS).filter(|item| !matches!(item, Ok(Item { value: None, .. })));
+        for span in spans.skip(usize::try_from(skipped).unwrap_or(usize::MAX)) {
+            let span = span?.raw.len();
+            let bytes = self.bytes.saturating_add(new_groups + span);
+            let fits = self.spans < self.limits.max_spans as u64 && bytes <= self.limits.max_bytes;
+            if !fits && self.spans > 0 {
+                self.is_full = true;
+                break;
+            }
+            (self.bytes, self.spans) = (bytes, self.spans + 1);
+            new_groups = 0;
+            len += span;
         }
-        for scope in &self.scopes {
-            out.push(tag(SCOPE_SPANS));
-            put_varint(out, scope.len() as u64);
-            scope.write(out);
-        }
+        Ok(len)
     }
 }
 
-/// Reads `message` as the fields that stay, and the values of the repeated field `repeated`.
-fn parse(message: &[u8], repeated: u32) -> Result<(Group<'_>, Vec<Item<'_>>), WireError> {
-    let (mut fixed, mut items) = (Vec::new(), Vec::new());
-    let mut fields = Fields::new(message);
-    let mut start = 0;
-    while let Some(field) = fields.next() {
-        let field = field?;
-        let range = start..message.len() - fields.rest().len();
-        start = range.end;
-        match field.number == repeated {
-            true => items.push(Item { range, value: field.bytes()? }),
-            false => fixed.push(range),
+/// The spans of a part, from a place of the request on. A plan has checked the framing.
+#[derive(Clone, Copy)]
+struct Window {
+    /// Spans before the first one.
+    skip: u64,
+    take: u64,
+}
+
+/// The spans of a scope that are in a part, and the length of its message there.
+struct ScopePart {
+    spans: Window,
+    len: usize,
+}
+
+impl Window {
+    /// Writes the spans of a resource with its fields, and moves behind them.
+    fn write_resource(&mut self, resource: &[u8], out: &mut Vec<u8>) {
+        let (mut ahead, mut fixed, mut scopes) = (*self, 0, 0);
+        for Item { raw, value } in items(resource, SCOPE_SPANS).flatten() {
+            match value.map(|scope| ahead.scope(scope)) {
+                None => fixed += raw.len(),
+                Some(part) if part.spans.take > 0 => scopes += bytes_len(part.len),
+                Some(_) => {}
+            }
+        }
+        if scopes == 0 {
+            *self = ahead;
+            return;
+        }
+        out.push(tag(RESOURCE_SPANS));
+        put_varint(out, (fixed + scopes) as u64);
+        for Item { raw, value } in items(resource, SCOPE_SPANS).flatten() {
+            let Some(scope) = value else {
+                out.extend_from_slice(raw);
+                continue;
+            };
+            let part = self.scope(scope);
+            if part.spans.take > 0 {
+                out.push(tag(SCOPE_SPANS));
+                put_varint(out, part.len as u64);
+                part.write(scope, out);
+            }
         }
     }
-    let group = Group { message, fixed, spans: Vec::new(), scopes: Vec::new() };
-    Ok((group, items))
+
+    /// The part of a scope; moves behind it.
+    fn scope(&mut self, scope: &[u8]) -> ScopePart {
+        let before = *self;
+        let mut len = 0;
+        if self.take == 0 {
+            return ScopePart { spans: *self, len };
+        }
+        for Item { raw, value } in items(scope, SPANS).flatten() {
+            if value.is_none() || self.has_next() {
+                len += raw.len();
+            }
+        }
+        let (skip, take) = (before.skip - self.skip, before.take - self.take);
+        ScopePart { spans: Self { skip, take }, len }
+    }
+
+    /// Whether the next span is in the part.
+    fn has_next(&mut self) -> bool {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        let is_taken = self.take > 0;
+        self.take -= u64::from(is_taken);
+        is_taken
+    }
+}
+
+impl ScopePart {
+    fn write(self, scope: &[u8], out: &mut Vec<u8>) {
+        if self.len == scope.len() {
+            return out.extend_from_slice(scope);
+        }
+        let mut spans = self.spans;
+        // Neighbours are copied together.
+        let (mut start, mut end) = (0, 0);
+        for Item { raw, value } in items(scope, SPANS).flatten() {
+            if value.is_some() && !spans.has_next() {
+                out.extend_from_slice(scope.get(start..end).unwrap_or_default());
+                start = end + raw.len();
+            }
+            end += raw.len();
+        }
+        out.extend_from_slice(scope.get(start..end).unwrap_or_default());
+    }
+}
+
+/// A field of a message.
+struct Item<'a> {
+    /// With its tag.
+    raw: &'a [u8],
+    /// The value, if it is one of the repeated field.
+    value: Option<&'a [u8]>,
+}
+
+/// The fields of `message`, whose repeated field is `repeated`. Ends after the first error.
+fn items(message: &[u8], repeated: u32) -> impl Iterator<Item = Result<Item<'_>, WireError>> {
+    let mut fields = Fields::new(message);
+    std::iter::from_fn(move || {
+        let before = fields.rest();
+        let item = fields.next()?.and_then(|field| {
+            let raw = before.get(..before.len() - fields.rest().len()).unwrap_or_default();
+            let value = if field.number == repeated { Some(field.bytes()?) } else { None };
+            Ok(Item { raw, value })
+        });
+        if item.is_err() {
+            fields = Fields::new(&[]);
+        }
+        Some(item)
+    })
+}
+
+/// The size of a message with a repeated field.
+#[derive(Default)]
+struct GroupSize {
+    /// Bytes of the fields that each part has: all but the repeated one.
+    fixed: usize,
+    /// Values of the repeated field.
+    items: u64,
+}
+
+fn group_size(message: &[u8], repeated: u32) -> Result<GroupSize, WireError> {
+    items(message, repeated).try_fold(GroupSize::default(), |mut size, item| {
+        let Item { raw, value } = item?;
+        match value {
+            Some(_) => size.items += 1,
+            None => size.fixed += raw.len(),
+        }
+        Ok(size)
+    })
 }
 
 /// The tag of a field with a length.
