@@ -86,8 +86,6 @@ pub struct SamplerAccount {
     pub counts: TailThreadCounts,
     /// Sampled spans that the destinations were not handed: they had no space until the deadline of the shutdown.
     pub dropped: u64,
-    /// Spans that the gateway of this node handed to the sampler at its end, and that it did not accept.
-    pub overflow: u64,
 }
 
 /// The account of a destination or a peer.
@@ -155,8 +153,8 @@ impl Account {
             imbalance.ledger("peers", &gateway.ledger);
             next = gateway.local + gateway.rerouted_to_local + intake.passed_from_peers;
         }
-        if let Some(SamplerAccount { counts, dropped, overflow }) = &self.sampler {
-            let accepted = counts.accepted_spans + overflow;
+        if let Some(SamplerAccount { counts, dropped }) = &self.sampler {
+            let accepted = counts.accepted_spans;
             imbalance.compare("passed", next, "accepted by the sampler", accepted);
             let shards = &counts.shards;
             if !counts.is_balanced() || counts.queued_spans + shards.pending_spans > 0 {

@@ -10,7 +10,7 @@ mod target;
 use crate::account::DestinationAccount;
 use crate::memory::Memory;
 use crate::settings::{DestinationSettings, Target};
-use crate::stage::{OwnedRequest, Stage};
+use crate::stage::{OwnedRequest, Refusal, Stage};
 use crate::start_error::StartError;
 use joiner::{Joiner, JoinerLimits};
 use queue::Queue;
@@ -154,8 +154,12 @@ impl Stage for Destinations {
         self.queues.iter().any(|queue| queue.is_full()).then_some(RETRY_DELAY)
     }
 
-    fn accept(&self, request: OwnedRequest) {
+    fn try_accept(&self, request: OwnedRequest) -> Result<(), Refusal> {
+        if let Some(delay) = self.busy() {
+            return Err(Refusal::Busy(delay));
+        }
         self.joiner.accept(request);
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod counts;
 mod held;
+mod load;
 mod members;
 mod metrics;
 mod peer;
@@ -26,17 +27,19 @@ use tokio::runtime::Handle;
 use counts::peer_account;
 use members::{Members, Target};
 use recent::RecentTraces;
+pub(crate) use resolver::endpoint_of;
 use resolver::{Names, Resolutions, Resolving};
 use router::Router;
 
 use crate::account::{GatewayAccount, PeerAccount};
 use crate::settings::GatewaySettings;
-use crate::stage::{OwnedRequest, Stage};
+use crate::stage::{OwnedRequest, Refusal, Stage};
+use crate::start_error::{ExitKind, StartError};
+use crate::tls_files;
 
 /// The stage of a gateway.
 pub(crate) struct Gateway {
     router: Arc<Router>,
-    resolutions: Arc<Resolutions>,
     /// The name of the resolver in metrics.
     resolver: &'static str,
     resolving: Mutex<Option<Resolving>>,
@@ -48,13 +51,15 @@ impl Gateway {
     /// timer and I/O.
     ///
     /// # Errors
-    /// The names of a list or the settings of the transport cannot be used, or the system has no thread.
+    /// The names of a list or the settings of the transport cannot be used, a certificate or a key among them, or the system has no
+    /// thread.
     pub(crate) fn start(
         settings: GatewaySettings,
         local: Option<Arc<dyn Stage>>,
         budget: Budget,
         runtime: Handle,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, StartError> {
+        check_transport(&settings)?;
         let (source, interval) = resolver::source(&settings.resolver, resolver::system());
         let resolutions = Arc::new(Resolutions::default());
         let mut names = Names::new(source, Arc::clone(&resolutions));
@@ -67,8 +72,10 @@ impl Gateway {
             ledger: Ledger::new(),
             counters: Default::default(),
             is_closed: false.into(),
+            is_over: false.into(),
+            is_retrying: false.into(),
             ended: Default::default(),
-            problem: Mutex::default(),
+            resolutions: Arc::clone(&resolutions),
             budget,
             unreachable_timeout: settings.unreachable_timeout,
             members: Mutex::new(Members::new(settings, max_queue_bytes, local.is_some())),
@@ -79,12 +86,11 @@ impl Gateway {
         if let Some(first) = names.resolve() {
             router.update(|members| members.set_names(first));
         }
-        let problem = router.problem.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(interval) = interval else {
             // A list does not change: its mistakes stay.
-            return match problem.or_else(|| resolutions.problem()) {
-                Some(problem) => Err(problem),
-                None => Ok(Self { router, resolutions, resolver, resolving: Mutex::default() }),
+            return match resolutions.start_error() {
+                Some(error) => Err(error),
+                None => Ok(Self { router, resolver, resolving: Mutex::default() }),
             };
         };
         let weak = Arc::downgrade(&router);
@@ -93,9 +99,9 @@ impl Gateway {
             router.update(|members| members.set_names(names));
             true
         });
-        let resolving =
-            resolving.map_err(|error| format!("no thread for the resolver: {error}"))?;
-        Ok(Self { router, resolutions, resolver, resolving: Mutex::new(Some(resolving)) })
+        let resolving = resolving
+            .map_err(|error| StartError::io("start the thread of the resolver", &error))?;
+        Ok(Self { router, resolver, resolving: Mutex::new(Some(resolving)) })
     }
 
     /// Refuses further requests, waits until each span has an outcome or `deadline` has come, and drops the rest.
@@ -116,6 +122,7 @@ impl Gateway {
         let left = deadline.saturating_duration_since(Instant::now());
         _ = tokio::time::timeout(left, settled).await;
         let peers = router.members().stop();
+        router.is_over.store(true, Release);
         router.membership.store(None);
         for peer in peers {
             peer.stop();
@@ -144,7 +151,8 @@ impl Gateway {
             problem: peer.problem(),
             ..peer_account(peer.name(), peer.counts())
         });
-        let problem = self.router.problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let resolutions = &self.router.resolutions;
+        let (resolver_failures, last_resolver_failure) = resolutions.failures();
         GatewayAccount {
             local: counters.local.load(Relaxed),
             without_peers: counters.without_peers.load(Relaxed),
@@ -156,7 +164,9 @@ impl Gateway {
             torn_traces: counters.torn_traces.load(Relaxed),
             ring_changes: counters.ring_changes.load(Relaxed),
             peers: peers.collect(),
-            resolver_problem: problem.or_else(|| self.resolutions.problem()),
+            resolver_problem: resolutions.problem(),
+            resolver_failures,
+            last_resolver_failure,
             handed: counters.handed.load(Relaxed),
             ledger,
         }
@@ -166,7 +176,7 @@ impl Gateway {
     pub(crate) fn metrics(&self) -> Vec<Metric> {
         let membership = self.router.membership.load_full();
         let targets = membership.as_ref().map_or(&[][..], |membership| &membership.targets);
-        metrics::snapshot(self.resolver, &self.resolutions, targets, &self.account())
+        metrics::snapshot(self.resolver, &self.router.resolutions, targets, &self.account())
     }
 }
 
@@ -175,9 +185,20 @@ impl Stage for Gateway {
         self.router.busy()
     }
 
-    fn accept(&self, request: OwnedRequest) {
-        self.router.accept(request);
+    fn try_accept(&self, request: OwnedRequest) -> Result<(), Refusal> {
+        self.router.try_accept(request)
     }
+}
+
+/// Builds the transport of a peer, of which there may be none yet.
+///
+/// # Errors
+/// The settings cannot be used, or a certificate or a key cannot be read.
+fn check_transport(settings: &GatewaySettings) -> Result<(), StartError> {
+    let endpoint = endpoint_of("localhost", settings.uses_tls)
+        .map_err(|error| StartError::new(ExitKind::Settings, error.to_string()))?;
+    let built = settings.transport.clone().with_endpoint(endpoint).build();
+    built.map(drop).map_err(|error| tls_files::start_error("protocol", &error))
 }
 
 /// The most bytes of the table of recent traces: one million traces, 35,000 a second with a wait of 30 s.

@@ -18,6 +18,7 @@ mod sizes;
 mod stage;
 mod start_error;
 mod state;
+mod tls_files;
 
 pub use account::{
     Account, CrashAccount, DestinationAccount, GatewayAccount, Imbalance, IntakeAccount,

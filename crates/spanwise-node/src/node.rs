@@ -102,7 +102,7 @@ impl Node {
                 let (budget, handle) = (memory.requests.clone(), runtime.handle().clone());
                 let gateway = Gateway::start(settings, local, budget, handle);
                 let of_gateway =
-                    |error| StartError::new(ExitKind::Settings, format!("gateway: {error}"));
+                    |error: StartError| StartError::new(error.kind, format!("gateway: {error}"));
                 Some(Arc::new(gateway.map_err(of_gateway)?))
             }
             _ => None,

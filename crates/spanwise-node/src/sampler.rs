@@ -19,12 +19,9 @@ pub(crate) struct Sampler {
     threads: TailSamplerThreads,
     shards: u16,
     max_memory_bytes: usize,
-    started: Instant,
-    /// Milliseconds from `started` until which the queue counts as full.
-    full_until: AtomicU64,
+    /// The bytes of the queue from which on it counts as full.
+    full_bytes: usize,
     way_out: Arc<WayOut>,
-    /// Spans of requests that no other stage can be asked for, and that found no space.
-    overflow: AtomicU64,
 }
 
 /// The way of sampled requests to the destinations.
@@ -62,9 +59,8 @@ impl Sampler {
             .with_max_queue_bytes(shares.tail_queue)
             .build(|_shard| Output(Arc::clone(&way_out)))
             .map_err(|error| of(&error))?;
-        let (started, full_until) = (Instant::now(), AtomicU64::new(0));
-        let overflow = AtomicU64::new(0);
-        Ok(Self { threads, shards, max_memory_bytes, started, full_until, way_out, overflow })
+        let full_bytes = full_bytes(shares.tail_queue);
+        Ok(Self { threads, shards, max_memory_bytes, full_bytes, way_out })
     }
 
     /// As [`TailSamplerThreads::set_config`]: no trace is lost.
@@ -80,7 +76,6 @@ impl Sampler {
         SamplerAccount {
             counts: self.threads.counts(),
             dropped: self.way_out.dropped.load(Relaxed),
-            overflow: self.overflow.load(Relaxed),
         }
     }
 
@@ -97,43 +92,23 @@ impl Sampler {
         let timeout = until.saturating_duration_since(Instant::now()) + 4 * SPACE_WAIT;
         let _counted_in_the_account = self.threads.shutdown(timeout);
     }
-
-    fn append(&self, request: &OwnedRequest) -> Result<(), TailAppendError> {
-        let appended = self.threads.append(request.bytes.to_vec());
-        if appended == Err(TailAppendError::QueueFull) {
-            let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.full_until.store(now.saturating_add(FULL_MILLIS), Relaxed);
-        }
-        appended.map(drop)
-    }
 }
 
 impl Stage for Sampler {
     fn busy(&self) -> Option<Duration> {
-        let until = self.full_until.load(Relaxed);
-        let is_full = until > 0 && self.started.elapsed() < Duration::from_millis(until);
-        is_full.then_some(RETRY_DELAY)
+        (self.threads.queued_bytes() >= self.full_bytes).then_some(RETRY_DELAY)
     }
 
     fn try_accept(&self, request: OwnedRequest) -> Result<(), Refusal> {
-        self.append(&request).map_err(|error| match error {
+        if let Some(delay) = self.busy() {
+            return Err(Refusal::Busy(delay));
+        }
+        let appended = self.threads.append(request.bytes.to_vec());
+        appended.map(drop).map_err(|error| match error {
             TailAppendError::TooLarge => Refusal::TooLarge,
             TailAppendError::Malformed(_) => Refusal::Malformed,
             _ => Refusal::Busy(RETRY_DELAY),
         })
-    }
-
-    fn accept(&self, request: OwnedRequest) {
-        loop {
-            match self.append(&request) {
-                Ok(()) => return,
-                Err(TailAppendError::QueueFull) => thread::sleep(SPACE_WAIT),
-                Err(_) => {
-                    self.overflow.fetch_add(request.spans, Relaxed);
-                    return;
-                }
-            }
-        }
     }
 }
 
@@ -146,9 +121,11 @@ impl TailOutput for Output {
             if way_out.next.busy().is_none()
                 && let Some(charge) = way_out.memory.requests.try_charge_reserved(bytes)
             {
-                let bytes = Bytes::copy_from_slice(request.bytes);
-                let charge = Arc::new(charge);
-                return way_out.next.accept(OwnedRequest { bytes, spans: request.spans, charge });
+                let (bytes, spans) = (Bytes::copy_from_slice(request.bytes), request.spans);
+                let owned = OwnedRequest { bytes, spans, charge: Arc::new(charge) };
+                if way_out.next.try_accept(owned).is_ok() {
+                    return;
+                }
             }
             let until = *way_out.until.lock().unwrap_or_else(PoisonError::into_inner);
             if until.is_some_and(|until| Instant::now() >= until) {
@@ -180,8 +157,13 @@ fn of(error: &TailThreadsError) -> StartError {
     StartError::new(kind, format!("tail_sampling (with three eighths of `memory`): {error}"))
 }
 
+/// The bytes from which on a queue of `max` bytes counts as full: it has no space for another request of a usual size.
+fn full_bytes(max: usize) -> usize {
+    max - (max / 8).min(USUAL_REQUEST)
+}
+
 const RETRY_DELAY: Duration = Duration::from_secs(1);
-/// The time for which the queue counts as full after it was.
-const FULL_MILLIS: u64 = 50;
+/// The bytes of a usual request while it waits.
+const USUAL_REQUEST: usize = 512 << 10;
 const SPACE_WAIT: Duration = Duration::from_millis(2);
 const MAX_SHARDS: usize = 64;

@@ -24,21 +24,12 @@ pub(crate) trait Stage: Send + Sync {
     /// a request.
     fn busy(&self) -> Option<Duration>;
 
-    /// Takes a request if the stage has space for it. Returns at once: receivers call it.
+    /// Takes a request if the stage has space for it. Returns at once: receivers and senders call it. The ledger of the stage has an
+    /// outcome for each span that it took, or the span is in flight.
     ///
     /// # Errors
     /// The reason. The stage has no span of the request.
-    fn try_accept(&self, request: OwnedRequest) -> Result<(), Refusal> {
-        if let Some(delay) = self.busy() {
-            return Err(Refusal::Busy(delay));
-        }
-        self.accept(request);
-        Ok(())
-    }
-
-    /// Takes a request in any case, and may block for space. The ledger of the stage has an outcome for each of its spans, or they are
-    /// in flight.
-    fn accept(&self, request: OwnedRequest);
+    fn try_accept(&self, request: OwnedRequest) -> Result<(), Refusal>;
 }
 
 /// The reason for which a stage takes no request.

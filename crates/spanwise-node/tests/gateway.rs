@@ -215,3 +215,30 @@ fn a_role_without_its_settings_is_an_error_with_the_key() {
     let error = Node::start(both).err().unwrap();
     assert!(error.to_string().contains("gateway.own_name"), "{error}");
 }
+
+#[test]
+fn a_certificate_that_cannot_be_read_is_an_error_of_its_kind() {
+    let any = SocketAddr::from((LOOPBACK, 0));
+    let https = |builder: TransportBuilder| {
+        let endpoint = Endpoint::parse_grpc("test", "https://localhost:9", false).unwrap();
+        builder.with_endpoint(endpoint).with_certificate_file("/nonexistent/ca.pem")
+    };
+    let mut router = settings(Role::Gateway, vec![receiver(any, false)]);
+    let mut peers = gateway(&[any], None);
+    (peers.transport, peers.uses_tls) = (https(peers.transport), true);
+    // Without any peer yet.
+    let path = std::env::temp_dir().join("no-peers-of-any-gateway");
+    peers.resolver = Resolver::File { path, interval: Duration::from_secs(60) };
+    router.gateway = Some(peers);
+    let mut sampler = settings(Role::Sampler, vec![receiver(any, false)]);
+    let target = Target::Otlp(Box::new(https(Transport::builder())));
+    sampler.destinations = vec![DestinationSettings::new("backend", target)];
+    for (settings, place) in [
+        (router, "gateway: protocol: tls.ca_file: "),
+        (sampler, "destination backend: tls.ca_file: "),
+    ] {
+        let error = Node::start(settings).err().unwrap();
+        assert_eq!(error.kind, spanwise_node::ExitKind::Key, "{error}");
+        assert!(error.to_string().starts_with(&format!("{place}/nonexistent/ca.pem ")), "{error}");
+    }
+}

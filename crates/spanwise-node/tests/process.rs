@@ -193,7 +193,22 @@ fn an_unreadable_key_is_status_4_and_a_file_with_mistakes_2() {
     let tls = format!(
         "receivers: [{{endpoint: 127.0.0.1:0, tls: {{cert_file: /nonexistent/a.pem, key_file: /nonexistent/b.pem}}}}]\n{DEBUG}"
     );
-    check_failure(&failed(&tls), 4, "/nonexistent/");
+    check_failure(
+        &failed(&tls),
+        4,
+        "receivers[0].tls.cert_file: /nonexistent/a.pem cannot be used",
+    );
+    let missing = "{ca_file: /nonexistent/ca.pem}";
+    let destination = format!(
+        "destinations: [{{name: a, otlp: {{endpoint: 'https://127.0.0.1:1', tls: {missing}}}}}]\n"
+    );
+    let line = "destinations[0].otlp.tls.ca_file: /nonexistent/ca.pem cannot be used";
+    check_failure(&failed(&file(&destination)), 4, line);
+    let peers = format!(
+        "role: gateway\ngateway: {{resolver: {{static: {{hostnames: ['a:1']}}}}, protocol: {{tls: {missing}}}}}\n"
+    );
+    let line = "gateway.protocol.tls.ca_file: /nonexistent/ca.pem cannot be used";
+    check_failure(&failed(&file(&peers)), 4, line);
     check_failure(&failed("destinatons: []\n"), 2, "destinations");
     let little = file(DEBUG).replace("limit_mib: 64", "limit_mib: 8");
     check_failure(&failed(&little), 2, "memory");

@@ -99,7 +99,7 @@ fn sampled_traces_wait_for_a_destination_that_is_down() {
             .map(|round| client.post_until_accepted(&request(round * 200..round * 200 + 200)))
             .sum::<u64>()
     });
-    wait_until(&node, |account| account.intake.refused_overloaded > 0);
+    wait_until(&node, |account| account.intake.overloaded_requests > 0);
     is_down.store(false, SeqCst);
     assert!(sender.join().unwrap() > 0);
     end(node);

@@ -33,8 +33,12 @@ pub struct GatewayAccount {
     pub ledger: Snapshot,
     /// The peers of the ring, and those that do not answer.
     pub peers: Vec<PeerAccount>,
-    /// The last problem of the resolver, if it has one now.
+    /// The reason why the ring is not that of the present peers, if it is not: they cannot be resolved, or a transport cannot be made.
     pub resolver_problem: Option<String>,
+    /// Attempts that failed so.
+    pub resolver_failures: u64,
+    /// The reason of the last one, which may be over.
+    pub last_resolver_failure: Option<String>,
 }
 
 /// The account of a peer since it is one. `routed = sent + dropped + rerouted + in_flight`.

@@ -1,5 +1,6 @@
 //! The section `destinations`.
 
+use super::context::Context;
 use super::otlp;
 use super::values::{MAX_TIME, duration, mib, path, text, whole};
 use crate::settings::{DestinationSettings, DestinationSpool, Target};
@@ -8,10 +9,10 @@ use spanwise_spool::SpoolSettings;
 use std::time::Duration;
 
 /// The destinations of a list; those with a mistake have been reported.
-pub(super) fn read(field: &Field<'_>) -> Vec<DestinationSettings> {
+pub(super) fn read(field: &Field<'_>, context: &Context<'_>) -> Vec<DestinationSettings> {
     let mut destinations: Vec<DestinationSettings> = Vec::new();
     for element in field.sequence() {
-        let Some(destination) = one(&element) else { continue };
+        let Some(destination) = one(&element, context) else { continue };
         let name = element.mapping(KEYS).get("name");
         let spool = element.mapping(KEYS).get("spool").mapping(SPOOL_KEYS).get("directory");
         if destinations.iter().any(|known| known.name == destination.name) {
@@ -27,13 +28,15 @@ pub(super) fn read(field: &Field<'_>) -> Vec<DestinationSettings> {
     destinations
 }
 
-fn one(field: &Field<'_>) -> Option<DestinationSettings> {
+fn one(field: &Field<'_>, context: &Context<'_>) -> Option<DestinationSettings> {
     let mapping = field.mapping(KEYS);
     let name = name(&mapping.get("name").required());
     let kinds = ["otlp", "file", "debug"].map(|kind| (kind, mapping.get(kind)));
     let mut found = kinds.iter().filter(|(_, kind)| kind.exists());
     let target = match (found.next(), found.next()) {
-        (Some(("otlp", block)), None) => otlp::read(block).map(|it| Target::Otlp(Box::new(it))),
+        (Some(("otlp", block)), None) => {
+            otlp::read(block, context).map(|it| Target::Otlp(Box::new(it)))
+        }
         (Some(("file", block)), None) => file(block),
         (Some((_, block)), None) => {
             block.mapping(&[]);

@@ -17,7 +17,7 @@ pub(super) fn read(
     let mapping = field.mapping(KEYS);
     let ring = mapping.get("ring").choice(RINGS).unwrap_or_default();
     let resolver = resolver(&mapping.get("resolver").required(), ring);
-    let (transport, uses_tls) = otlp::of_peers(&mapping.get("protocol"));
+    let (transport, uses_tls) = otlp::of_peers(&mapping.get("protocol"), context);
     let own_name = own_name(&mapping, role, resolver.as_ref());
     let receiver = peer_receiver(&mapping.get("peer_receiver"), role, context);
     let queue_bytes = mib(&mapping.get("queue_mib"));

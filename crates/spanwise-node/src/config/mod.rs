@@ -5,6 +5,7 @@ mod context;
 mod destinations;
 mod exposed;
 mod gateway;
+mod keys;
 mod memory;
 mod otlp;
 mod own;

@@ -1,12 +1,15 @@
 //! The settings of requests to an OTLP receiver, as our own blocks and those of the Collector have them.
 
+use super::context::Context;
+use super::keys::check_requests;
 use super::values::{MAX_TIME, MIN_TIME, duration, flag, path, text, without_effect};
+use crate::gateway::endpoint_of;
 use spanwise_config::{Field, Mapping};
 use spanwise_transport::{Compression, Endpoint, Headers, Protocol, RetryPolicy, TransportBuilder};
 use std::time::Duration;
 
 /// The block `otlp` of a destination.
-pub(super) fn read(field: &Field<'_>) -> Option<TransportBuilder> {
+pub(super) fn read(field: &Field<'_>, context: &Context<'_>) -> Option<TransportBuilder> {
     let mapping = field.mapping(KEYS);
     let tls = mapping.get("tls");
     let is_insecure = flag(&tls.mapping(CLIENT_TLS_KEYS), "insecure");
@@ -15,11 +18,13 @@ pub(super) fn read(field: &Field<'_>) -> Option<TransportBuilder> {
     let endpoint = endpoint(&mapping.get("endpoint").required(), protocol, is_insecure);
     let endpoint = endpoint?;
     check_tls(&tls, endpoint.is_https());
-    Some(builder.with_endpoint(endpoint))
+    let builder = builder.with_endpoint(endpoint);
+    check_requests(&builder, field, &tls.mapping(CLIENT_TLS_KEYS), context);
+    Some(builder)
 }
 
 /// The settings of requests to peers, without an endpoint, and whether they use TLS.
-pub(super) fn of_peers(field: &Field<'_>) -> (TransportBuilder, bool) {
+pub(super) fn of_peers(field: &Field<'_>, context: &Context<'_>) -> (TransportBuilder, bool) {
     let mapping = field.mapping(PEER_KEYS);
     let tls = mapping.get("tls");
     let is_insecure = flag(&tls.mapping(CLIENT_TLS_KEYS), "insecure");
@@ -33,7 +38,21 @@ pub(super) fn of_peers(field: &Field<'_>) -> (TransportBuilder, bool) {
         UNTIL_ANSWERED,
     );
     let protocol = mapping.get("protocol").choice(PROTOCOLS).unwrap_or(Protocol::Grpc);
-    (settings(&mapping, protocol), !is_insecure)
+    let builder = settings(&mapping, protocol);
+    check_peers(&builder, !is_insecure, (field, &tls.mapping(CLIENT_TLS_KEYS)), context);
+    (builder, !is_insecure)
+}
+
+/// As [`check_requests`], of peers, whose names are those of a resolver.
+pub(super) fn check_peers(
+    builder: &TransportBuilder,
+    uses_tls: bool,
+    (field, tls): (&Field<'_>, &Mapping<'_>),
+    context: &Context<'_>,
+) {
+    if let Ok(endpoint) = endpoint_of("localhost", uses_tls) {
+        check_requests(&builder.clone().with_endpoint(endpoint), field, tls, context);
+    }
 }
 
 fn protocol(mapping: &Mapping<'_>) -> Protocol {

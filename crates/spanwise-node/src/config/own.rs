@@ -28,7 +28,7 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
     check_addresses(&mapping.get("receivers"), &receivers);
     let tail_sampling = mapping.get("tail_sampling");
     let destinations_field = mapping.get("destinations");
-    let destinations = destinations::read(&destinations_field);
+    let destinations = destinations::read(&destinations_field, context);
     let tail = tail_sampling.exists().then(|| super::tail_sampling::read(&tail_sampling));
     match role {
         Role::Gateway => {

@@ -1,6 +1,7 @@
 //! The section `receivers`.
 
 use super::context::Context;
+use super::keys::check_receiver;
 use super::values::{address, flag, mib, path, text, whole};
 use super::{exposed, token};
 use crate::settings::{ReceiverSettings, ReceiverTls};
@@ -37,7 +38,7 @@ pub(super) fn one(field: &Field<'_>, context: &Context<'_>) -> Option<ReceiverSe
         None if endpoint.has_value() => address(&endpoint),
         None => None,
     };
-    let tls = tls(&mapping.get("tls"));
+    let tls = tls(&mapping.get("tls"), context);
     let bearer_token =
         token::read(mapping.get("bearer_token"), &mapping.get("bearer_token_file"), context);
     let name = name(&mapping);
@@ -70,7 +71,7 @@ fn name(mapping: &Mapping<'_>) -> String {
     text(&mapping.get("name")).unwrap_or("receiver").to_owned()
 }
 
-fn tls(field: &Field<'_>) -> Option<ReceiverTls> {
+fn tls(field: &Field<'_>, context: &Context<'_>) -> Option<ReceiverTls> {
     if !field.has_value() {
         return None;
     }
@@ -78,7 +79,9 @@ fn tls(field: &Field<'_>) -> Option<ReceiverTls> {
     let client_ca_file = path(&mapping.get("client_ca_file"));
     let cert_file = path(&mapping.get("cert_file").required());
     let key_file = path(&mapping.get("key_file").required());
-    Some(ReceiverTls { cert_file: cert_file?, key_file: key_file?, client_ca_file })
+    let files = ReceiverTls { cert_file: cert_file?, key_file: key_file?, client_ca_file };
+    check_receiver(&files, &mapping, context);
+    Some(files)
 }
 
 /// The address of a Unix socket, which has none.

@@ -5,7 +5,6 @@ use super::{collector, own};
 use crate::settings::NodeSettings;
 use crate::start_error::ExitKind;
 use spanwise_config::{Document, Problems, Read};
-use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -30,18 +29,19 @@ impl ConfigSource {
         &self.path
     }
 
-    /// Reads the file, with the variables of this process.
+    /// Reads the file, with the variables of this process, and the certificates, keys and tokens that it names.
     ///
     /// # Errors
-    /// The file cannot be read, or has mistakes: all of them.
+    /// The file or one that it names cannot be read, or has mistakes: all of them.
     pub fn read(&self) -> Result<Read<NodeSettings>, ConfigError> {
         let document = Document::open(&self.path, |name| std::env::var(name).ok())?;
-        NodeSettings::from_document(&document, &self.options)
+        read(&document, &Context::new(&self.options, true))
     }
 }
 
 impl NodeSettings {
-    /// Reads the settings of a file of either kind.
+    /// Reads the settings of a file of either kind. Certificates and keys are not read: the start of a node and [`ConfigSource::read`]
+    /// do that.
     ///
     /// # Errors
     /// Every mistake with its line, its path and, for an unknown key or value, the nearest known one. No error shows a token, a header
@@ -68,17 +68,20 @@ impl NodeSettings {
         document: &Document,
         options: &ConfigOptions,
     ) -> Result<Read<Self>, ConfigError> {
-        let context = Context { options, unreadable: Cell::new(0) };
-        let read = document.read(|root| match collector::is_collector(&root) {
-            true => collector::read(&root, &context),
-            false => own::read(&root, &context),
-        });
-        read.map_err(|problems| {
-            let is_unreadable = problems.iter().len() == context.unreadable.get();
-            let kind = if is_unreadable { ExitKind::Key } else { ExitKind::Settings };
-            ConfigError { problems, kind }
-        })
+        read(document, &Context::new(options, false))
     }
+}
+
+fn read(document: &Document, context: &Context<'_>) -> Result<Read<NodeSettings>, ConfigError> {
+    let read = document.read(|root| match collector::is_collector(&root) {
+        true => collector::read(&root, context),
+        false => own::read(&root, context),
+    });
+    read.map_err(|problems| {
+        let is_unreadable = problems.iter().len() == context.unreadable_count();
+        let kind = if is_unreadable { ExitKind::Key } else { ExitKind::Settings };
+        ConfigError { problems, kind }
+    })
 }
 
 /// The mistakes of a file.
@@ -94,7 +97,7 @@ impl ConfigError {
         &self.problems
     }
 
-    /// [`ExitKind::Key`] if a token that cannot be read is the only mistake, else [`ExitKind::Settings`].
+    /// [`ExitKind::Key`] if keys, certificates and tokens that cannot be read are the only mistakes, else [`ExitKind::Settings`].
     pub fn kind(&self) -> ExitKind {
         self.kind
     }

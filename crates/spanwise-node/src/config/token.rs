@@ -27,8 +27,7 @@ pub(super) fn read(token: Field<'_>, file: &Field<'_>, context: &Context<'_>) ->
         (false, true) => {
             let path = super::values::path(file)?;
             let text = of_file(&path).map_err(|error| {
-                context.unreadable.set(context.unreadable.get() + 1);
-                file.error(format!("the token cannot be read: {error}"));
+                context.unreadable(file, format!("the token cannot be read: {error}"));
             });
             checked(&text.ok()?).map_err(|problem| file.error(problem)).ok()
         }

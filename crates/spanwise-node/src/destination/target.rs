@@ -2,6 +2,7 @@
 
 use crate::settings::{DestinationSettings, Target};
 use crate::start_error::{ExitKind, StartError};
+use crate::tls_files::start_error;
 use spanwise_transport::{FileSink, Transport, TransportBuilder};
 
 /// Builds the transport of a destination.
@@ -28,5 +29,5 @@ pub(super) fn transport(settings: &DestinationSettings) -> Result<Transport, Sta
             sink(output.map_err(|error| failed(ExitKind::Other, &error))?)
         }
     };
-    builder.build().map_err(|error| failed(ExitKind::Settings, &error))
+    builder.build().map_err(|error| start_error(&format!("destination {name}"), &error))
 }

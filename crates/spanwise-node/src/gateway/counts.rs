@@ -4,7 +4,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::peer::PeerCounts;
-use super::routes::Changed;
 use crate::account::PeerAccount;
 
 /// The counters that all threads of a gateway share. Spans unless the name has another noun.
@@ -27,11 +26,6 @@ impl Counters {
         if number > 0 {
             counter.fetch_add(number, Relaxed);
         }
-    }
-
-    pub(crate) fn changed(&self, changed: Changed) {
-        Self::add(&self.stayed, changed.stayed_spans);
-        Self::add(&self.torn_traces, changed.torn_traces);
     }
 }
 

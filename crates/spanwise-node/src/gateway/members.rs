@@ -11,6 +11,8 @@ use super::peer::{Peer, PeerOwner, sender};
 use super::resolver::endpoint_of;
 use super::routes::Routes;
 use crate::settings::GatewaySettings;
+use crate::start_error::{ExitKind, StartError};
+use crate::tls_files;
 
 /// The peers by their numbers in the ring.
 pub(crate) struct Membership {
@@ -114,7 +116,7 @@ impl Members {
         before: Option<&Membership>,
         owner: &Weak<dyn PeerOwner>,
         runtime: &Handle,
-    ) -> Result<Option<Change>, String> {
+    ) -> Result<Option<Change>, StartError> {
         let names: Vec<&String> =
             self.names.iter().filter(|name| !self.unreachable.contains_key(*name)).collect();
         let old = before.map_or(&[][..], |before| before.routes.names());
@@ -130,9 +132,10 @@ impl Members {
             }
         }
         let ring = Ring::new(self.settings.ring, names.iter().map(|name| name.as_str()));
-        let ring = ring.map_err(|error| error.to_string())?;
+        let ring = ring.map_err(|error| StartError::new(ExitKind::Settings, error.to_string()))?;
         for (name, transport) in new {
-            let peer = Arc::new(Peer::new(name.clone(), transport, self.max_queue_bytes));
+            let (max_bytes, patience) = (self.max_queue_bytes, self.settings.unreachable_timeout);
+            let peer = Arc::new(Peer::new(name.clone(), transport, max_bytes, patience));
             sender::start(&peer, owner, runtime);
             self.peers.insert(name, peer);
         }
@@ -156,13 +159,14 @@ impl Members {
         Ok(Some(Change { membership, left: left.into_values().collect() }))
     }
 
-    fn transport(&self, name: &str) -> Result<Transport, String> {
+    fn transport(&self, name: &str) -> Result<Transport, StartError> {
         let builder = self.settings.transport.clone();
-        let of_peer = |error: &dyn std::fmt::Display| format!("the peer `{name}`: {error}");
-        let endpoint =
-            endpoint_of(name, self.settings.uses_tls).map_err(|error| of_peer(&error))?;
+        let of_peer = format!("the peer `{name}`");
+        let endpoint = endpoint_of(name, self.settings.uses_tls)
+            .map_err(|error| StartError::new(ExitKind::Settings, format!("{of_peer}: {error}")))?;
         // The senders repeat requests themselves, and detect a peer that left or is down between two of them.
         let builder = builder.with_request_timeout(self.settings.unreachable_timeout / 2);
-        builder.with_endpoint(endpoint).build().map_err(|error| of_peer(&error))
+        let built = builder.with_endpoint(endpoint).build();
+        built.map_err(|error| tls_files::start_error(&of_peer, &error))
     }
 }

@@ -5,7 +5,7 @@ pub(crate) mod sender;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use spanwise_ledger::DropReason;
@@ -23,9 +23,10 @@ pub(crate) struct Peer {
     counts: PeerCounts,
     /// The time of requests in milliseconds.
     latency: Option<HistogramRecorder>,
-    /// The first failure since the last answer, and its cause.
-    silent: Mutex<Option<Silence>>,
+    answers: Mutex<Answers>,
     phase: watch::Sender<Phase>,
+    /// The time for which a batch is sent again as it is, while the peer answers others.
+    patience: Duration,
 }
 
 /// The work of the senders of a peer.
@@ -36,6 +37,14 @@ enum Phase {
     Left,
     /// The deadline of a shutdown has passed.
     Stopped,
+}
+
+/// The answers of a peer to all its senders.
+#[derive(Default)]
+struct Answers {
+    last: Option<Instant>,
+    /// The first failure since the last answer, and its cause.
+    silence: Option<Silence>,
 }
 
 /// A time without an answer.
@@ -76,7 +85,12 @@ pub(crate) trait PeerOwner: Send + Sync {
 
 impl Peer {
     /// A peer, for which [`sender::start`] has yet to start its senders.
-    pub(crate) fn new(name: String, transport: Transport, max_bytes: usize) -> Self {
+    pub(crate) fn new(
+        name: String,
+        transport: Transport,
+        max_bytes: usize,
+        patience: Duration,
+    ) -> Self {
         let latency = HistogramRecorder::builder().with_bounds(LATENCY_BOUNDS).with_shards(2);
         Self {
             name,
@@ -84,8 +98,9 @@ impl Peer {
             transport,
             counts: PeerCounts::default(),
             latency: latency.build().ok(),
-            silent: Mutex::default(),
+            answers: Mutex::default(),
             phase: watch::Sender::new(Phase::Serving),
+            patience,
         }
     }
 
@@ -152,8 +167,16 @@ impl Peer {
 
     /// The cause of the silence, while no attempt has an answer.
     pub(crate) fn problem(&self) -> Option<String> {
-        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
-        silent.as_ref().map(|silence| silence.cause.clone())
+        self.answers().silence.as_ref().map(|silence| silence.cause.clone())
+    }
+
+    /// Whether any request has had an answer since then.
+    fn has_answered_since(&self, instant: Instant) -> bool {
+        self.answers().last.is_some_and(|last| last > instant)
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A request that began at `begun` has ended. Returns how long no request has had an answer.
@@ -168,16 +191,16 @@ impl Peer {
         if let Some(latency) = &self.latency {
             latency.record(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
         }
-        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = self.answers();
         // The attempt before the one that the deadline cut off may have had one.
         let is_answered =
             matches!(delivery.outcome, Outcome::Failed(Failure::RetryDeadline { last: Some(_) }));
         if delivery.is_accepted() || delivery.status.is_some() || is_answered {
-            *silent = None;
+            *answers = Answers { last: Some(Instant::now()), silence: None };
             return None;
         }
         let cause = delivery.cause.clone();
-        let silence = silent.get_or_insert(Silence { since: begun, cause: String::new() });
+        let silence = answers.silence.get_or_insert(Silence { since: begun, cause: String::new() });
         silence.cause = cause;
         Some(silence.since.elapsed())
     }

@@ -59,27 +59,20 @@ impl RecentTraces {
     #[inline]
     pub(crate) fn see(&self, trace_id: &[u8; 16], epoch: u16, now: Step) -> Seen {
         let (bucket, mark) = self.place(trace_id);
-        let mut oldest = (0, None);
-        for (entry, age) in bucket.iter().map(|entry| (entry, Entry(entry.load(Relaxed)))) {
-            if age.mark() == mark {
-                let found = age;
-                if found.age(now) > STEPS as u16 + 1 {
-                    return replaced(entry, found, Entry::new(mark, epoch, now), Seen::New);
-                }
-                if found.step() != now.0 {
-                    let seen = Seen::Before(found.epoch());
-                    return replaced(entry, found, found.at(now), seen);
-                }
+        for entry in bucket {
+            let found = Entry(entry.load(Relaxed));
+            if found.mark() != mark {
+                continue;
+            }
+            if found.step() == now.0 {
                 return Seen::Before(found.epoch());
             }
-            let age_of = age.age(now);
-            if oldest.1.is_none() || age_of > oldest.0 {
-                oldest = (age_of, Some((entry, age)));
+            if found.age(now) > STEPS as u16 + 1 {
+                return replaced(entry, found, Entry::new(mark, epoch, now), Seen::New);
             }
+            return replaced(entry, found, found.at(now), Seen::Before(found.epoch()));
         }
-        let (age, Some((entry, found))) = oldest else { return Seen::Unknown };
-        let seen = if age > STEPS as u16 + 1 { Seen::New } else { Seen::Unknown };
-        replaced(entry, found, Entry::new(mark, epoch, now), seen)
+        insert(bucket, Entry::new(mark, epoch, now), now)
     }
 
     /// The trace is routed by the peers of `epoch` from now on. Returns whether this call changed that: of several threads, one does.
@@ -104,6 +97,26 @@ impl RecentTraces {
         let bucket = self.buckets.get(index as usize).unwrap_or(const { &NO_BUCKET });
         (&bucket.0, mark)
     }
+}
+
+/// Puts the entry of a trace that is not in its bucket into the place of the oldest one.
+#[inline(never)]
+fn insert(bucket: &[AtomicU64; ENTRIES], new: Entry, now: Step) -> Seen {
+    let [first, others @ ..] = bucket;
+    let (mut oldest, mut replaces) = (first, Entry(first.load(Relaxed)));
+    let mut age = replaces.age(now);
+    for entry in others {
+        // An empty one.
+        if age == u16::MAX {
+            break;
+        }
+        let found = Entry(entry.load(Relaxed));
+        if found.age(now) > age {
+            (oldest, replaces, age) = (entry, found, found.age(now));
+        }
+    }
+    let seen = if age > STEPS as u16 + 1 { Seen::New } else { Seen::Unknown };
+    replaced(oldest, replaces, new, seen)
 }
 
 /// Replaces an entry. If another thread was faster, its trace stays: the next span of this one tries again.

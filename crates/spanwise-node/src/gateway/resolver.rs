@@ -8,13 +8,14 @@ mod source;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use spanwise_worker::{catch_panic, mask_sigpipe};
 
 use crate::settings::Resolver;
+use crate::start_error::{ExitKind, StartError};
 use dns::Dns;
 pub(crate) use dns::{Lookup, system};
 use file::PeerFile;
@@ -28,18 +29,64 @@ pub(crate) struct Resolutions {
     pub(crate) failed: AtomicU64,
     /// Successful ones with other names than those before.
     pub(crate) updates: AtomicU64,
-    /// The reason of the last one, if that failed.
-    problem: Mutex<Option<String>>,
+    problems: Mutex<Problems>,
+}
+
+#[derive(Debug, Default)]
+struct Problems {
+    /// The reason why the last resolution failed, if it did.
+    names: Option<String>,
+    /// The reason why the members are not those of the last names.
+    change: Option<StartError>,
+    failures: u64,
+    /// The last one, which may be over.
+    last: Option<String>,
 }
 
 impl Resolutions {
-    /// The reason why the last resolution failed, if it did.
+    /// The reason why the members are not those that the source has now.
     pub(crate) fn problem(&self) -> Option<String> {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let problems = self.problems();
+        problems.change.as_ref().map(ToString::to_string).or_else(|| problems.names.clone())
+    }
+
+    /// As [`problem`](Self::problem), as an error of a start.
+    pub(crate) fn start_error(&self) -> Option<StartError> {
+        let problems = self.problems();
+        let names = || Some(StartError::new(ExitKind::Settings, problems.names.clone()?));
+        problems.change.clone().or_else(names)
+    }
+
+    /// The number of failures, and the last one.
+    pub(crate) fn failures(&self) -> (u64, Option<String>) {
+        let problems = self.problems();
+        (problems.failures, problems.last.clone())
     }
 
     fn set_problem(&self, problem: Option<String>) {
-        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+        let mut problems = self.problems();
+        problems.note(problem.clone());
+        problems.names = problem;
+    }
+
+    /// The members were changed, or could not be.
+    pub(crate) fn set_change(&self, problem: Option<StartError>) {
+        let mut problems = self.problems();
+        problems.note(problem.as_ref().map(ToString::to_string));
+        problems.change = problem;
+    }
+
+    fn problems(&self) -> MutexGuard<'_, Problems> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Problems {
+    fn note(&mut self, problem: Option<String>) {
+        if problem.is_some() {
+            self.failures += 1;
+            self.last = problem;
+        }
     }
 }
 
@@ -47,12 +94,14 @@ impl Resolutions {
 pub(crate) struct Names {
     source: Box<dyn Source>,
     last: Vec<String>,
+    /// Failures since the last success.
+    failures: u32,
     resolutions: Arc<Resolutions>,
 }
 
 impl Names {
     pub(crate) fn new(source: Box<dyn Source>, resolutions: Arc<Resolutions>) -> Self {
-        Self { source, last: Vec::new(), resolutions }
+        Self { source, last: Vec::new(), failures: 0, resolutions }
     }
 
     /// Asks the source. Returns the sorted names, if they are others than before.
@@ -62,12 +111,24 @@ impl Names {
             Ok(_) => (&self.resolutions.succeeded, None),
             Err(problem) => (&self.resolutions.failed, Some(problem.clone())),
         };
+        self.failures = if problem.is_some() { self.failures.saturating_add(1) } else { 0 };
         counter.fetch_add(1, Relaxed);
         self.resolutions.set_problem(problem);
         let names = names.ok().filter(|names| *names != self.last)?;
         self.last.clone_from(&names);
         self.resolutions.updates.fetch_add(1, Relaxed);
         Some(names)
+    }
+
+    /// The time until the next look: after a failure less than the interval at first, and twice as long after each further one.
+    fn wait(&self, interval: Duration) -> Duration {
+        match self.failures {
+            0 => interval,
+            failures => {
+                let doubled = 1_u32.checked_shl(failures - 1).unwrap_or(u32::MAX);
+                FIRST_RETRY.saturating_mul(doubled).min(interval)
+            }
+        }
     }
 }
 
@@ -120,7 +181,7 @@ impl Resolving {
         let interval = interval.max(MIN_INTERVAL);
         let run = move || {
             mask_sigpipe();
-            while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+            while stopped.recv_timeout(names.wait(interval)) == Err(RecvTimeoutError::Timeout) {
                 let goes_on = catch_panic(|| names.resolve().is_none_or(&mut changed));
                 if matches!(goes_on, Ok(false)) {
                     break;
@@ -132,6 +193,8 @@ impl Resolving {
     }
 }
 
+/// The first wait after a failure.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// A resolver that never waits would be busy.
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -170,6 +233,39 @@ mod tests {
         assert_eq!(names.resolve(), Some(of(&["a:1"])));
         let counts = [&resolutions.succeeded, &resolutions.failed, &resolutions.updates];
         assert_eq!(counts.map(|count| count.load(Relaxed)), [3, 3, 2]);
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_after_waits_that_grow_to_the_interval() {
+        let (send, fake) = mpsc::channel();
+        let mut names = Names::new(Box::new(Fake(fake)), Arc::default());
+        let mut waits = |answers: &[bool]| -> Vec<u128> {
+            let wait = |is_answered: &bool| {
+                if *is_answered {
+                    send.send(Ok(of(&["a:1"]))).unwrap();
+                }
+                names.resolve();
+                names.wait(Duration::from_secs(1)).as_millis()
+            };
+            answers.iter().map(wait).collect()
+        };
+        let failures = waits(&[false, false, false, false, false, true, false, true]);
+        assert_eq!(failures, [100, 200, 400, 800, 1_000, 1_000, 100, 1_000]);
+        let many = waits(&[false; 100]);
+        assert_eq!(many[99], 1_000);
+        assert_eq!(names.wait(Duration::from_millis(10)).as_millis(), 10);
+    }
+
+    #[test]
+    fn a_first_failure_does_not_last_for_the_interval() {
+        let (send, fake) = mpsc::channel();
+        let mut names = Names::new(Box::new(Fake(fake)), Arc::default());
+        assert_eq!(names.resolve(), None);
+        send.send(Ok(of(&["a:1"]))).unwrap();
+        let (report, reported) = mpsc::channel();
+        let changed = move |names| report.send(names).is_ok();
+        let _resolving = Resolving::start(names, Duration::from_secs(100_000), changed).unwrap();
+        assert_eq!(reported.recv_timeout(Duration::from_secs(60)), Ok(of(&["a:1"])));
     }
 
     #[test]

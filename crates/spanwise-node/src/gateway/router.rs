@@ -1,26 +1,27 @@
 //! Divides requests among the members, and takes back what a peer does not get.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use bytes::Bytes;
 use spanwise_batch::Budget;
 use spanwise_ledger::{DropReason, Ledger, Tickets};
-use spanwise_transport::PREFIX;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::counts::Counters;
-use super::held::Held;
+use super::held::{Held, PartsMemory};
+use super::load::{Load, LoadBytes, RETRY_DELAY};
 use super::members::{Members, Membership, Target};
 use super::peer::queue::Batch;
 use super::peer::{Peer, PeerOwner};
 use super::recent::RecentTraces;
-use super::split::{Parts, divide};
-use crate::stage::{OwnedRequest, Stage};
+use super::resolver::Resolutions;
+use super::routes::Changed;
+use super::split::{Part, Parts, divide};
+use crate::stage::{OwnedRequest, Refusal, Stage};
 
 /// The part of a gateway that its threads share.
 pub(crate) struct Router {
@@ -31,82 +32,78 @@ pub(crate) struct Router {
     pub(crate) local: Option<Arc<dyn Stage>>,
     /// Receivers are refused: the gateway ends.
     pub(crate) is_closed: AtomicBool,
+    /// The deadline of the end has passed.
+    pub(crate) is_over: AtomicBool,
     /// Notified when a batch has its outcome.
     pub(crate) ended: Notify,
-    pub(crate) problem: Mutex<Option<String>>,
+    pub(crate) resolutions: Arc<Resolutions>,
     pub(crate) budget: Budget,
     pub(crate) members: Mutex<Members>,
     pub(crate) runtime: Handle,
     /// The time without an answer after which a peer's share goes to the others.
     pub(crate) unreachable_timeout: Duration,
+    /// A task tries a change again.
+    pub(crate) is_retrying: AtomicBool,
     pub(crate) this: Weak<Router>,
 }
 
-/// A request on its way to a peer.
-struct Load {
-    bytes: LoadBytes,
-    spans: u64,
-    held: Held,
-    /// Of the ledger, if the request was on its way to another peer before.
-    tickets: Option<Tickets>,
-}
-
-/// The bytes of a request, whose memory is reused where it has space for a prefix.
-enum LoadBytes {
-    Plain(Bytes),
-    Prefixed(Vec<u8>),
-}
-
-impl Load {
-    fn of_part(prefixed: Vec<u8>, spans: u64, held: Held) -> Self {
-        Self { bytes: LoadBytes::Prefixed(prefixed), spans, held, tickets: None }
-    }
-
-    fn of_batch(batch: Batch) -> Self {
-        let spans = batch.spans();
-        let bytes = LoadBytes::Prefixed(batch.prefixed);
-        Self { bytes, spans, held: batch.held, tickets: Some(batch.tickets) }
-    }
-
-    /// The message, without a copy.
-    fn message(&mut self) -> Bytes {
-        if let LoadBytes::Prefixed(prefixed) = &mut self.bytes {
-            self.bytes = LoadBytes::Plain(Bytes::from(std::mem::take(prefixed)).slice(PREFIX..));
-        }
-        match &self.bytes {
-            LoadBytes::Plain(bytes) => bytes.clone(),
-            LoadBytes::Prefixed(_) => Bytes::new(),
-        }
-    }
-
-    fn into_batch(self, tickets: Tickets) -> Batch {
-        match self.bytes {
-            LoadBytes::Plain(message) => Batch::copied(&message, tickets, self.held),
-            LoadBytes::Prefixed(prefixed) => Batch { prefixed, tickets, held: self.held },
-        }
-    }
+/// The shares of a request, each with the number of its member.
+struct Shares {
+    loads: Vec<(usize, Load)>,
+    malformed: u64,
+    undivided: u64,
+    stayed: u64,
 }
 
 impl Router {
-    /// Routes a request of a client.
-    pub(crate) fn accept(&self, request: OwnedRequest) {
+    /// Routes a request of a client, if there are members and the stage of this node takes its share: that is asked first, so that a
+    /// request is refused as a whole.
+    fn try_route(&self, request: OwnedRequest) -> Result<(), Refusal> {
         let OwnedRequest { bytes, spans, charge } = request;
-        Counters::add(&self.counters.handed, spans);
+        let Some(membership) = self.membership.load_full() else {
+            return Err(Refusal::Busy(RETRY_DELAY));
+        };
         let (bytes, held) = (LoadBytes::Plain(bytes), Held::new(charge));
-        self.route(Load { bytes, spans, held, tickets: None });
+        let mut shares = self.divide(Load { bytes, spans, held, tickets: None }, &membership);
+        let is_local = |(member, _): &(usize, Load)| {
+            matches!(membership.targets.get(*member), Some(Target::Local))
+        };
+        let own = shares.loads.iter().position(is_local).map(|at| shares.loads.swap_remove(at).1);
+        let mut own_spans = 0;
+        if let (Some(load), Some(local)) = (own, &self.local) {
+            own_spans = load.spans;
+            local.try_accept(load.into_request(&self.budget)?)?;
+        }
+        // Before the share of this node, and before the ledger has the others.
+        Counters::add(&self.counters.handed, spans);
+        Counters::add(&self.counters.local, own_spans);
+        self.hand_all(shares, membership);
+        Ok(())
     }
 
-    /// Routes a request by the present members; by the next ones, if a peer leaves meanwhile.
+    /// Routes a request that was on its way to a peer, by the present members.
     fn route(&self, load: Load) {
-        let mut loads = vec![load];
-        while let Some(load) = loads.pop() {
-            if load.spans == 0 {
-                continue;
-            }
-            let membership = self.membership.load_full();
-            match &membership {
-                Some(membership) => self.divide(load, membership, &mut loads),
-                None => self.dropped(load),
+        match self.membership.load_full() {
+            _ if load.spans == 0 => {}
+            Some(membership) => self.hand_all(self.divide(load, &membership), membership),
+            None => self.dropped(load),
+        }
+    }
+
+    /// Hands the shares of a request to their members; those of a peer that has just left are divided by the next ones.
+    fn hand_all(&self, shares: Shares, membership: Arc<Membership>) {
+        let mut waiting = vec![(shares, membership)];
+        while let Some((shares, membership)) = waiting.pop() {
+            let Shares { loads, malformed, undivided, stayed } = shares;
+            Counters::add(&self.counters.malformed, malformed);
+            Counters::add(&self.counters.undivided, undivided);
+            Counters::add(&self.counters.stayed, stayed);
+            for (member, load) in loads {
+                let Some(load) = self.hand(load, membership.targets.get(member)) else { continue };
+                match self.membership.load_full() {
+                    Some(next) => waiting.push((self.divide(load, &next), next)),
+                    None => self.dropped(load),
+                }
             }
         }
     }
@@ -119,112 +116,135 @@ impl Router {
         }
     }
 
-    /// Hands the parts of a request to their members. Those of peers that have just left are added to `loads`.
-    fn divide(&self, mut load: Load, membership: &Membership, loads: &mut Vec<Load>) {
+    /// The tickets of a request, which are new for one of a client.
+    fn tickets(&self, tickets: Option<Tickets>, spans: u64) -> Tickets {
+        tickets.unwrap_or_else(|| {
+            self.ledger.started_many(spans);
+            self.ledger.tickets(spans)
+        })
+    }
+
+    /// Divides a request among the members.
+    fn divide(&self, mut load: Load, membership: &Membership) -> Shares {
         let Membership { routes, targets } = membership;
         let bytes = load.message();
         let mut at = routes.at(Instant::now(), &self.recent);
-        let division = divide(&bytes, targets.len(), |id| at.peer(id));
-        let counters = &self.counters;
-        let parts = match division {
-            Ok(division) => {
-                Counters::add(&counters.malformed, division.malformed);
-                division.parts
-            }
-            Err(_) => {
-                Counters::add(&counters.undivided, load.spans);
-                Parts::Whole(at.peer(&[0; 16]))
+        let mut memory = PartsMemory::new(std::mem::take(&mut load.held), &self.budget);
+        let division = divide(&bytes, targets.len(), &mut memory, |id| at.peer(id));
+        let (parts, malformed, undivided) = match division {
+            Ok(division) => (division.parts, division.malformed, 0),
+            Err(undivided) => {
+                let peer = undivided.peer().unwrap_or_else(|| at.peer(&[0; 16]));
+                (Parts::Whole(peer), 0, load.spans)
             }
         };
-        counters.changed(at.changed);
-        let parts = match parts {
-            Parts::Whole(peer) => return loads.extend(self.hand(load, targets.get(peer))),
-            Parts::Several(parts) => parts,
-        };
-        let sizes: Vec<usize> = parts.iter().map(|part| part.prefixed.len()).collect();
-        let helds = match std::mem::take(&mut load.held).divide(&sizes, &self.budget) {
-            Ok(helds) => helds,
-            Err(held) => {
-                // No memory for further copies of resources: the request stays whole.
-                Counters::add(&counters.undivided, load.spans);
-                load.held = held;
-                let first = parts.first().and_then(|part| targets.get(part.peer));
-                return loads.extend(self.hand(load, first));
+        // Those of a request of a client were counted before.
+        let malformed = if load.tickets.is_none() { malformed } else { 0 };
+        let Changed { stayed_spans: stayed, torn_traces } = at.changed;
+        // Also of a request that is refused: its traces have moved.
+        Counters::add(&self.counters.torn_traces, torn_traces);
+        let loads = match parts {
+            Parts::Whole(peer) => {
+                load.held = memory.of_whole();
+                vec![(peer, load)]
+            }
+            Parts::Several(parts) => {
+                let mut tickets = load.tickets;
+                let own = |part: Part| {
+                    let held = memory.of_part(part.charge);
+                    let tickets = tickets.as_mut().map(|tickets| tickets.split(part.spans));
+                    let bytes = LoadBytes::Prefixed(part.prefixed);
+                    (part.peer, Load { bytes, spans: part.spans, held, tickets })
+                };
+                parts.into_iter().map(own).collect()
             }
         };
-        let mut tickets = load.tickets;
-        for (part, held) in parts.into_iter().zip(helds) {
-            let mut own = Load::of_part(part.prefixed, part.spans, held);
-            own.tickets = tickets.as_mut().map(|tickets| tickets.split(part.spans));
-            loads.extend(self.hand(own, targets.get(part.peer)));
-        }
+        Shares { loads, malformed, undivided, stayed }
     }
 
     /// Hands a request to a member. Returns it if the peer has left.
     fn hand(&self, mut load: Load, target: Option<&Target>) -> Option<Load> {
         let spans = load.spans;
+        let is_new = load.tickets.is_none();
+        let tickets = self.tickets(load.tickets.take(), spans);
         match (target, &self.local) {
             (Some(Target::Peer(peer)), _) => {
-                let is_new = load.tickets.is_none();
-                let tickets = load.tickets.take().unwrap_or_else(|| {
-                    self.ledger.started_many(spans);
-                    self.ledger.tickets(spans)
-                });
                 if !is_new {
                     Counters::add(&self.counters.rerouted, spans);
                 }
                 peer.push(load.into_batch(tickets)).err().map(Load::of_batch)
             }
             (Some(Target::Local), Some(local)) => {
-                let bytes = load.message();
-                let held = std::mem::take(&mut load.held).into_charge();
-                let Some(charge) =
-                    held.or_else(|| self.budget.try_charge_reserved(0).map(Arc::new))
-                else {
+                match load.into_request(&self.budget) {
+                    Ok(request) => self.hand_back(request, tickets, Arc::clone(local)),
                     // A budget always has zero bytes.
-                    self.dropped(load);
-                    return None;
-                };
-                let request = OwnedRequest { bytes, spans, charge };
-                match load.tickets {
-                    None => {
-                        Counters::add(&self.counters.local, spans);
-                        local.accept(request);
-                    }
-                    Some(tickets) => self.hand_back(request, tickets, Arc::clone(local)),
+                    Err(_) => tickets.dropped(DropReason::QueueBytes),
                 }
                 None
             }
             _ => {
-                self.dropped(load);
+                tickets.dropped(DropReason::ShutdownDeadline);
                 None
             }
         }
     }
 
-    /// Hands spans that were on their way to a peer to the stage of this node. It may block, which a sender must not.
+    /// Hands spans that were on their way to a peer to the stage of this node, as soon as it has space.
     fn hand_back(&self, request: OwnedRequest, tickets: Tickets, local: Arc<dyn Stage>) {
         let this = Weak::clone(&self.this);
-        self.runtime.spawn_blocking(move || {
-            local.accept(request);
-            if let Some(router) = this.upgrade() {
-                Counters::add(&router.counters.rerouted, tickets.len());
-                Counters::add(&router.counters.rerouted_to_local, tickets.len());
+        self.runtime.spawn(async move {
+            let mut delay = FIRST_SPACE_WAIT;
+            let reason = loop {
+                match local.try_accept(request.clone()) {
+                    Ok(()) => break None,
+                    Err(Refusal::TooLarge) => break Some(DropReason::TooLarge),
+                    Err(Refusal::Malformed) => break Some(DropReason::Rejected),
+                    Err(Refusal::Busy(_)) => {}
+                }
+                tokio::time::sleep(delay).await;
+                delay = (delay * 2).min(MAX_SPACE_WAIT);
+                if this.upgrade().is_none_or(|router| router.is_over.load(Relaxed)) {
+                    break Some(DropReason::ShutdownDeadline);
+                }
+            };
+            drop(request);
+            let router = this.upgrade();
+            match reason {
+                None => {
+                    if let Some(Router { counters, .. }) = router.as_deref() {
+                        Counters::add(&counters.rerouted, tickets.len());
+                        Counters::add(&counters.rerouted_to_local, tickets.len());
+                    }
+                    tickets.exported();
+                }
+                Some(reason) => tickets.dropped(reason),
             }
-            tickets.exported();
+            if let Some(router) = router {
+                router.ended();
+            }
         });
     }
 
-    /// Takes a change of the names or of the peers that answer.
+    /// Takes a change of the names or of the peers that answer. One that fails is tried again until it succeeds: certificates that
+    /// are being replaced cannot be read for a moment.
     pub(crate) fn update(&self, change: impl FnOnce(&mut Members)) {
+        if !self.try_update(change) {
+            self.retry_update();
+        }
+    }
+
+    /// Whether the change is made, or there is none to make.
+    fn try_update(&self, change: impl FnOnce(&mut Members)) -> bool {
         let owner: Weak<dyn PeerOwner> = self.this.clone();
         let mut members = self.members();
         change(&mut members);
         let before = self.membership.load_full();
         let changed = members.change(before.as_deref(), &owner, &self.runtime);
-        let problem = changed.as_ref().err().cloned();
-        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
-        let Ok(Some(change)) = changed else { return };
+        self.resolutions.set_change(changed.as_ref().err().cloned());
+        let change = match changed {
+            Ok(Some(change)) => change,
+            unchanged => return unchanged.is_ok(),
+        };
         if before.is_some() {
             Counters::add(&self.counters.ring_changes, 1);
         }
@@ -236,6 +256,28 @@ impl Router {
                 self.route(Load::of_batch(batch));
             }
         }
+        true
+    }
+
+    /// Tries the last change again, with growing delays.
+    fn retry_update(&self) {
+        if self.is_retrying.swap(true, AcqRel) {
+            return;
+        }
+        let this = Weak::clone(&self.this);
+        self.runtime.spawn(async move {
+            let mut delay = FIRST_CHANGE_DELAY;
+            loop {
+                tokio::time::sleep(delay).await;
+                delay = (delay * 2).min(MAX_CHANGE_DELAY);
+                let Some(router) = this.upgrade() else { return };
+                // Before the attempt: an update that fails behind it starts the next retries.
+                router.is_retrying.store(false, Release);
+                if router.try_update(|_| ()) || router.is_retrying.swap(true, AcqRel) {
+                    return;
+                }
+            }
+        });
     }
 
     pub(crate) fn members(&self) -> MutexGuard<'_, Members> {
@@ -304,11 +346,18 @@ impl Stage for Router {
         })
     }
 
-    fn accept(&self, request: OwnedRequest) {
-        Router::accept(self, request);
+    fn try_accept(&self, request: OwnedRequest) -> Result<(), Refusal> {
+        match self.busy() {
+            Some(delay) => Err(Refusal::Busy(delay)),
+            None => self.try_route(request),
+        }
     }
 }
 
-/// The time after which senders try again.
-const RETRY_DELAY: Duration = Duration::from_secs(1);
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+const FIRST_SPACE_WAIT: Duration = Duration::from_millis(2);
+/// The outcome of a span is known shortly after the deadline of an end.
+const MAX_SPACE_WAIT: Duration = Duration::from_millis(16);
+/// The delays between the attempts of a change that failed.
+const FIRST_CHANGE_DELAY: Duration = Duration::from_millis(100);
+const MAX_CHANGE_DELAY: Duration = Duration::from_secs(30);

@@ -3,9 +3,11 @@
 mod part_writer;
 
 use bytes::Bytes;
+use spanwise_batch::Charge;
 use spanwise_wire::read::{Field, FieldValue, Fields, WireError};
 
-use part_writer::{Open, PartWriter, Place};
+use super::held::PartsMemory;
+use part_writer::{NoMemory, Open, PartWriter, Place};
 
 /// The division of a request.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(crate) struct Part {
     /// The encoded request, behind [`PREFIX`](spanwise_transport::PREFIX) bytes for the transport.
     pub(crate) prefixed: Vec<u8>,
     pub(crate) spans: u64,
+    /// Of `prefixed`, as far as the memory of the request is not shared.
+    pub(crate) charge: Option<Charge>,
 }
 
 /// The reason why a request was not divided.
@@ -39,8 +43,21 @@ pub(crate) struct Part {
 pub(crate) enum Undivided {
     /// The framing of its groups and spans is malformed.
     Malformed(WireError),
-    /// Its resources and scopes are so large that copies of them for several peers need more bytes than [`max_copied`] allows.
-    TooLarge,
+    /// Its resources and scopes are so large that copies of them for several peers need more bytes than [`max_copied`] allows. With the
+    /// peer of the first span.
+    TooLarge(usize),
+    /// There is no memory for the parts. With the peer of the first span.
+    NoMemory(usize),
+}
+
+impl Undivided {
+    /// The peer of the first span, if a span was read.
+    pub(crate) fn peer(&self) -> Option<usize> {
+        match self {
+            Self::Malformed(_) => None,
+            Self::TooLarge(peer) | Self::NoMemory(peer) => Some(*peer),
+        }
+    }
 }
 
 /// The most bytes of resources and scopes that are copied for further peers of a request of `len` bytes: a client must not
@@ -54,13 +71,14 @@ pub(crate) fn max_copied(len: usize) -> usize {
 ///
 /// # Cost
 /// A copy of the bytes of each span, and one call of `route` for each run of spans with the same id. The lengths of groups are
-/// varints of five bytes, since they are known behind the spans.
+/// varints of five bytes, since they are known behind the spans. The memory of a part is charged to `memory` before it is allocated.
 ///
 /// # Errors
-/// [`Undivided`]; `route` may have been called for some of the traces.
+/// [`Undivided`]; `route` may have been called for some of the traces, and `memory` is that of the whole request again.
 pub(crate) fn divide(
     request: &Bytes,
     peers: usize,
+    memory: &mut PartsMemory<'_>,
     mut route: impl FnMut(&[u8; 16]) -> usize,
 ) -> Result<Division, Undivided> {
     let mut routed = Routed { last: None, malformed: 0, route: &mut route };
@@ -69,19 +87,30 @@ pub(crate) fn divide(
         let peer = routed.last.map_or(0, |(_, peer)| peer);
         return Ok(Division { parts: Parts::Whole(peer), malformed: routed.malformed });
     };
-    let max_copied = max_copied(request.len());
+    let share = request.len() / peers.max(1);
     let mut divider = Divider {
         parts: (0..peers).map(|_| PartWriter::default()).collect(),
-        capacity: request.len() / peers.max(1) + request.len() / 8 + 64,
+        memory,
+        // Shares differ a little.
+        capacity: share + share / 4 + MIN_CAPACITY,
         copied: 0,
-        max_copied,
+        max_copied: max_copied(request.len()),
         same: Some((peer, same)),
     };
-    divider.request(request, &mut routed)?;
-    let parts = divider.parts.into_iter().enumerate();
+    let written = divider.request(request, &mut routed);
+    let Divider { parts, memory, .. } = divider;
+    if let Err(problem) = written {
+        parts.into_iter().for_each(|part| memory.take_back(part.into_charge()));
+        return Err(match problem {
+            Problem::Malformed(error) => Undivided::Malformed(error),
+            Problem::TooLarge => Undivided::TooLarge(peer),
+            Problem::NoMemory => Undivided::NoMemory(peer),
+        });
+    }
+    let parts = parts.into_iter().enumerate();
     let parts = parts.filter_map(|(peer, part)| {
-        let (prefixed, spans) = part.finish()?;
-        Some(Part { peer, prefixed, spans })
+        let (prefixed, spans, charge) = part.finish()?;
+        Some(Part { peer, prefixed, spans, charge })
     });
     Ok(Division { parts: Parts::Several(parts.collect()), malformed: routed.malformed })
 }
@@ -97,23 +126,30 @@ struct Routed<'r, R> {
 impl<R: FnMut(&[u8; 16]) -> usize> Routed<'_, R> {
     #[inline]
     fn peer(&mut self, span: &[u8]) -> usize {
-        let id = match span {
-            [TRACE_ID, 16, rest @ ..] => rest.first_chunk().copied(),
-            _ => None,
+        let id = match span.first_chunk::<18>() {
+            // Most spans begin with it.
+            Some([TRACE_ID, 16, id @ ..]) => *id,
+            _ => self.id_of_other(span),
         };
-        let id = id.unwrap_or_else(|| {
-            let id = trace_id(span);
-            self.malformed += u64::from(id.is_none());
-            id.unwrap_or_default()
-        });
         match self.last {
             Some((last, peer)) if last == id => peer,
-            _ => {
-                let peer = (self.route)(&id);
-                self.last = Some((id, peer));
-                peer
-            }
+            _ => self.next_peer(id),
         }
+    }
+
+    #[inline(never)]
+    fn next_peer(&mut self, id: [u8; 16]) -> usize {
+        let peer = (self.route)(&id);
+        self.last = Some((id, peer));
+        peer
+    }
+
+    /// The id of a span that does not begin with it, or zeros.
+    #[cold]
+    fn id_of_other(&mut self, span: &[u8]) -> [u8; 16] {
+        let id = trace_id(span);
+        self.malformed += u64::from(id.is_none());
+        id.unwrap_or_default()
     }
 }
 
@@ -174,17 +210,22 @@ struct SpanField<'a> {
 }
 
 impl<'a> SpanField<'a> {
-    #[inline]
+    #[inline(always)]
     fn read(rest: &mut &'a [u8]) -> Result<Self, WireError> {
-        let whole = *rest;
         // Most spans have 128 to 16,383 bytes.
-        if let [SPAN_KEY, low @ 0x80..=0xff, high @ ..0x80, ..] = whole
-            && let len = usize::from(low & 0x7f) | usize::from(*high) << 7
-            && let Some((raw, behind)) = whole.split_at_checked(len + 3)
+        if let [SPAN_KEY, low @ 0x80..=0xff, high @ ..0x80, ..] = **rest
+            && let len = usize::from(low & 0x7f) | usize::from(high) << 7
+            && let Some((raw, behind)) = rest.split_at_checked(len + 3)
         {
             *rest = behind;
             return Ok(Self { raw, span: raw.get(3..) });
         }
+        Self::read_any(rest)
+    }
+
+    #[inline(never)]
+    fn read_any(rest: &mut &'a [u8]) -> Result<Self, WireError> {
+        let whole = *rest;
         let mut fields = Fields::new(whole);
         let Some(field) = fields.next().transpose()? else {
             *rest = &[];
@@ -197,9 +238,17 @@ impl<'a> SpanField<'a> {
     }
 }
 
+/// The reason why the parts of a request are not written.
+enum Problem {
+    Malformed(WireError),
+    TooLarge,
+    NoMemory,
+}
+
 /// Writes the parts of a request.
-struct Divider {
+struct Divider<'m, 'b> {
     parts: Vec<PartWriter>,
+    memory: &'m mut PartsMemory<'b>,
     /// The first capacity of a part.
     capacity: usize,
     /// Bytes of resources and scopes that were written.
@@ -209,12 +258,12 @@ struct Divider {
     same: Option<(usize, u64)>,
 }
 
-impl Divider {
+impl Divider<'_, '_> {
     fn request<R: FnMut(&[u8; 16]) -> usize>(
         &mut self,
         request: &[u8],
         routed: &mut Routed<'_, R>,
-    ) -> Result<(), Undivided> {
+    ) -> Result<(), Problem> {
         let mut place = Place::default();
         let mut open = Open::default();
         for resource_spans in Fields::new(request) {
@@ -240,7 +289,7 @@ impl Divider {
             }
             for peer in open.resources.drain(..) {
                 let Some(part) = self.parts.get_mut(peer) else { continue };
-                self.copied += part.close_resource(&open.resource_fields);
+                self.copied += part.close_resource(&open.resource_fields, self.memory)?;
                 check(self.copied, self.max_copied)?;
             }
         }
@@ -253,7 +302,7 @@ impl Divider {
         place: Place,
         open: &mut Open<'a>,
         routed: &mut Routed<'_, R>,
-    ) -> Result<(), Undivided> {
+    ) -> Result<(), Problem> {
         open.scope_fields.clear();
         while !rest.is_empty() {
             let field = SpanField::read(&mut rest)?;
@@ -270,29 +319,41 @@ impl Divider {
             };
             let Some(part) = self.parts.get_mut(peer) else { continue };
             if !part.is_at(place) {
-                self.copied += part.open(place, self.capacity, peer, open);
+                if !part.is_begun() {
+                    part.begin_part(self.capacity, self.memory)?;
+                }
+                self.copied += part.open(place, peer, open, self.memory)?;
                 check(self.copied, self.max_copied)?;
             }
-            part.span(field.raw);
+            part.span(field.raw, self.memory)?;
         }
         for peer in open.scopes.drain(..) {
             let Some(part) = self.parts.get_mut(peer) else { continue };
-            self.copied += part.close_scope(&open.scope_fields);
+            self.copied += part.close_scope(&open.scope_fields, self.memory)?;
             check(self.copied, self.max_copied)?;
         }
         Ok(())
     }
 }
 
-fn check(copied: usize, max: usize) -> Result<(), Undivided> {
-    if copied > max { Err(Undivided::TooLarge) } else { Ok(()) }
+fn check(copied: usize, max: usize) -> Result<(), Problem> {
+    if copied > max { Err(Problem::TooLarge) } else { Ok(()) }
 }
 
-impl From<WireError> for Undivided {
+impl From<WireError> for Problem {
     fn from(error: WireError) -> Self {
         Self::Malformed(error)
     }
 }
+
+impl From<NoMemory> for Problem {
+    fn from(NoMemory: NoMemory) -> Self {
+        Self::NoMemory
+    }
+}
+
+/// The first capacity of a part beside its share: its groups, where a request is small.
+const MIN_CAPACITY: usize = 256;
 
 // opentelemetry/proto/collector/trace/v1/trace_service.proto and trace/v1/trace.proto
 const RESOURCE_SPANS: u32 = 1;

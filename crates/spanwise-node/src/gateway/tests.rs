@@ -1,10 +1,10 @@
 //! A gateway with receivers on loopback as its peers.
 
 mod changes;
+mod own_share;
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -44,14 +44,18 @@ impl Sampler {
         Self::at(SocketAddr::from(([127, 0, 0, 1], 0)), |_| Answer::Accept)
     }
 
-    /// With a handler that decides about a request of a number of spans.
-    fn at(address: SocketAddr, answer: impl Fn(u64) -> Answer + Send + Sync + 'static) -> Self {
+    /// With a handler that decides about a request by its spans.
+    fn at(
+        address: SocketAddr,
+        answer: impl Fn(&[SpanKey]) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let spans = Arc::new(Mutex::new(Vec::new()));
         let received = Arc::clone(&spans);
         let receiver = Receiver::builder().with_address(address).with_handler(move |export| {
-            let answer = answer(export.spans);
+            let spans = spans_of(&export.body);
+            let answer = answer(&spans);
             if matches!(answer, Answer::Accept | Answer::Partial { .. }) {
-                received.lock().unwrap().extend(spans_of(&export.body));
+                received.lock().unwrap().extend(spans);
             }
             answer
         });
@@ -118,13 +122,16 @@ impl World {
     /// Sends a request as a client does, that waits while the gateway is busy.
     pub(super) async fn send(&mut self, traces: impl Iterator<Item = u64>, number: u64) {
         let (bytes, keys) = request(traces, number);
-        while self.gateway.busy().is_some() {
+        let bytes = Bytes::from(bytes);
+        while self.try_send(&bytes, keys.len() as u64).is_err() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let charge = Arc::new(self.budget.try_charge(bytes.len()).unwrap());
-        let spans = keys.len() as u64;
         self.accepted.extend(keys);
-        self.gateway.accept(OwnedRequest { bytes: Bytes::from(bytes), spans, charge });
+    }
+
+    fn try_send(&self, bytes: &Bytes, spans: u64) -> Result<(), Refusal> {
+        let charge = Arc::new(self.budget.try_charge(bytes.len()).unwrap());
+        self.gateway.try_accept(OwnedRequest { bytes: bytes.clone(), spans, charge })
     }
 
     /// Drains the gateway, and checks its account.
@@ -187,42 +194,6 @@ async fn each_trace_goes_to_the_peer_of_the_ring() {
     }
 }
 
-struct Local(Mutex<Vec<SpanKey>>, AtomicBool);
-
-impl Stage for Local {
-    fn busy(&self) -> Option<Duration> {
-        self.1.load(Relaxed).then_some(Duration::from_secs(3))
-    }
-
-    fn accept(&self, request: OwnedRequest) {
-        let spans = spans_of(&request.bytes);
-        assert_eq!(request.spans, spans.len() as u64);
-        self.0.lock().unwrap().extend(spans);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_own_share_stays_in_this_node() {
-    let other = Sampler::start();
-    let resolver = Resolver::Static(vec![other.name(), "this-node:4317".to_owned()]);
-    let mut settings = GatewaySettings::new(resolver, transport());
-    settings.own_name = Some("this-node:4317".to_owned());
-    let local = Arc::new(Local(Mutex::default(), false.into()));
-    let mut world = World::start(settings, Some(Arc::clone(&local) as Arc<dyn Stage>));
-    for number in 0..10 {
-        world.send(0..100, number).await;
-    }
-    local.1.store(true, Relaxed);
-    assert_eq!(world.gateway.busy(), Some(Duration::from_secs(3)), "that of the stage");
-    let counts = world.drain(LONG).await;
-    let own = local.0.lock().unwrap().clone();
-    assert_eq!(counts.local, own.len() as u64);
-    assert_eq!(counts.local + counts.ledger.exported, 1_000);
-    assert!(counts.local > 200 && counts.ledger.exported > 200);
-    let ring = Ring::new(RingVersion::V3, ["this-node:4317".to_owned(), other.name()]).unwrap();
-    assert!(own.iter().all(|(trace, _)| ring.endpoint(*trace) == "this-node:4317"));
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_queue_refuses_requests_before_they_are_accepted() {
     let name = Sampler::start().name();
@@ -250,7 +221,8 @@ async fn a_full_queue_refuses_requests_before_they_are_accepted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_refuses_large_requests_gets_smaller_ones() {
-    let refuse = |spans| {
+    let refuse = |spans: &[SpanKey]| {
+        let spans = spans.len();
         if spans > 30 {
             let message = "request body too large".to_owned();
             return Answer::Refuse { http_status: 413, grpc_code: 8, message, retry_after: None };

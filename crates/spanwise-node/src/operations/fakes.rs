@@ -24,6 +24,8 @@ pub(crate) fn gateway(peers: &[&str]) -> GatewayAccount {
         ledger: ledger.snapshot(),
         peers: peers.iter().map(|name| peer(name)).collect(),
         resolver_problem: None,
+        resolver_failures: 0,
+        last_resolver_failure: None,
     }
 }
 

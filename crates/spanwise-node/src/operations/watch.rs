@@ -87,10 +87,16 @@ fn peers(last: Option<&GatewayAccount>, now: &GatewayAccount, log: &mut dyn FnMu
         }
     }
     drops(last.map(|last| &last.ledger), ("load_balancing", &now.ledger), log);
-    if let Some(problem) = now
-        .resolver_problem
-        .as_deref()
-        .filter(|_| last.is_none_or(|last| last.resolver_problem.is_none()))
+    resolver(last, now, log);
+}
+
+/// A failure that is the same as before is one; one that was over before anyone looked is one, too.
+fn resolver(last: Option<&GatewayAccount>, now: &GatewayAccount, log: &mut dyn FnMut(Event<'_>)) {
+    let failures = last.map_or(0, |last| last.resolver_failures);
+    let known = last.and_then(|last| last.resolver_problem.as_deref());
+    if let Some(problem) = now.last_resolver_failure.as_deref()
+        && now.resolver_failures > failures
+        && known != Some(problem)
     {
         log(Event::ResolveFailed { problem });
     }
@@ -183,5 +189,28 @@ mod tests {
         );
         let removed = "peer_removed peer=Text(\"a\") peers=Number(2)".to_owned();
         assert_eq!(events(&mut watch, of(&["b", "c"])), [removed, added("c", 2)]);
+    }
+
+    #[test]
+    fn a_resolution_that_fails_is_reported_once_also_when_it_is_over() {
+        let mut watch = Watch::default();
+        let mut of = |failures, last: &str, is_over: bool| {
+            let mut gateway = gateway(&[]);
+            gateway.resolver_failures = failures;
+            gateway.last_resolver_failure = (failures > 0).then(|| last.to_owned());
+            gateway.resolver_problem = gateway.last_resolver_failure.clone().filter(|_| !is_over);
+            let account = Account { gateway: Some(gateway), ..Account::default() };
+            let mut events = events(&mut watch, account);
+            events.retain(|event| event.starts_with("resolve_failed"));
+            events
+        };
+        let failed = |problem| vec![format!("resolve_failed problem=Text({problem:?})")];
+        assert_eq!(of(0, "", true), [""; 0]);
+        assert_eq!(of(1, "no answer", true), failed("no answer"));
+        assert_eq!(of(1, "no answer", true), [""; 0]);
+        assert_eq!(of(2, "no answer", false), failed("no answer"));
+        assert_eq!(of(9, "no answer", false), [""; 0], "as before");
+        assert_eq!(of(10, "no certificate", false), failed("no certificate"));
+        assert_eq!(of(10, "no certificate", true), [""; 0]);
     }
 }

@@ -127,12 +127,12 @@ fn each_part_that_a_node_has_not_is_an_error_with_its_line_and_reason() {
     );
     check("      http:\n", "      http: {tls: {cert_pem: x}}\n", "a receiver reads files");
     check(
-        "          cert_file: /etc/otelcol/tls.pem",
+        "          cert_file: tls.pem",
         "          cert_file: c\n          min_version: '1.3'",
         "min_version: it is not supported: TLS 1.2 and 1.3",
     );
     check(
-        "          cert_file: /etc/otelcol/tls.pem",
+        "          cert_file: tls.pem",
         "          cert_file: c\n          cipher_suites: [x]",
         "cipher_suites: it is not supported",
     );

@@ -293,6 +293,14 @@ impl TailSamplerThreads {
         shards + self.shared.memory.used()
     }
 
+    /// Bytes of the requests that wait for the shards, of at most `max_queue_bytes`.
+    ///
+    /// # Cost
+    /// One atomic load.
+    pub fn queued_bytes(&self) -> usize {
+        if self.is_forked() { 0 } else { self.shared.memory.used() }
+    }
+
     /// Accepts no further request, takes what is queued, decides all traces, or drops them with `drop_pending_traces_on_shutdown`, and
     /// waits up to `timeout` for the threads to end. Dropping the sampler does the same without waiting, and so does a call from an output,
     /// whose own thread cannot end before.

@@ -1,8 +1,8 @@
 //! The settings of requests of the exporters `otlp`, `otlp_http` and `load_balancing`.
 
 use super::extensions::{Extensions, is_enabled};
-use super::{auth, server_tls};
-use crate::config::otlp::{Retry, client_files, compression_level, endpoint, headers, retry};
+use super::{auth, tls};
+use crate::config::otlp::{Retry, compression_level, endpoint, headers, retry};
 use crate::config::values::{
     MAX_TIME, MIN_TIME, duration, flag, not_supported, not_supported_if_true, text, without_effect,
 };
@@ -57,7 +57,7 @@ pub(super) fn grpc_settings(
     if let Some(timeout) = time("timeout") {
         pings = pings.with_timeout(timeout);
     }
-    let insecure = flag(&mapping.get("tls").mapping(CLIENT_TLS_KEYS), "insecure");
+    let insecure = flag(&mapping.get("tls").mapping(tls::CLIENT_KEYS), "insecure");
     (builder.with_channels(Channels::default().with_keep_alive(pings)), insecure)
 }
 
@@ -116,7 +116,7 @@ fn common(
     };
     let builder = builder.with_attempt_timeout(timeout);
     let builder = compressed(mapping, builder);
-    let builder = tls(&mapping.get("tls"), builder);
+    let builder = tls::client(&mapping.get("tls"), builder);
     let token = auth::read(&mapping.get("auth"), extensions);
     let headers = headers(&mapping.get("headers"));
     let builder = builder.with_headers(authenticated(mapping, headers, token));
@@ -159,39 +159,6 @@ fn compressed(mapping: &Mapping<'_>, builder: TransportBuilder) -> TransportBuil
     }
 }
 
-fn tls(field: &Field<'_>, mut builder: TransportBuilder) -> TransportBuilder {
-    let mapping = field.mapping(CLIENT_TLS_KEYS);
-    not_supported_if_true(
-        &mapping,
-        "insecure_skip_verify",
-        "certificates are verified; `ca_file` may be the server's own certificate",
-    );
-    not_supported(
-        &mapping,
-        &["server_name_override"],
-        "the certificate has the name of the endpoint",
-    );
-    let reason = "files are read again when they change";
-    without_effect(&mapping, &["reload_interval"], reason);
-    server_tls::versions_and_ciphers(&mapping);
-    builder = client_files(&mapping, builder);
-    let pem = mapping.get("ca_pem").secret();
-    if pem.has_value() && mapping.get("ca_file").has_value() {
-        pem.error("`ca_file` is there too: use one of them");
-    } else if let Some(text) = pem.string() {
-        builder = builder.with_certificate_pem(text);
-    }
-    let (certificate, key) = (mapping.get("cert_pem").secret(), mapping.get("key_pem").secret());
-    match (certificate.string(), key.string()) {
-        (Some(certificate), Some(key)) => builder.with_client_certificate_pem(certificate, key),
-        (None, None) => builder,
-        _ => {
-            field.error("`cert_pem` and `key_pem` are both required, or neither");
-            builder
-        }
-    }
-}
-
 fn retried(field: &Field<'_>, builder: TransportBuilder) -> TransportBuilder {
     let mapping = field.mapping(RETRY_KEYS);
     if !is_enabled(&mapping) {
@@ -217,24 +184,6 @@ const CONNECTION_KEYS: &[&str] = &[
     "http2_read_idle_timeout",
     "http2_ping_timeout",
     "force_attempt_http2",
-];
-const CLIENT_TLS_KEYS: &[&str] = &[
-    "insecure",
-    "insecure_skip_verify",
-    "ca_file",
-    "ca_pem",
-    "cert_file",
-    "cert_pem",
-    "key_file",
-    "key_pem",
-    "server_name_override",
-    "reload_interval",
-    "min_version",
-    "max_version",
-    "cipher_suites",
-    "curve_preferences",
-    "include_system_ca_certs_pool",
-    "tpm",
 ];
 pub(super) const RETRY_KEYS: &[&str] = &[
     "enabled",

@@ -6,6 +6,9 @@ use super::extensions::Extensions;
 use super::load_balancing;
 use super::processors::Processed;
 use super::queue::Queue;
+use super::tls;
+use crate::config::context::Context;
+use crate::config::keys::check_requests;
 use crate::config::values::{flag, not_supported, not_supported_if_true, path, without_effect};
 use crate::settings::{DestinationSettings, GatewaySettings, Target};
 use spanwise_config::{Field, Mapping};
@@ -21,6 +24,7 @@ pub(super) fn read(
     components: &[Component<'_>],
     processed: &Processed,
     extensions: &Extensions<'_>,
+    context: &Context<'_>,
 ) -> Exported {
     let mut exported = Exported::default();
     for component in components {
@@ -28,7 +32,7 @@ pub(super) fn read(
         let (mapping, target) = match *kind {
             "load_balancing" | "loadbalancing" => {
                 check_gateway(component, components.len(), processed);
-                exported.gateway = load_balancing::read(field, extensions);
+                exported.gateway = load_balancing::read(field, extensions, context);
                 continue;
             }
             "otlp" | "otlp_grpc" => {
@@ -60,6 +64,10 @@ pub(super) fn read(
             _ => Queue::read(&mapping, name, extensions),
         };
         let Some(target) = target else { continue };
+        if let Target::Otlp(builder) = &target {
+            let tls = mapping.get("tls").mapping(tls::CLIENT_KEYS);
+            check_requests(builder, field, &tls, context);
+        }
         let mut destination = DestinationSettings::new(*name, target);
         if let (Some(batch), false) = (processed.batch, queue.has_batch) {
             destination.max_batch_spans = batch.spans;

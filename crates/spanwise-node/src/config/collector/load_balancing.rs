@@ -3,14 +3,20 @@
 use super::client::{self, grpc_settings};
 use super::extensions::Extensions;
 use super::queue::Queue;
+use super::tls;
+use crate::config::context::Context;
 use crate::config::gateway::{RINGS, resolver};
-use crate::config::otlp::UNTIL_ANSWERED;
+use crate::config::otlp::{UNTIL_ANSWERED, check_peers};
 use crate::config::values::{not_supported, without_effect};
 use crate::settings::GatewaySettings;
 use spanwise_config::Field;
 
 /// The peers. `None` after an error.
-pub(super) fn read(field: &Field<'_>, extensions: &Extensions<'_>) -> Option<GatewaySettings> {
+pub(super) fn read(
+    field: &Field<'_>,
+    extensions: &Extensions<'_>,
+    context: &Context<'_>,
+) -> Option<GatewaySettings> {
     let mapping = field.mapping(KEYS);
     let key = mapping.get("routing_key");
     if key.string().is_some_and(|key| !["traceID", ""].contains(&key)) {
@@ -27,6 +33,8 @@ pub(super) fn read(field: &Field<'_>, extensions: &Extensions<'_>) -> Option<Gat
     let (transport, is_insecure) = grpc_settings(&peer, extensions);
     let retry = peer.get("retry_on_failure").mapping(client::RETRY_KEYS);
     without_effect(&retry, &["max_elapsed_time"], UNTIL_ANSWERED);
+    let tls = peer.get("tls").mapping(tls::CLIENT_KEYS);
+    check_peers(&transport, !is_insecure, (&otlp, &tls), context);
     Queue::report_for_peers(&mapping);
     Queue::report_for_peers(&peer);
     let inner = Queue::read(&peer, "peer", extensions).size;

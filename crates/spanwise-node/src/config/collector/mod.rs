@@ -10,7 +10,7 @@ mod pipeline;
 mod processors;
 mod queue;
 mod receiver;
-mod server_tls;
+mod tls;
 
 use self::component::Component;
 use self::exporters::Exported;
@@ -50,7 +50,7 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
     };
     let receivers = receivers(&mapping.get("receivers"), &pipeline.receivers, &extensions, context);
     let processed = processors::read(&pipeline.processors);
-    let exported = exporters::read(&pipeline.exporters, &processed, &extensions);
+    let exported = exporters::read(&pipeline.exporters, &processed, &extensions, context);
     let Exported { gateway, destinations } = exported;
     let role = if gateway.is_some() { Role::Gateway } else { Role::Sampler };
     check_role(root, role, context);

@@ -1,7 +1,7 @@
 //! The receiver `otlp`.
 
 use super::extensions::Extensions;
-use super::{auth, server_tls};
+use super::{auth, tls};
 use crate::config::context::Context;
 use crate::config::exposed;
 use crate::config::receivers::UNUSED;
@@ -91,7 +91,7 @@ fn common(
 ) -> Option<ReceiverSettings> {
     not_supported(mapping, &["middlewares"], "the node runs no code of others");
     without_effect(mapping, &["include_metadata"], "no component uses headers of requests");
-    let tls = server_tls::read(&mapping.get("tls"));
+    let tls = tls::server(&mapping.get("tls"), context);
     let auth = mapping.get("auth");
     let bearer_token = auth::read(&auth, extensions);
     let endpoint = mapping.get("endpoint");

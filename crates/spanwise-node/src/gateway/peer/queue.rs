@@ -17,6 +17,8 @@ pub(crate) struct Batch {
     pub(crate) prefixed: Vec<u8>,
     /// Of all its spans.
     pub(crate) tickets: Tickets,
+    /// The peer did not take it with others: it is sent alone.
+    pub(crate) is_alone: bool,
     // Behind the memory: that is freed first.
     pub(crate) held: Held,
 }
@@ -27,7 +29,7 @@ impl Batch {
         let mut prefixed = Vec::with_capacity(PREFIX + message.len());
         prefixed.extend_from_slice(&[0; PREFIX]);
         prefixed.extend_from_slice(message);
-        Self { prefixed, tickets, held }
+        Self { prefixed, tickets, is_alone: false, held }
     }
 
     pub(crate) fn message(&self) -> &[u8] {
@@ -40,7 +42,9 @@ impl Batch {
 
     /// Whether `other` fits into the same request.
     fn fits(&self, other: &Self) -> bool {
-        self.prefixed.len() + other.message().len() <= MAX_JOINED_BYTES
+        !self.is_alone
+            && !other.is_alone
+            && self.prefixed.len() + other.message().len() <= MAX_JOINED_BYTES
             && self.spans() + other.spans() <= MAX_JOINED_SPANS
     }
 
@@ -176,6 +180,21 @@ mod tests {
         }
         assert_eq!((queue.bytes(), budget.charged()), (0, 0));
         ledger.snapshot().check().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_is_sent_alone_is_joined_with_none_on_either_side() {
+        let (ledger, budget) = (Ledger::new(), Budget::new(1_000));
+        let queue = Queue::new(10);
+        for (message, is_alone) in [(b"a", false), (b"b", true), (b"c", true), (b"d", false)] {
+            let batch = Batch { is_alone, ..batch(&ledger, &budget, message, 1) };
+            assert!(queue.push(batch).is_ok());
+        }
+        for message in [b"a", b"b", b"c", b"d"] {
+            let batch = queue.next().await.unwrap();
+            assert_eq!(batch.message(), message);
+            batch.tickets.exported();
+        }
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use spanwise_export::sans_io::drop_reason;
 use spanwise_ledger::DropReason;
 use spanwise_transport::{Bytes, Delivery, Failure, FramedRequest, Outcome, PREFIX};
 use spanwise_wire::{RequestLimits, RequestPart};
@@ -29,21 +30,17 @@ pub(super) struct Sender {
 impl Sender {
     pub(super) async fn run(self) {
         while let Some(batch) = self.peer.queue.next().await {
-            // The parts of a batch that the peer refuses as too large.
-            let mut parts = vec![batch];
-            while let Some(batch) = parts.pop() {
-                self.deliver(batch, &mut parts).await;
-            }
+            self.deliver(batch).await;
             if let Some(owner) = self.owner.upgrade() {
                 owner.ended();
             }
         }
     }
 
-    /// Sends a batch until it has an outcome.
-    async fn deliver(&self, batch: Batch, parts: &mut Vec<Batch>) {
-        let Self { peer, owner } = self;
-        let Batch { prefixed, tickets, held } = batch;
+    /// Sends a batch until it has an outcome, or its halves wait behind the other batches.
+    async fn deliver(&self, batch: Batch) {
+        let peer = &*self.peer;
+        let Batch { prefixed, tickets, is_alone, held } = batch;
         let mut memory = None;
         let framed = FramedRequest::in_prefixed_memory(prefixed, |prefixed| {
             memory.insert(Bytes::from(prefixed)).clone()
@@ -53,29 +50,10 @@ impl Sender {
             PeerCounts::add(&peer.counts.dropped, tickets.len());
             return tickets.dropped(DropReason::Transport);
         };
-        let mut delay = FIRST_DELAY;
-        let delivery = loop {
-            let (begun, mut phase) = (Instant::now(), peer.phase.subscribe());
-            let stopped = async { _ = phase.wait_for(|phase| *phase == Phase::Stopped).await };
-            let delivery = peer.transport.send_with_cancel(framed.clone(), stopped).await;
-            let silence = peer.note(&delivery, begun);
-            if !is_retryable(&delivery) {
-                break delivery;
-            }
-            if let (Some(silence), Some(owner)) = (silence, owner.upgrade()) {
-                owner.unanswered(peer, silence);
-            }
-            let mut phase = peer.phase.subscribe();
-            // The transport has its own delays between attempts: this one is between its requests.
-            let serving = phase.wait_for(|phase| *phase != Phase::Serving);
-            if timeout(delay, serving).await.is_ok() {
-                break delivery;
-            }
-            delay = (delay * 2).min(MAX_DELAY);
-        };
+        let delivery = self.send(&framed).await;
         drop(framed);
-        let spans = tickets.len();
-        let mut batch = Batch { prefixed: Vec::from(memory), tickets, held };
+        let (spans, phase) = (tickets.len(), *peer.phase.borrow());
+        let mut batch = Batch { prefixed: Vec::from(memory), tickets, is_alone, held };
         match &delivery.outcome {
             Outcome::Accepted { rejected, .. } => {
                 let refused = batch.tickets.split(*rejected);
@@ -85,17 +63,83 @@ impl Sender {
                 batch.tickets.exported();
             }
             Outcome::Failed(Failure::TooLarge) if spans > 1 => match halves(batch) {
-                Ok(halves) => parts.extend(halves),
+                Ok(halves) => halves.into_iter().for_each(|half| self.put_back(half, &delivery)),
                 Err(batch) => peer.dropped(batch, DropReason::TooLarge),
             },
-            Outcome::Failed(_) if is_retryable(&delivery) => match owner.upgrade() {
-                Some(owner) if *peer.phase.borrow() == Phase::Left => {
-                    PeerCounts::add(&peer.counts.rerouted, spans);
-                    owner.take_back(batch);
-                }
-                _ => peer.dropped(batch, shutdown_reason(&delivery)),
+            Outcome::Failed(_) if is_retryable(&delivery) => match phase {
+                Phase::Serving => self.not_taken(batch, &delivery),
+                Phase::Left | Phase::Stopped => self.interrupted(batch, phase, &delivery),
             },
-            Outcome::Failed(failure) => peer.dropped(batch, reason(failure, &delivery)),
+            Outcome::Failed(failure) => {
+                peer.dropped(batch, drop_reason(failure, delivery.may_have_been_accepted()));
+            }
+        }
+    }
+
+    /// Sends a request until it has an answer that no repetition changes, the peer ends, or the peer has answered others, and this one
+    /// has waited in vain for the time after which a peer is unreachable.
+    async fn send(&self, framed: &FramedRequest) -> Delivery {
+        let Self { peer, owner } = self;
+        let (mut delay, mut first_failure) = (FIRST_DELAY, None);
+        loop {
+            let (begun, mut phase) = (Instant::now(), peer.phase.subscribe());
+            let stopped = async { _ = phase.wait_for(|phase| *phase == Phase::Stopped).await };
+            let delivery = peer.transport.send_with_cancel(framed.clone(), stopped).await;
+            let silence = peer.note(&delivery, begun);
+            if !is_retryable(&delivery) {
+                return delivery;
+            }
+            if let (Some(silence), Some(owner)) = (silence, owner.upgrade()) {
+                owner.unanswered(peer, silence);
+            }
+            let first_failure = *first_failure.get_or_insert(begun);
+            let is_over = first_failure.elapsed() >= peer.patience;
+            if is_over && peer.has_answered_since(first_failure) {
+                return delivery;
+            }
+            let mut phase = peer.phase.subscribe();
+            // The transport has its own delays between attempts: this one is between its requests.
+            let serving = phase.wait_for(|phase| *phase != Phase::Serving);
+            if timeout(delay, serving).await.is_ok() {
+                return delivery;
+            }
+            delay = (delay * 2).min(MAX_DELAY);
+        }
+    }
+
+    /// The peer answers, and did not take this batch for the whole time: its halves, or itself for a second time, follow the batches that
+    /// wait, none of which it holds up. One that cannot be halved is lost then.
+    fn not_taken(&self, batch: Batch, delivery: &Delivery) {
+        match halves(batch) {
+            Ok(halves) => halves.into_iter().for_each(|half| self.put_back(half, delivery)),
+            Err(batch) if !batch.is_alone => {
+                self.put_back(Batch { is_alone: true, ..batch }, delivery);
+            }
+            Err(batch) => {
+                let Outcome::Failed(failure) = &delivery.outcome else { return };
+                let reason = drop_reason(failure, delivery.may_have_been_accepted());
+                self.peer.dropped(batch, reason);
+            }
+        }
+    }
+
+    /// Adds a batch behind those that wait; it counts as routed already.
+    fn put_back(&self, batch: Batch, delivery: &Delivery) {
+        if let Err(batch) = self.peer.queue.push(batch) {
+            let phase = *self.peer.phase.borrow();
+            self.interrupted(batch, phase, delivery);
+        }
+    }
+
+    /// The peer ended before the batch had an outcome.
+    fn interrupted(&self, batch: Batch, phase: Phase, delivery: &Delivery) {
+        let is_ambiguous = delivery.may_have_been_accepted();
+        match self.owner.upgrade() {
+            Some(owner) if phase == Phase::Left => {
+                PeerCounts::add(&self.peer.counts.rerouted, batch.spans());
+                owner.take_back(batch);
+            }
+            _ => self.peer.dropped(batch, drop_reason(&Failure::Shutdown, is_ambiguous)),
         }
     }
 }
@@ -106,35 +150,15 @@ fn is_retryable(delivery: &Delivery) -> bool {
     matches!(failure, Failure::RetryDeadline { .. } | Failure::AmbiguousTimeout | Failure::Tls)
 }
 
-fn shutdown_reason(delivery: &Delivery) -> DropReason {
-    if delivery.may_have_been_accepted() {
-        DropReason::AmbiguousShutdown
-    } else {
-        DropReason::ShutdownDeadline
-    }
-}
-
-/// The reason for which the spans of a request are lost that is not sent again.
-fn reason(failure: &Failure, delivery: &Delivery) -> DropReason {
-    match failure {
-        Failure::Shutdown => shutdown_reason(delivery),
-        Failure::AmbiguousResponse => DropReason::AmbiguousResponse,
-        Failure::ResponseTooLarge => DropReason::ResponseTooLarge,
-        Failure::SinkPanicked => DropReason::ExporterPanic,
-        _ if delivery.may_have_been_accepted() => DropReason::AmbiguousTimeout,
-        Failure::Rejected { .. } => DropReason::Rejected,
-        Failure::Redirect { .. } => DropReason::Redirect,
-        Failure::TooLarge => DropReason::TooLarge,
-        _ => DropReason::Transport,
-    }
-}
-
-/// The two halves of a batch, the second one first.
+/// The two halves of a batch.
 ///
 /// # Errors
-/// The batch, if its framing is malformed, or its halves are not much smaller.
+/// The batch, if it has one span, its framing is malformed, or its halves are not much smaller.
 fn halves(mut batch: Batch) -> Result<[Batch; 2], Batch> {
     let spans = batch.spans();
+    if spans < 2 {
+        return Err(batch);
+    }
     let limits = RequestLimits::default().with_prefix(PREFIX).with_max_bytes(usize::MAX);
     let first = limits.with_max_spans(usize::try_from(spans / 2).unwrap_or(usize::MAX).max(1));
     let planned = |skipped, limits| RequestPart::plan(batch.message(), skipped, limits);
@@ -143,9 +167,9 @@ fn halves(mut batch: Batch) -> Result<[Batch; 2], Batch> {
     else {
         return Err(batch);
     };
-    // Halves that are nearly as large as the whole repeat a resource that is too large for the peer.
-    let larger = first.encoded_len().max(second.encoded_len());
-    if first.spans() + second.spans() != spans || larger > batch.prefixed.len() / 4 * 3 {
+    // Halves that together are much larger than the whole repeat a resource that is most of it.
+    let bytes = first.encoded_len() + second.encoded_len();
+    if first.spans() + second.spans() != spans || bytes > batch.prefixed.len() / 2 * 3 {
         return Err(batch);
     }
     let [first_half, second_half] =
@@ -153,9 +177,11 @@ fn halves(mut batch: Batch) -> Result<[Batch; 2], Batch> {
     let tickets = batch.tickets.split(first_half.0);
     // The charges last until both halves have ended.
     let mut held = batch.held.shared(2);
-    let mut half =
-        |prefixed, tickets| Batch { prefixed, tickets, held: held.pop().unwrap_or_default() };
-    Ok([half(second_half.1, batch.tickets), half(first_half.1, tickets)])
+    let mut half = |prefixed, tickets| {
+        let held = held.pop().unwrap_or_default();
+        Batch { prefixed, tickets, is_alone: true, held }
+    };
+    Ok([half(first_half.1, tickets), half(second_half.1, batch.tickets)])
 }
 
 const FIRST_DELAY: Duration = Duration::from_millis(50);

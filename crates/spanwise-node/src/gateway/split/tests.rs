@@ -5,10 +5,24 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message as _;
+use spanwise_batch::Budget;
 use spanwise_transport::PREFIX;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::*;
+use crate::gateway::held::Held;
+
+/// As [`super::divide`], with memory for all parts.
+fn divide(
+    request: &Bytes,
+    peers: usize,
+    route: impl FnMut(&[u8; 16]) -> usize,
+) -> Result<Division, Undivided> {
+    let budget = Budget::new(1 << 40);
+    let mut memory = PartsMemory::new(Held::default(), &budget);
+    super::divide(request, peers, &mut memory, route)
+}
 
 /// A span with the groups that it is in.
 type Placed = (Option<Resource>, String, Option<InstrumentationScope>, String, Span);
@@ -182,7 +196,7 @@ fn a_resource_is_not_multiplied_beyond_the_limit() {
     for parts in [[&large[..], &message(2, &spans)], [&message(2, &spans), &large]] {
         let request = Bytes::from(message(1, &parts.concat()));
         let undivided = divide(&request, 256, |id| usize::from(id[0])).unwrap_err();
-        assert_eq!(undivided, Undivided::TooLarge);
+        assert_eq!(undivided, Undivided::TooLarge(0));
         divide(&request, 4, |id| usize::from(id[0]) % 4).unwrap();
     }
 }
@@ -192,4 +206,63 @@ fn a_malformed_framing_is_an_error() {
     let request = message(1, &[&message(2, &span_of(1))[..], &[0x12, 9]].concat());
     let undivided = divide(&Bytes::from(request), 3, |id| usize::from(id[0])).unwrap_err();
     assert_eq!(undivided, Undivided::Malformed(WireError::Truncated));
+}
+
+/// The parts of a request as a gateway makes them: with the charge of the request, of a budget of this limit.
+fn divided_within(limit: usize, request: &Bytes) -> (Budget, Result<Vec<(Part, Held)>, Held>) {
+    let budget = Budget::new(limit);
+    let held = Held::new(Arc::new(budget.try_charge(request.len()).unwrap()));
+    let mut memory = PartsMemory::new(held, &budget);
+    let divided = super::divide(request, 3, &mut memory, |id| usize::from(id[0]) % 3);
+    let parts = match divided {
+        Ok(Division { parts: Parts::Several(parts), .. }) => parts,
+        Ok(other) => panic!("{other:?}"),
+        Err(undivided) => {
+            assert_eq!(undivided, Undivided::NoMemory(1));
+            return (budget.clone(), Err(memory.of_whole()));
+        }
+    };
+    let charged = parts.into_iter().map(|mut part| {
+        let held = memory.of_part(part.charge.take());
+        (part, held)
+    });
+    let charged = charged.collect();
+    drop(memory);
+    (budget, Ok(charged))
+}
+
+#[test]
+fn parts_are_charged_with_their_memory_before_they_are_allocated() {
+    // The shares of the peers are unequal: 1 of 100, 98 and 1.
+    let ids = std::iter::once(1).chain([2; 98]).chain([3]);
+    let request = Bytes::from(message(1, &message(2, &ids.flat_map(span_of).collect::<Vec<_>>())));
+    let (budget, parts) = divided_within(1 << 20, &request);
+    let mut parts = parts.ok().unwrap();
+    let memory: usize = parts.iter().map(|(part, _)| part.prefixed.capacity()).sum();
+    assert_eq!(budget.charged(), memory, "what a part has, and nothing else");
+    let peak = budget.peak();
+    while let Some((part, held)) = parts.pop() {
+        let before = budget.charged();
+        drop(held);
+        assert_eq!(before - budget.charged(), part.prefixed.capacity());
+    }
+    assert_eq!(budget.charged(), 0);
+    // One byte less than the parts need: none is made, and the request has its charge.
+    let (budget, whole) = divided_within(peak - 1, &request);
+    assert_eq!(budget.charged(), request.len());
+    assert!(budget.peak() < peak);
+    drop(whole.err().unwrap());
+    assert_eq!(budget.charged(), 0);
+}
+
+#[test]
+fn many_peers_do_not_multiply_the_memory_of_a_request() {
+    let request = Bytes::from(message(
+        1,
+        &message(2, &(0..=255).cycle().take(40_000).flat_map(span_of).collect::<Vec<_>>()),
+    ));
+    let budget = Budget::new(1 << 40);
+    let mut memory = PartsMemory::new(Held::default(), &budget);
+    super::divide(&request, 256, &mut memory, |id| usize::from(id[0])).unwrap();
+    assert!(budget.peak() < request.len() * 3 / 2, "{} for {}", budget.peak(), request.len());
 }
