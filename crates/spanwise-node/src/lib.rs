@@ -27,4 +27,4 @@ pub use account::{
 pub use arguments::run;
 pub use config::{ConfigError, ConfigOptions, ConfigSource};
 pub use node::{Node, NodeView};
-pub use start_error::{ExitKind, ReloadError, StartError};
+pub use start_error::{ExitKind, ReloadError, ReloadProblem, StartError};

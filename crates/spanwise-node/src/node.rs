@@ -12,7 +12,7 @@ use crate::sampler::Sampler;
 use crate::settings::{GatewaySettings, NodeSettings, Role};
 use crate::sizes;
 use crate::stage::Stage;
-use crate::start_error::{ExitKind, ReloadError, StartError};
+use crate::start_error::{ExitKind, ReloadError, ReloadProblem, StartError};
 use crate::state::{State, StateThread};
 use fixed::Fixed;
 use spanwise_metrics::Metric;
@@ -175,16 +175,28 @@ impl Node {
     /// has the earlier settings or these.
     ///
     /// # Errors
-    /// A key has changed that only a restart applies, or the settings are not valid: the present ones stay, all of them.
+    /// Each key that has changed and that only a restart applies, and each setting that is not valid: the present ones stay, all of them.
     pub fn reload(&mut self, settings: NodeSettings) -> Result<(), ReloadError> {
-        self.fixed.check(&Fixed::of(&settings))?;
+        let keys = self.fixed.changed_keys(&Fixed::of(&settings)).into_iter();
+        let mut problems: Vec<_> = keys.map(|key| ReloadProblem::NeedsRestart { key }).collect();
         let NodeSettings { receivers, processors, tail_sampling, destinations, .. } = settings;
-        let processors = Processors::new(processors).map_err(ReloadError::NotValid)?;
-        let transports =
-            Destinations::new_transports(&destinations).map_err(ReloadError::NotValid)?;
+        let mut not_valid = |error| problems.push(ReloadProblem::NotValid(error));
+        let processors = Processors::new(processors).map_err(&mut not_valid).ok();
+        let mut transports = Vec::new();
+        for destination in &destinations {
+            match Destinations::new_transports(std::slice::from_ref(destination)) {
+                Ok(built) => transports.extend(built),
+                Err(error) => not_valid(error),
+            }
+        }
+        let Some(processors) = processors.filter(|_| problems.is_empty()) else {
+            return Err(ReloadError::new(problems));
+        };
         // The last step that may fail.
         if let (Some(sampler), Some(config)) = (&self.shared.sampler, tail_sampling) {
-            sampler.set_config(config).map_err(ReloadError::NotValid)?;
+            sampler
+                .set_config(config)
+                .map_err(|error| ReloadError::new(vec![ReloadProblem::NotValid(error)]))?;
         }
         self.shared.intake.set_processors(processors);
         self.shared.destinations.set_transports(transports);

@@ -26,17 +26,34 @@ pub enum ExitKind {
     Other,
 }
 
-/// The settings of a reload have no effect: the node goes on with those before.
+/// The settings of a reload have no effect: the node goes on with those before. `Display` has all problems in one line.
 #[derive(Clone, PartialEq, Eq)]
+pub struct ReloadError {
+    problems: Vec<ReloadProblem>,
+}
+
+/// A reason why the settings of a reload have no effect. `Display` is one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ReloadError {
+pub enum ReloadProblem {
     /// A key has another value that only a restart applies.
     NeedsRestart {
-        /// The key, as in the file.
-        key: &'static str,
+        /// The key, as in a file of our own.
+        key: String,
     },
-    /// The settings are not valid.
+    /// A setting is not valid.
     NotValid(StartError),
+}
+
+impl ReloadError {
+    pub(crate) fn new(problems: Vec<ReloadProblem>) -> Self {
+        Self { problems }
+    }
+
+    /// All problems, at least one.
+    pub fn problems(&self) -> &[ReloadProblem] {
+        &self.problems
+    }
 }
 
 impl StartError {
@@ -71,6 +88,16 @@ impl fmt::Display for StartError {
 }
 
 impl fmt::Display for ReloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let separator = if index > 0 { "; " } else { "" };
+            write!(f, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ReloadProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NeedsRestart { key } => {

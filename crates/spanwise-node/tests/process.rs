@@ -148,6 +148,13 @@ fn a_node_is_ready_reloads_and_drains() {
     node.send("-HUP");
     let problem = node.line("reload_failed");
     assert!(problem.contains("receivers"), "{problem}");
+    // A line for each key that needs a restart.
+    folder.write(&file(DEBUG).replace("64", "128").replace("debug, debug", "other, debug"));
+    node.send("-HUP");
+    for key in ["memory", "destinations"] {
+        let problem = node.line(&format!("reload_failed problem=\"{key} has changed"));
+        assert!(problem.contains(" problems=2"), "{problem}");
+    }
     assert!(node.get("/readyz").starts_with("HTTP/1.1 200 "), "the settings before stay");
 
     node.send("-TERM");

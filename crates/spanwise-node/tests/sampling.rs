@@ -4,8 +4,8 @@
 mod support;
 
 use spanwise_config::Document;
+use spanwise_node::Node;
 use spanwise_node::settings::*;
-use spanwise_node::{Node, ReloadError};
 use spanwise_receiver::Answer;
 use spanwise_redact::{Redactor, Rule};
 use spanwise_tail::{
@@ -200,37 +200,6 @@ fn a_reload_under_load_loses_no_span() {
     let spans: Vec<_> = destinations.iter().flat_map(|(_, it)| decoded(it)).collect();
     let redacted = spans.iter().filter(|span| is_redacted(span)).count();
     assert!((1..16_000).contains(&redacted), "{redacted}");
-}
-
-#[test]
-fn a_reload_that_needs_a_restart_names_the_key_and_changes_nothing() {
-    let (receiver, collected) = collecting();
-    let make = || settings(vec![destination("one", &receiver.http_endpoint())]);
-    let mut node = Node::start(make()).unwrap();
-    let refused = |node: &mut Node, settings| match node.reload(settings) {
-        Err(ReloadError::NeedsRestart { key }) => key,
-        other => panic!("{other:?}"),
-    };
-    let mut other = make();
-    other.processors = vec![filter("true")];
-    other.receivers.push(receiver_of(&other));
-    assert_eq!(refused(&mut node, other), "receivers");
-    let mut other = make();
-    (other.memory, other.processors) = (MemoryLimit::Bytes(48 << 20), vec![filter("true")]);
-    assert_eq!(refused(&mut node, other), "memory");
-    let mut other = make();
-    other.destinations[0].queue_bytes = Some(1);
-    assert_eq!(refused(&mut node, other), "destinations");
-    let mut other = make();
-    other.tail_sampling = Some(tail(Duration::from_secs(1), errors()));
-    assert_eq!(refused(&mut node, other), "tail_sampling");
-    assert_eq!(Client::connect(node.addresses()[0]).post(&request(0..10)).status, 200);
-    end(node);
-    assert_exactly(&collected, 0..10);
-}
-
-fn receiver_of(settings: &NodeSettings) -> ReceiverSettings {
-    settings.receivers[0].clone()
 }
 
 #[test]

@@ -1,105 +1,164 @@
 //! The settings that only a restart changes.
 
+mod keys;
+
 use crate::settings::{
-    DestinationSettings, DestinationSpool, MemoryLimit, NodeSettings, ReceiverSettings,
-    ReceiverTls, Role, Target,
+    DestinationSettings, DestinationSpool, GatewaySettings, MemoryLimit, NodeSettings,
+    ReceiverSettings, ReceiverTls, Role, Target,
 };
-use crate::start_error::ReloadError;
+use keys::Keys;
+use std::collections::hash_map::DefaultHasher;
+use std::fs::File;
+use std::hash::{Hash as _, Hasher as _};
+use std::io::Read as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The settings that only a restart changes.
-#[derive(PartialEq)]
 pub(super) struct Fixed {
     role: Role,
     memory: MemoryLimit,
     receivers: Vec<Listener>,
-    has_tail_sampling: bool,
-    /// Without secrets, as `Debug` formats it.
-    gateway: Option<String>,
+    tail_sampling: Option<(u16, usize)>,
+    gateway: Option<GatewaySettings>,
     destinations: Vec<Destination>,
     admin: Option<SocketAddr>,
     state_directory: Option<PathBuf>,
 }
 
-#[derive(PartialEq)]
 struct Listener {
-    is_for_peers: bool,
-    address: SocketAddr,
-    unix_socket: Option<PathBuf>,
+    key: String,
+    place: (bool, SocketAddr, Option<PathBuf>),
     tls: Option<ReceiverTls>,
-    limits: (usize, usize, u32),
+    /// Of the certificate, the key and the authorities.
+    contents: [Option<u64>; 3],
+    max_request_bytes: usize,
+    max_connections: usize,
+    max_concurrent_streams: u32,
 }
 
-#[derive(PartialEq)]
 struct Destination {
     name: String,
-    /// Of anything but an OTLP receiver.
-    target: Option<String>,
+    target: FixedTarget,
     queue_bytes: Option<usize>,
     max_concurrent_requests: usize,
     batch: (u64, usize, Duration),
     spool: Option<DestinationSpool>,
 }
 
+#[derive(PartialEq)]
+enum FixedTarget {
+    /// Its transport may be another.
+    Otlp,
+    File(PathBuf, Option<u64>),
+    Debug,
+}
+
 impl Fixed {
     pub(super) fn of(settings: &NodeSettings) -> Self {
+        let receivers = settings.receivers.iter().enumerate();
+        let tail = settings.tail_sampling.as_ref();
         Self {
             role: settings.role,
             memory: settings.memory,
-            receivers: settings.receivers.iter().map(Listener::of).collect(),
-            has_tail_sampling: settings.tail_sampling.is_some(),
-            gateway: settings.gateway.as_ref().map(|gateway| format!("{gateway:?}")),
+            receivers: receivers.map(|(index, it)| Listener::of(index, it)).collect(),
+            tail_sampling: tail.map(|tail| (tail.num_shards, tail.max_memory_bytes)),
+            gateway: settings.gateway.clone(),
             destinations: settings.destinations.iter().map(Destination::of).collect(),
             admin: settings.admin,
             state_directory: settings.state_directory.clone(),
         }
     }
 
-    /// Compares these settings with those of a reload.
-    ///
-    /// # Errors
-    /// The key of the first difference.
-    pub(super) fn check(&self, next: &Self) -> Result<(), ReloadError> {
-        let differences = [
-            ("role", self.role != next.role),
-            ("memory", self.memory != next.memory),
-            ("receivers", self.receivers != next.receivers),
-            ("tail_sampling", self.has_tail_sampling != next.has_tail_sampling),
-            ("gateway", self.gateway != next.gateway),
-            ("destinations", self.destinations != next.destinations),
-            ("admin", self.admin != next.admin),
-            ("state", self.state_directory != next.state_directory),
-        ];
-        match differences.into_iter().find(|(_, is_different)| *is_different) {
-            Some((key, _)) => Err(ReloadError::NeedsRestart { key }),
-            None => Ok(()),
+    /// The keys whose values differ from those of a reload, each once.
+    pub(super) fn changed_keys(&self, next: &Self) -> Vec<String> {
+        let mut keys = Keys::default();
+        keys.compare("role", &self.role, &next.role);
+        keys.compare("memory", &self.memory, &next.memory);
+        match self.receivers.len() == next.receivers.len() {
+            true => {
+                self.receivers.iter().zip(&next.receivers).for_each(|(a, b)| a.add(b, &mut keys))
+            }
+            false => keys.add("receivers".to_owned()),
         }
+        match (&self.tail_sampling, &next.tail_sampling) {
+            (Some((shards, bytes)), Some((next_shards, next_bytes))) => {
+                keys.compare("tail_sampling.num_shards", shards, next_shards);
+                keys.compare("tail_sampling.max_memory_bytes", bytes, next_bytes);
+            }
+            (before, after) => keys.compare("tail_sampling", before, after),
+        }
+        match (&self.gateway, &next.gateway) {
+            (Some(before), Some(after)) => keys.add_gateway(before, after),
+            (before, after) => keys.compare("gateway", &before.is_some(), &after.is_some()),
+        }
+        let names = |it: &Self| -> Vec<String> {
+            it.destinations.iter().map(|destination| destination.name.clone()).collect()
+        };
+        match names(self) == names(next) {
+            true => {
+                let pairs = self.destinations.iter().zip(&next.destinations);
+                pairs.for_each(|(before, after)| before.add(after, &mut keys));
+            }
+            false => keys.add("destinations".to_owned()),
+        }
+        keys.compare("admin", &self.admin, &next.admin);
+        keys.compare("state", &self.state_directory, &next.state_directory);
+        keys.into_list()
     }
 }
 
 impl Listener {
-    fn of(settings: &ReceiverSettings) -> Self {
+    fn of(index: usize, settings: &ReceiverSettings) -> Self {
+        let key = match settings.is_for_peers {
+            true => "gateway.peer_receiver".to_owned(),
+            // In a file of the Collector.
+            false if settings.name.starts_with("receivers.") => settings.name.clone(),
+            false => format!("receivers[{index}]"),
+        };
+        let (address, socket) = (settings.address, settings.unix_socket.clone());
+        let contents = settings.tls.as_ref().map_or([None; 3], |tls| {
+            let client_ca = tls.client_ca_file.as_deref();
+            [Some(&*tls.cert_file), Some(&*tls.key_file), client_ca]
+                .map(|path| path.and_then(content_hash))
+        });
         Self {
-            is_for_peers: settings.is_for_peers,
-            address: settings.address,
-            unix_socket: settings.unix_socket.clone(),
+            key,
+            place: (settings.is_for_peers, address, socket),
             tls: settings.tls.clone(),
-            limits: (
-                settings.max_request_bytes,
-                settings.max_connections,
-                settings.max_concurrent_streams,
-            ),
+            contents,
+            max_request_bytes: settings.max_request_bytes,
+            max_connections: settings.max_connections,
+            max_concurrent_streams: settings.max_concurrent_streams,
         }
+    }
+
+    fn add(&self, next: &Self, keys: &mut Keys) {
+        let key = |name: &str| format!("{}.{name}", self.key);
+        keys.compare(&key("endpoint"), &self.place, &next.place);
+        match self.tls == next.tls {
+            false => keys.add(key("tls")),
+            true => {
+                let files = ["tls.cert_file", "tls.key_file", "tls.client_ca_file"];
+                for (name, (a, b)) in files.iter().zip(self.contents.iter().zip(&next.contents)) {
+                    keys.compare(&format!("the content of {}", key(name)), a, b);
+                }
+            }
+        }
+        keys.compare(&key("max_request_mib"), &self.max_request_bytes, &next.max_request_bytes);
+        keys.compare(&key("max_connections"), &self.max_connections, &next.max_connections);
+        let streams = (&self.max_concurrent_streams, &next.max_concurrent_streams);
+        keys.compare(&key("max_concurrent_streams"), streams.0, streams.1);
     }
 }
 
 impl Destination {
     fn of(settings: &DestinationSettings) -> Self {
         let target = match &settings.target {
-            Target::Otlp(_) => None,
-            other => Some(format!("{other:?}")),
+            Target::Otlp(_) => FixedTarget::Otlp,
+            Target::File { path, max_bytes } => FixedTarget::File(path.clone(), *max_bytes),
+            Target::Debug => FixedTarget::Debug,
         };
         Self {
             name: settings.name.clone(),
@@ -110,4 +169,30 @@ impl Destination {
             spool: settings.spool.clone(),
         }
     }
+
+    fn add(&self, next: &Self, keys: &mut Keys) {
+        let key = |name: &str| format!("destinations[{}].{name}", self.name);
+        let kind = match (&self.target, &next.target) {
+            (FixedTarget::File(..), FixedTarget::File(..)) => "file",
+            _ => "otlp, file or debug",
+        };
+        keys.compare(&key(kind), &self.target, &next.target);
+        keys.compare(&key("queue_mib"), &self.queue_bytes, &next.queue_bytes);
+        let requests = (&self.max_concurrent_requests, &next.max_concurrent_requests);
+        keys.compare(&key("max_concurrent_requests"), requests.0, requests.1);
+        keys.compare(&key("batch"), &self.batch, &next.batch);
+        keys.compare(&key("spool"), &self.spool, &next.spool);
+    }
 }
+
+/// A hash of the content of a file; `None` if it cannot be read.
+fn content_hash(path: &Path) -> Option<u64> {
+    let mut content = Vec::new();
+    File::open(path).ok()?.take(MAX_PEM_BYTES).read_to_end(&mut content).ok()?;
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+/// More than a certificate chain has.
+const MAX_PEM_BYTES: u64 = 1 << 20;

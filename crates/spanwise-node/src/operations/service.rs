@@ -115,7 +115,7 @@ impl Service {
                         let event = Event::Reloaded { file: file.name, millis: millis(start) };
                         return self.log.event_unlimited(event);
                     }
-                    Err(error) => vec![error.to_string()],
+                    Err(error) => error.problems().iter().map(ToString::to_string).collect(),
                 }
             }
             Err(problems) => problems,
