@@ -111,7 +111,7 @@ fn probes_follow_the_life_of_the_node() {
     for (phase, is_busy, status, text) in [
         (Phase::Starting, false, "503", "starts"),
         (Phase::Running, false, "200", "ready\n"),
-        (Phase::Running, true, "503", "used up"),
+        (Phase::Running, true, "503", "no space"),
         (Phase::Running, false, "200", "ready\n"),
         (Phase::Draining, false, "503", "drains"),
     ] {
