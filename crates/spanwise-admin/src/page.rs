@@ -7,8 +7,10 @@ use std::fmt::Write as _;
 /// The parts of a page.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
-    /// The document, with `{{style}}`, `{{script}}` and `{{nonce}}`.
-    pub html: &'static str,
+    /// The title, also the name in the header before the first data.
+    pub title: &'static str,
+    /// The body behind the header.
+    pub body: &'static str,
     /// Scripts between [`COMMON`](Self::COMMON) and the loop, in the order in which they need each other. They define
     /// `DATA`, the path of the data; `PARTS`, functions that draw it; `totalOf`, a count of it that never falls; and `afterDraw`.
     pub scripts: &'static [&'static str],
@@ -22,7 +24,7 @@ impl Page {
         let nonce = nonce();
         let script = [&Self::COMMON[..], self.scripts, &[Self::LOOP]].concat().concat();
         let html = self
-            .html
+            .document()
             .replace("{{style}}", Self::STYLE)
             // One scope for all parts, apart from the names of elements that browsers make global.
             .replace("{{script}}", &format!("(() => {{\n\"use strict\";\n{script}}})();\n"))
@@ -36,6 +38,14 @@ impl Page {
             .with_header("Cross-Origin-Opener-Policy", "same-origin")
     }
 
+    /// The document, with `{{style}}`, `{{script}}` and `{{nonce}}`.
+    #[must_use]
+    pub fn document(&self) -> String {
+        Self::FRAME.replace("{{title}}", self.title).replace("{{body}}", self.body)
+    }
+
+    /// The head, the header and the end of all pages.
+    const FRAME: &'static str = include_str!("page/frame.html");
     /// The styles of all pages.
     pub const STYLE: &'static str = include_str!("page/page.css");
     /// The scripts of all pages: elements, numbers, rates, charts, stages and cards.
@@ -77,7 +87,8 @@ pub fn violations(page: &Page) -> Vec<&'static str> {
     let in_scripts = banned.into_iter().filter(|text| parts.contains(text));
     let styles = ["</style", "url("].into_iter().filter(|text| Page::STYLE.contains(text));
     let attributes = [" style=", " onclick=", "src=\"", "<link rel=\"stylesheet"];
-    let attributes = attributes.into_iter().filter(|text| page.html.contains(text));
+    let document = page.document();
+    let attributes = attributes.into_iter().filter(|text| document.contains(text));
     in_scripts.chain(styles).chain(attributes).collect()
 }
 
@@ -88,7 +99,8 @@ mod tests {
     #[test]
     fn violations_of_a_page_are_found() {
         let bad = Page {
-            html: "<a onclick=\"x\">",
+            title: "bad",
+            body: "<a onclick=\"x\">",
             scripts: &["x.innerHTML = y", "fetch(\"http://a\")"],
         };
         assert_eq!(violations(&bad), ["innerHTML", "http://", " onclick="]);

@@ -21,7 +21,8 @@ fn to_page(_view: &LiveView, _request: &Request) -> Response {
 }
 
 const PAGE: Page = Page {
-    html: include_str!("../page/page.html"),
+    title: "Spanwise",
+    body: include_str!("../page/page.html"),
     scripts: &[
         include_str!("../page/pipeline.js"),
         include_str!("../page/traces.js"),

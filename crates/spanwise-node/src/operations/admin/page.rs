@@ -12,7 +12,8 @@ fn page(_source: &Shown, _request: &Request) -> Response {
 }
 
 const PAGE: Page = Page {
-    html: include_str!("page/page.html"),
+    title: "spanwise-node",
+    body: include_str!("page/page.html"),
     scripts: &[include_str!("page/pipeline.js"), include_str!("page/panels.js")],
 };
 
@@ -33,8 +34,9 @@ mod tests {
         let names = scripts.split("$(\"").skip(1).map(|rest| rest.split('"').next().unwrap_or(""));
         let names: Vec<&str> = names.collect();
         assert!(names.len() > 20, "{names:?}");
+        let document = PAGE.document();
         for name in names {
-            assert!(PAGE.html.contains(&format!("id=\"{name}\"")), "{name}");
+            assert!(document.contains(&format!("id=\"{name}\"")), "{name}");
         }
     }
 }
