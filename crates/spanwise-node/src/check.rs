@@ -5,6 +5,7 @@ use crate::settings::{
     DestinationSettings, GatewaySettings, MemoryLimit, NodeSettings, Processor, ReceiverSettings,
     Resolver, Role, Target,
 };
+use spanwise_admin::__private::Json;
 use spanwise_config::{Problem, Read};
 use spanwise_transport::TransportBuilder;
 use std::fmt::Write as _;
@@ -171,46 +172,31 @@ fn size(bytes: u64) -> String {
 }
 
 fn as_json(problems: &[&Problem], warnings: &[Problem], parts: &[(&str, String)]) -> String {
-    let problem = |problem: &Problem| {
-        let position = problem.position();
-        format!(
-            "{{\"file\":{},\"line\":{},\"column\":{},\"path\":{},\"message\":{}}}",
-            quoted(problem.file()),
-            position.line,
-            position.column,
-            quoted(problem.path()),
-            quoted(problem.message())
-        )
-    };
-    let problems: Vec<String> = problems.iter().map(|it| problem(it)).collect();
-    let warnings: Vec<String> = warnings.iter().map(problem).collect();
-    let part = |(part, description): &(&str, String)| {
-        format!("{{\"part\":{},\"description\":{}}}", quoted(part), quoted(description))
-    };
-    let parts: Vec<String> = parts.iter().map(part).collect();
-    format!(
-        "{{\"problems\":[{}],\"warnings\":[{}],\"parts\":[{}]}}\n",
-        problems.join(","),
-        warnings.join(","),
-        parts.join(",")
-    )
+    let mut json = Json::new();
+    json.object(|json| {
+        json.key("problems").array(|json| problems.iter().for_each(|it| problem(json, it)));
+        json.key("warnings").array(|json| warnings.iter().for_each(|it| problem(json, it)));
+        json.key("parts").array(|json| {
+            for (part, description) in parts {
+                json.object(|json| {
+                    json.key("part").string(part);
+                    json.key("description").string(description);
+                });
+            }
+        });
+    });
+    let mut text = json.finish();
+    text.push('\n');
+    text
 }
 
-/// A string of JSON.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for letter in text.chars() {
-        match letter {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            letter if letter.is_control() => {
-                let _infallible = write!(quoted, "\\u{:04x}", u32::from(letter));
-            }
-            letter => quoted.push(letter),
-        }
-    }
-    quoted.push('"');
-    quoted
+fn problem(json: &mut Json, problem: &Problem) {
+    let position = problem.position();
+    json.object(|json| {
+        json.key("file").string(problem.file());
+        json.key("line").integer(position.line as u64);
+        json.key("column").integer(position.column as u64);
+        json.key("path").string(problem.path());
+        json.key("message").string(problem.message());
+    });
 }
