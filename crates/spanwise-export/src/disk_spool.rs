@@ -9,6 +9,7 @@ use crate::spool_usage::SpoolUsage;
 use client::Client;
 use events::Events;
 use spanwise_ledger::Ledger;
+use spanwise_spool::storage::DirectoryStorage;
 use spanwise_spool::{SpoolHandle, SpoolSettings, SpoolThread};
 use spanwise_transport::FramedRequest;
 use spanwise_worker::Notifier;
@@ -97,10 +98,23 @@ impl DiskSpoolBuilder {
     /// # Errors
     /// A thread cannot be started.
     pub fn build(self) -> io::Result<DiskSpool> {
+        self.start(None)
+    }
+
+    /// As [`build`](Self::build), in a directory that the caller has opened and locked, instead of the builder's: no other process can have
+    /// it in between.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build): the directory is unlocked then.
+    pub fn build_in(self, directory: DirectoryStorage) -> io::Result<DiskSpool> {
+        self.start(Some(directory))
+    }
+
+    fn start(self, storage: Option<DirectoryStorage>) -> io::Result<DiskSpool> {
         let Self { directory, settings, ledger } = self;
         let events = Arc::new(Events::default());
         let max_bytes = settings.max_bytes;
-        let client = Client::new(directory, settings, ledger, events.clone());
+        let client = Client::new((directory, storage), settings, ledger, events.clone());
         // Memory of requests is charged to the exporter's budget, which bounds the queue.
         let thread = SpoolThread::open(client, usize::MAX)?;
         let handle = thread.handle();

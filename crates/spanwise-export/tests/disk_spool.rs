@@ -4,7 +4,9 @@
 
 use spanwise_export::{DiskSpool, ExportEvent, Exporter, Observer, SpoolReport};
 use spanwise_ledger::{DropReason, Ledger, Snapshot};
+use spanwise_spool::SpoolError;
 use spanwise_spool::boot_ledger::{FILE_NAME, PreviousRun};
+use spanwise_spool::storage::DirectoryStorage;
 use spanwise_transport::{Failure, Outcome, Transport};
 use spanwise_wire::write::{SpanHeader, SpanWriter};
 use spanwise_wire::{SpanId, SpanLimits, SpanMeta, TraceId};
@@ -141,6 +143,24 @@ impl Process {
         let account = self.exporter.snapshot();
         account.check().unwrap();
         account
+    }
+}
+
+#[test]
+fn a_directory_that_is_locked_before_stays_locked() {
+    let directory = Directory::new();
+    let ledger = Ledger::new();
+    let storage = DirectoryStorage::open(&directory.0).unwrap();
+    let builder = DiskSpool::builder(&directory.0).with_ledger(ledger);
+    let spool = builder.build_in(storage).unwrap();
+    let other = DirectoryStorage::open(&directory.0);
+    assert!(matches!(other, Err(SpoolError::Locked { .. })));
+    drop(spool);
+    // Its thread ends shortly after.
+    let until = Instant::now() + LONG;
+    while DirectoryStorage::open(&directory.0).is_err() {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -16,6 +16,8 @@ use std::time::{Duration, SystemTime};
 
 pub(super) struct Client {
     directory: PathBuf,
+    /// The directory, if it was opened before.
+    opened: Option<DirectoryStorage>,
     settings: SpoolSettings,
     ledger: Option<Ledger>,
     events: Arc<Events>,
@@ -26,16 +28,19 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(
-        directory: PathBuf,
+        (directory, opened): (PathBuf, Option<DirectoryStorage>),
         settings: SpoolSettings,
         ledger: Option<Ledger>,
         events: Arc<Events>,
     ) -> Self {
-        Self { directory, settings, ledger, events, boot: None, is_reported: false }
+        Self { directory, opened, settings, ledger, events, boot: None, is_reported: false }
     }
 
     fn try_open(&mut self) -> Result<(Spool<DirectoryStorage>, SpoolRecovery), SpoolError> {
-        let mut storage = DirectoryStorage::open(&self.directory)?;
+        let mut storage = match self.opened.take() {
+            Some(storage) => storage,
+            None => DirectoryStorage::open(&self.directory)?,
+        };
         let opened = self.ledger.clone().map(|ledger| Boot::open(&mut storage, ledger));
         let (boot, previous) = match opened {
             Some(Ok((boot, previous))) => (Some(boot), previous),
