@@ -2,6 +2,7 @@
 
 mod gateway;
 mod imbalance;
+mod spool;
 mod table;
 
 use spanwise_ledger::Snapshot;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 pub use gateway::{GatewayAccount, PeerAccount};
 pub use imbalance::Imbalance;
+pub use spool::{SpoolAccount, SpoolState};
 
 /// The account of a node since its start. All numbers are spans unless their name has another noun. `Display` formats a table.
 ///
@@ -62,6 +64,8 @@ pub struct IntakeAccount {
     pub refused_overloaded: u64,
     /// Spans of requests that were read and refused because a processor cannot read them.
     pub refused_malformed: u64,
+    /// Spans of requests that were read and refused because the node panicked before it accepted them.
+    pub refused_panicked: u64,
     /// Spans of accepted requests.
     pub accepted: u64,
     /// Accepted spans that a filter left out.
@@ -98,8 +102,8 @@ pub struct DestinationAccount {
     pub ledger: Snapshot,
     /// Whether the last request to it was accepted, or none has ended.
     pub is_up: bool,
-    /// Whether requests go to a disk while it accepts none.
-    pub has_spool: bool,
+    /// The disk to which requests go while it accepts none, if it has one.
+    pub spool: Option<SpoolAccount>,
     /// Bytes that wait for it in memory.
     pub queued_bytes: u64,
     /// The last failure of its requests or of its disk, in words.
@@ -120,6 +124,13 @@ pub struct MemoryAccount {
     pub peak_bytes: u64,
 }
 
+impl IntakeAccount {
+    /// Spans of requests that were read and refused, for whichever reason.
+    pub fn refused(&self) -> u64 {
+        self.refused_overloaded + self.refused_malformed + self.refused_panicked
+    }
+}
+
 impl Account {
     /// Checks that each span has exactly one outcome, through all stages.
     ///
@@ -128,7 +139,7 @@ impl Account {
     pub fn check(&self) -> Result<(), Imbalance> {
         let mut imbalance = Imbalance::default();
         let intake = &self.intake;
-        let refused = intake.refused_overloaded + intake.refused_malformed;
+        let refused = intake.refused();
         imbalance.compare(
             "received",
             intake.received,

@@ -1,13 +1,19 @@
 //! The destinations: requests are joined, queued for each destination, sent, and stored on disk while a destination is down.
 
 mod batch;
+#[cfg(test)]
+mod fakes;
 mod joiner;
 mod queue;
 mod sender;
+mod spool_link;
 mod spooler;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use crate::account::DestinationAccount;
+use crate::directories::Directories;
 use crate::memory::Memory;
 use crate::settings::{DestinationSettings, Target};
 use crate::stage::{OwnedRequest, Refusal, Stage};
@@ -40,17 +46,19 @@ impl Destinations {
     /// A transport cannot be built, or a spool cannot be used.
     pub(crate) fn start(
         settings: &[DestinationSettings],
+        directories: &mut Directories,
         memory: &Memory,
         runtime: &Handle,
     ) -> Result<(Arc<Self>, DestinationTasks), StartError> {
         let transports = Self::transports(settings)?;
-        let max_bytes = max_batch_bytes(&transports, memory);
+        let max_bytes = max_batch_bytes(&transports, memory).min(max_record_bytes(settings));
         let mut queues = Vec::with_capacity(settings.len());
         let mut spools = Vec::with_capacity(settings.len());
         for (settings, transport) in settings.iter().zip(transports) {
             let queue = Arc::new(Queue::new(settings, transport, memory));
             if let Some(spool) = &settings.spool {
-                spools.push((Arc::clone(&queue), spooler::open(spool, &settings.name, &queue)?));
+                let opened = spooler::open(spool, &settings.name, &queue, directories)?;
+                spools.push((Arc::clone(&queue), opened));
             }
             queues.push(queue);
         }
@@ -118,6 +126,18 @@ impl Destinations {
         self.queues.iter().map(|queue| queue.account()).collect()
     }
 
+    /// Whether a spool is being opened.
+    pub(crate) fn is_opening(&self) -> bool {
+        self.queues.iter().any(|queue| queue.is_opening())
+    }
+
+    /// As while the spools are being opened.
+    #[cfg(test)]
+    pub(crate) fn set_opening(&self) {
+        let opening = crate::account::SpoolState::Opening;
+        self.queues.iter().for_each(|queue| queue.set_spool_state(opening, None));
+    }
+
     /// Whether each span has an outcome or is on disk.
     fn is_idle(&self) -> bool {
         self.queues.iter().all(|queue| queue.is_idle())
@@ -169,6 +189,13 @@ fn max_batch_bytes(transports: &[Transport], memory: &Memory) -> usize {
     let copies = copies.sum::<usize>().max(1);
     let of_copies = memory.copies.budget().limit() / copies / 2;
     MAX_BATCH_BYTES.min(of_copies).min(memory.requests.limit() / 8).max(MIN_BATCH_BYTES)
+}
+
+/// The most bytes of a request: each spool stores it. It refuses those of more than half its bytes, compressed.
+fn max_record_bytes(settings: &[DestinationSettings]) -> usize {
+    let spools = settings.iter().filter_map(|it| it.spool.as_ref());
+    let bytes = spools.map(|it| it.settings.max_bytes / 4).min().unwrap_or(u64::MAX);
+    usize::try_from(bytes).unwrap_or(usize::MAX).max(MIN_BATCH_BYTES)
 }
 
 /// The delay after which senders should try again while a destination's queue is full.

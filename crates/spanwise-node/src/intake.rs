@@ -3,6 +3,8 @@
 mod bearer;
 mod counts;
 mod listening;
+#[cfg(test)]
+mod panics;
 
 use crate::account::IntakeAccount;
 use crate::memory::{Memory, REQUEST_OVERHEAD};
@@ -10,7 +12,8 @@ use crate::processors::{Processed, Processors};
 use crate::settings::Secret;
 use crate::stage::{OwnedRequest, Refusal, Stage};
 use arc_swap::{ArcSwap, ArcSwapOption};
-use counts::Counts;
+use bytes::Bytes;
+use counts::{Counts, RefusedByPanic};
 use spanwise_receiver::{Answer, Export, Headers};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -101,10 +104,14 @@ impl Entry {
         }
     }
 
-    /// Accepts a request as a whole, or refuses it as a whole.
     fn handle(&self, export: Export) -> Answer {
-        let Export { body, spans, .. } = export;
+        self.take(export.body, export.spans)
+    }
+
+    /// Accepts a request as a whole, or refuses it as a whole. A panic is the receiver's answer that the request is refused.
+    fn take(&self, body: Bytes, spans: u64) -> Answer {
         let Intake { memory, counts, .. } = &*self.intake;
+        let _until_accepted = RefusedByPanic { counts, spans };
         counts.received.fetch_add(spans, Relaxed);
         if spans == 0 {
             return Answer::Accept;

@@ -6,6 +6,7 @@ mod arguments;
 mod check;
 mod config;
 mod destination;
+mod directories;
 mod gateway;
 mod intake;
 mod memory;
@@ -22,7 +23,7 @@ mod tls_files;
 
 pub use account::{
     Account, CrashAccount, DestinationAccount, GatewayAccount, Imbalance, IntakeAccount,
-    MemoryAccount, PeerAccount, SamplerAccount,
+    MemoryAccount, PeerAccount, SamplerAccount, SpoolAccount, SpoolState,
 };
 pub use arguments::run;
 pub use config::{ConfigError, ConfigOptions, ConfigSource};

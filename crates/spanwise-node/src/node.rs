@@ -4,6 +4,7 @@ mod fixed;
 
 use crate::account::{Account, CrashAccount, MemoryAccount};
 use crate::destination::{DestinationTasks, Destinations};
+use crate::directories::Directories;
 use crate::gateway::Gateway;
 use crate::intake::{Entry, Intake, listen};
 use crate::memory::{Memory, Shares};
@@ -76,14 +77,16 @@ impl Node {
             ..
         } = settings;
         check_gateway(role, gateway.as_ref())?;
-        let state = state_directory.as_deref().map(State::open).transpose()?;
+        let mut directories = Directories::default();
+        let state = state_directory.map(|path| State::open(&mut directories, &path)).transpose()?;
         let cores = sizes::cores();
         let tail_bytes = tail_sampling.as_ref().map(|config| config.max_memory_bytes);
         let shares = Shares::new(memory, receivers.len(), tail_bytes)?;
         let memory = Memory::new(&shares);
         let processors = Processors::new(processors)?;
         let runtime = runtime(cores)?;
-        let (destinations, tasks) = Destinations::start(&destinations, &memory, runtime.handle())?;
+        let (destinations, tasks) =
+            Destinations::start(&destinations, &mut directories, &memory, runtime.handle())?;
         let next = Arc::clone(&destinations) as Arc<dyn Stage>;
         let sampler = match tail_sampling {
             Some(config) => {
@@ -235,7 +238,7 @@ impl Node {
         }
         let account = self.shared.account();
         if let Some(state) = self.state.take() {
-            state.close(account.clone());
+            state.close(account.clone(), (start + timeout).max(Instant::now() + MIN_LAST_WRITE));
         }
         account
     }
@@ -257,9 +260,20 @@ impl NodeView {
         self.shared.account()
     }
 
-    /// Whether the node accepts requests.
+    /// Whether the node accepts requests, and its spools are open. One that cannot be opened in ten seconds is reported, and not waited for.
     pub fn is_ready(&self) -> bool {
-        !self.shared.intake.is_closing()
+        !self.shared.intake.is_closing() && !self.is_opening()
+    }
+
+    /// Whether a spool is being opened.
+    pub(crate) fn is_opening(&self) -> bool {
+        self.shared.destinations.is_opening()
+    }
+
+    /// As while the spools are being opened.
+    #[cfg(test)]
+    pub(crate) fn set_opening(&self) {
+        self.shared.destinations.set_opening();
     }
 
     /// The metrics of the gateway, under the names of the Collector's load-balancing exporter where it has them. Empty without one.
@@ -334,5 +348,7 @@ const USUAL_REQUEST: usize = 256 << 10;
 const MAX_SHUTDOWN: Duration = Duration::from_secs(24 * 3600);
 /// The end of a shutdown that is left for outcomes.
 const MAX_BOOKKEEPING: Duration = Duration::from_millis(100);
+/// The least time for the last write of the state: a start behind a shutdown without time would report a crash.
+const MIN_LAST_WRITE: Duration = Duration::from_millis(20);
 /// The part of a shutdown before it that is left for the disk.
 const MAX_STORING: Duration = Duration::from_secs(2);

@@ -20,6 +20,8 @@ enum Step {
     Filter(Box<SpanFilter>),
     /// A sampler for each call at the same time; all decide alike.
     Probabilistic(Mutex<Vec<ProbabilisticSampler>>, ProbabilisticSamplerConfig),
+    #[cfg(test)]
+    Panic,
 }
 
 /// A request behind all steps.
@@ -68,7 +70,13 @@ impl Processors {
         Ok(Self { steps, scratches: Mutex::default() })
     }
 
-    /// Takes a request of `spans` spans through all steps.
+    /// A step that panics.
+    #[cfg(test)]
+    pub(crate) fn panicking() -> Self {
+        Self { steps: vec![Step::Panic], scratches: Mutex::default() }
+    }
+
+    /// Takes a request of `spans` spans through all steps. A panic of one loses no memory of the others.
     ///
     /// # Errors
     /// A step cannot read it: none of its spans may pass.
@@ -82,6 +90,8 @@ impl Processors {
                 Step::Redact(redactor) => self.redact(redactor, &mut processed)?,
                 Step::Filter(filter) => Self::filter(filter, &mut processed)?,
                 Step::Probabilistic(idle, config) => Self::sample(idle, config, &mut processed)?,
+                #[cfg(test)]
+                Step::Panic => panic!("a step panics"),
             }
         }
         Ok(processed)

@@ -4,7 +4,7 @@
 mod support;
 
 use spanwise_node::settings::*;
-use spanwise_node::{ExitKind, Node};
+use spanwise_node::{ExitKind, Node, SpoolState};
 use spanwise_receiver::{Answer, Collected, Receiver};
 use spanwise_spool::SpoolSettings;
 use spanwise_testkit::{ClosedPort, Fault, FaultProxy};
@@ -169,9 +169,70 @@ fn a_second_node_on_the_same_spool_is_refused() {
     let node = start().unwrap();
     let error = start().map(drop).unwrap_err();
     assert_eq!(error.kind, ExitKind::Spool);
-    assert!(error.to_string().starts_with("destination one: the spool directory"), "{error}");
+    let text = error.to_string();
+    assert!(text.starts_with("spool.directory of destination one: the spool directory"), "{text}");
     end(node);
     end(start().unwrap());
+}
+
+#[test]
+fn one_directory_for_two_purposes_is_refused_with_both_keys() {
+    let directory = TempDir::new("twice");
+    let (receiver, _) = collecting();
+    let target = |name, path: &Path| with_spool(destination(name, &receiver.http_endpoint()), path);
+    let (spool, other) = (directory.0.join("spool"), directory.0.join("x/../spool"));
+    let check = |settings: NodeSettings, other: &str| {
+        let error = Node::start(settings).map(drop).unwrap_err();
+        assert_eq!(error.kind, ExitKind::Settings, "{error}");
+        assert!(error.to_string().contains(&format!(" is also {other}: ")), "{error}");
+    };
+    let two = settings(vec![target("one", &spool), target("two", &other)]);
+    check(two, "spool.directory of destination one");
+    let state = settings(vec![target("one", &spool)]);
+    check(NodeSettings { state_directory: Some(other), ..state }, "state.directory");
+}
+
+/// Its directory is removed, and a file has its name: nothing can be stored.
+#[test]
+fn a_disk_that_fails_and_comes_back_loses_nothing() {
+    let base = TempDir::new("failing");
+    let directory = base.0.join("spool");
+    let (receiver, collected, is_down) = switchable();
+    let target = with_spool(destination("one", &receiver.http_endpoint()), &directory);
+    let node = Node::start(settings(vec![target])).unwrap();
+    let spool = |account: &spanwise_node::Account| account.destinations[0].spool.clone().unwrap();
+    wait_until(&node, |account| spool(account).state == SpoolState::Up);
+    std::fs::remove_dir_all(&directory).unwrap();
+    std::fs::write(&directory, "").unwrap();
+    let mut client = Client::connect(node.addresses()[0]);
+    for round in 0..20 {
+        client.post_until_accepted(&request(round * 50..round * 50 + 50));
+    }
+    wait_until(&node, |account| spool(account).state == SpoolState::Failing);
+    wait_until(&node, |account| !account.destinations[0].is_up);
+    let account = node.account();
+    assert!(spool(&account).problem.is_some());
+    let ledger = &account.destinations[0].ledger;
+    assert_eq!((ledger.in_flight, ledger.dropped_total()), (1000, 0), "{account}");
+    std::fs::remove_file(&directory).unwrap();
+    wait_until(&node, |account| account.destinations[0].ledger.spooled == 1000);
+    assert_eq!(spool(&node.account()).state, SpoolState::Up);
+    is_down.store(false, SeqCst);
+    wait_until(&node, |account| account.destinations[0].ledger.exported == 1000);
+    let account = end(node);
+    assert_all(&collected, 0..1000);
+    assert_eq!(account.destinations[0].ledger.dropped_total(), 0);
+}
+
+#[test]
+fn a_shutdown_with_the_longest_timeout_ends_as_soon_as_all_is_sent() {
+    let (receiver, collected) = collecting();
+    let mut settings = settings(vec![destination("one", &receiver.http_endpoint())]);
+    settings.shutdown_timeout = Duration::MAX;
+    let node = Node::start(settings).unwrap();
+    assert_eq!(Client::connect(node.addresses()[0]).post(&request(0..10)).status, 200);
+    check(&node.shutdown(Duration::MAX));
+    assert_exactly(&collected, 0..10);
 }
 
 /// A request that was sent and got no answer may be there: it is sent again, and counted as what it is.

@@ -14,6 +14,7 @@ impl fmt::Display for Account {
             &[
                 ("  refused: overloaded", intake.refused_overloaded),
                 ("  refused: malformed", intake.refused_malformed),
+                ("  refused: panicked", intake.refused_panicked),
             ],
         )?;
         row(f, "accepted", intake.accepted)?;

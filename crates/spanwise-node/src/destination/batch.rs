@@ -19,6 +19,8 @@ pub(super) struct Batch {
     pub(super) on_loss: Option<DropReason>,
     /// It is what is left of a request, of which other spans have outcomes.
     pub(super) is_rest: bool,
+    /// That request.
+    pub(super) whole: Option<Box<FramedRequest>>,
     /// Its charge includes that of copies.
     pub(super) has_copies: bool,
 }
@@ -26,7 +28,8 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn new(request: FramedRequest, spans: u64, tickets: Tickets) -> Self {
         let (is_ambiguous, is_rest, has_copies) = (false, false, false);
-        Self { request, spans, tickets, is_ambiguous, on_loss: None, is_rest, has_copies }
+        let (on_loss, whole) = (None, None);
+        Self { request, spans, tickets, is_ambiguous, on_loss, is_rest, whole, has_copies }
     }
 
     /// The request behind a failure that another attempt may not have.

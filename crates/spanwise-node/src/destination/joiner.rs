@@ -1,12 +1,15 @@
 //! Joins small requests: their bytes one behind the other are one request.
 
+#[cfg(test)]
+mod tests;
+
 use super::batch::{Batch, Charges, framed, max_copied};
 use super::queue::Queue;
 use crate::memory::Memory;
 use crate::stage::OwnedRequest;
-use spanwise_batch::Charge;
+use spanwise_batch::{Budget, Charge};
 use spanwise_ledger::{DropReason, Tickets};
-use spanwise_transport::PREFIX;
+use spanwise_transport::{PREFIX, Transport};
 use spanwise_wire::{RequestLimits, RequestPart};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +26,7 @@ pub(super) struct Joiner {
     opened: Notify,
     /// Bytes of the last joined request: the capacity of the next.
     last_bytes: AtomicUsize,
+    requests: Budget,
     /// The memory of `open` beyond its requests.
     _charge: Option<Charge>,
 }
@@ -56,6 +60,7 @@ impl Joiner {
             open: Mutex::new(None),
             opened: Notify::new(),
             last_bytes: AtomicUsize::new(0),
+            requests: memory.requests.clone(),
             _charge: memory.requests.try_charge(limits.max_bytes),
         }
     }
@@ -167,16 +172,37 @@ impl Joiner {
         charges: C,
         (spans, tickets): (u64, Vec<Tickets>),
     ) {
+        // Bodies wait with the request for the last of its destinations.
+        let of_bodies = self.charge_of_bodies(bytes.len());
+        let is_shared = of_bodies.is_some();
         // Never an error: the prefix is there, and the memory stays the same.
-        let Ok(request) = framed(bytes, charges) else { return };
-        let request = match self.queues.len() {
-            1 => request,
-            _ => request.with_shared_bodies(),
-        };
+        let Ok(mut request) = framed(bytes, (charges, of_bodies)) else { return };
+        if is_shared {
+            request = request.with_shared_bodies();
+        }
         for (queue, tickets) in self.queues.iter().zip(tickets) {
             let request = request.clone();
             queue.push(Batch::new(request, spans, tickets));
         }
+    }
+
+    /// Charges the bodies of a request that its destinations share, one of each kind. `None`: no two of them send the same bodies, or there is
+    /// no space; each makes its own then, while it sends.
+    fn charge_of_bodies(&self, len: usize) -> Option<Charge> {
+        if self.queues.len() < 2 {
+            return None;
+        }
+        let (mut bytes, mut is_shared) = (0_usize, false);
+        let mut kinds: Vec<Arc<Transport>> = Vec::with_capacity(self.queues.len());
+        for transport in self.queues.iter().map(|queue| queue.transport()) {
+            if kinds.iter().any(|known| known.sends_same_bodies(&transport)) {
+                is_shared = true;
+            } else if transport.sends_same_bodies(&transport) {
+                bytes = bytes.saturating_add(transport.compressed_bound(len));
+                kinds.push(transport);
+            }
+        }
+        is_shared.then(|| self.requests.try_charge_reserved(bytes)).flatten()
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Open>> {

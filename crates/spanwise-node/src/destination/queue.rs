@@ -1,10 +1,12 @@
 //! The requests that wait for one destination.
 
 use super::batch::Batch;
-use crate::account::DestinationAccount;
+use super::spool_link::SpoolLink;
+use crate::account::{DestinationAccount, SpoolState};
 use crate::memory::Memory;
 use crate::settings::DestinationSettings;
 use arc_swap::ArcSwap;
+use spanwise_export::SpoolUsage;
 use spanwise_ledger::{DropReason, Ledger, Tickets};
 use spanwise_transport::{Delivery, Failure, Outcome, Transport};
 use spanwise_worker::Notifier;
@@ -39,8 +41,9 @@ struct State {
     in_flight: usize,
     /// The last request failed, and another attempt may succeed.
     is_down: bool,
-    /// Notifies the task of the spool, while there is one.
-    spool: Option<Notifier>,
+    /// Requests are sent nevertheless, to find out whether that is so still.
+    is_probing: bool,
+    spool: Option<SpoolLink>,
     last_error: Option<String>,
 }
 
@@ -96,7 +99,7 @@ impl Queue {
         state.held += 1;
         state.waiting_bytes += batch.len();
         state.waiting.push_back(batch);
-        let spool = state.spool.clone().filter(|_| state.is_diverted(self.max_bytes));
+        let spool = state.notifier().filter(|_| state.is_diverted(self.max_bytes));
         drop(state);
         self.work.notify_one();
         spool.iter().for_each(Notifier::notify);
@@ -120,10 +123,11 @@ impl Queue {
         }
     }
 
-    fn take(&self) -> Option<Batch> {
+    /// The next request to send, if one may be sent now. [`ended`](Self::ended) follows.
+    pub(super) fn take(&self) -> Option<Batch> {
         let mut state = self.lock();
-        // With a spool, a destination that is down gets a stored request first.
-        if state.is_down && state.spool.is_some() {
+        // With a spool, a destination that is down gets a stored request first: its task decides when.
+        if state.is_held_back() && state.spool.is_some() {
             return None;
         }
         let batch = state.pop()?;
@@ -147,17 +151,27 @@ impl Queue {
         }
     }
 
-    /// Hands the spool a request that a sender took and that failed.
+    /// Hands the spool a request that a sender took and that failed; it waits for the senders again while the disk does not store.
     ///
     /// # Errors
     /// The request, if there is no spool.
     pub(super) fn store(&self, batch: Batch) -> Result<(), Batch> {
         let mut state = self.lock();
-        let Some(spool) = state.spool.clone() else { return Err(batch) };
-        state.failed.push_back(batch);
+        let Some(spool) = &state.spool else { return Err(batch) };
+        let (notifier, is_up) = (spool.notifier.clone(), spool.state == SpoolState::Up);
+        match is_up {
+            true => state.failed.push_back(batch),
+            false => state.wait_again(batch),
+        }
         drop(state);
-        spool.notify();
+        notifier.notify();
         Ok(())
+    }
+
+    /// A request that the disk did not store waits again, behind the others: one that it never stores holds up none.
+    pub(super) fn put_back(&self, batch: Batch) {
+        self.lock().wait_again(batch);
+        self.work.notify_one();
     }
 
     /// Adds a part of a request that has no bytes in the queue's sum.
@@ -178,7 +192,7 @@ impl Queue {
     pub(super) fn ended(&self) {
         let mut state = self.lock();
         state.in_flight = state.in_flight.saturating_sub(1);
-        let spool = state.spool.clone();
+        let spool = state.notifier();
         drop(state);
         if self.cancelled_until().is_some() {
             spool.iter().for_each(Notifier::notify);
@@ -189,10 +203,12 @@ impl Queue {
     pub(super) fn note(&self, delivery: &Delivery) {
         let mut state = self.lock();
         match &delivery.outcome {
-            Outcome::Accepted { .. } => state.is_down = false,
+            Outcome::Accepted { .. } => (state.is_down, state.is_probing) = (false, false),
             Outcome::Failed(Failure::Shutdown) => return,
             Outcome::Failed(_) => {
-                state.is_down |= spanwise_export::sans_io::is_retryable(delivery);
+                if spanwise_export::sans_io::is_retryable(delivery) {
+                    (state.is_down, state.is_probing) = (true, false);
+                }
                 state.last_error = Some(delivery.to_string());
             }
         }
@@ -203,14 +219,21 @@ impl Queue {
         }
     }
 
-    pub(super) fn is_down(&self) -> bool {
-        self.lock().is_down
+    /// Whether the destination is down, and no request is on its way to find out whether that is so still.
+    pub(super) fn is_held_back(&self) -> bool {
+        self.lock().is_held_back()
     }
 
-    /// There is nothing on disk to find out with whether the destination is up: the next request is sent.
-    pub(super) fn assume_up(&self) {
-        self.lock().is_down = false;
+    /// There is nothing on disk to find out with whether the destination is up: the next requests are sent.
+    pub(super) fn probe(&self) {
+        self.lock().is_probing = true;
         self.work.notify_one();
+    }
+
+    /// Whether a request waits that is for the disk.
+    pub(super) fn has_some_for_spool(&self) -> bool {
+        let state = self.lock();
+        !state.failed.is_empty() || state.is_diverted(self.max_bytes)
     }
 
     /// Whether no sender has a request and none waits.
@@ -219,21 +242,28 @@ impl Queue {
         state.in_flight == 0 && state.waiting.is_empty() && state.failed.is_empty()
     }
 
-    /// There is a spool, whose task this notifies.
-    pub(super) fn set_spool(&self, notifier: Notifier) {
-        self.lock().spool = Some(notifier);
+    /// There is a spool, which is being opened.
+    pub(super) fn set_spool(&self, notifier: Notifier, usage: Option<SpoolUsage>) {
+        let (state, problem) = (SpoolState::Opening, None);
+        self.lock().spool = Some(SpoolLink { notifier, usage, state, problem });
     }
 
-    /// The spool has ended. Its requests wait for the senders again.
-    pub(super) fn spool_ended(&self) {
+    /// The spool has this state from now on. Unless it stores, the requests for it wait for the senders again.
+    pub(super) fn set_spool_state(&self, spool_state: SpoolState, problem: Option<String>) {
         let mut state = self.lock();
-        state.spool = None;
-        while let Some(batch) = state.failed.pop_back() {
-            state.waiting_bytes += batch.len();
-            state.waiting.push_front(batch);
+        if let Some(spool) = &mut state.spool {
+            (spool.state, spool.problem) = (spool_state, problem);
+        }
+        if spool_state != SpoolState::Up {
+            std::mem::take(&mut state.failed).into_iter().for_each(|it| state.wait_again(it));
         }
         drop(state);
         self.work.notify_one();
+    }
+
+    /// Whether the spool is being opened.
+    pub(super) fn is_opening(&self) -> bool {
+        self.lock().spool.as_ref().is_some_and(|spool| spool.state == SpoolState::Opening)
     }
 
     pub(super) fn failed(&self, error: String) {
@@ -243,7 +273,7 @@ impl Queue {
     /// Ends the requests that are sent; what is left is stored until then.
     pub(super) fn cancel(&self, until: Instant) {
         self.cancelled.send_replace(Some(until));
-        let spool = self.lock().spool.clone();
+        let spool = self.lock().notifier();
         spool.iter().for_each(Notifier::notify);
     }
 
@@ -278,13 +308,13 @@ impl Queue {
     }
 
     pub(super) fn account(&self) -> DestinationAccount {
-        let (is_up, has_spool, queued_bytes, last_error) = {
+        let (is_up, spool, queued_bytes, last_error) = {
             let state = self.lock();
-            let held = state.held_bytes as u64;
-            (!state.is_down, state.spool.is_some(), held, state.last_error.clone())
+            let (held, spool) = (state.held_bytes as u64, state.spool.as_ref());
+            (!state.is_down, spool.map(SpoolLink::account), held, state.last_error.clone())
         };
         let (name, ledger) = (self.name.clone(), self.ledger.snapshot());
-        DestinationAccount { name, ledger, is_up, has_spool, queued_bytes, last_error }
+        DestinationAccount { name, ledger, is_up, spool, queued_bytes, last_error }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -293,14 +323,28 @@ impl Queue {
 }
 
 impl State {
+    fn notifier(&self) -> Option<Notifier> {
+        self.spool.as_ref().map(|spool| spool.notifier.clone())
+    }
+
+    /// A request whose bytes are held still waits behind the others.
+    fn wait_again(&mut self, batch: Batch) {
+        self.waiting_bytes += batch.len();
+        self.waiting.push_back(batch);
+    }
+
     fn pop(&mut self) -> Option<Batch> {
         let batch = self.waiting.pop_front()?;
         self.waiting_bytes = self.waiting_bytes.saturating_sub(batch.len());
         Some(batch)
     }
 
+    fn is_held_back(&self) -> bool {
+        self.is_down && !self.is_probing
+    }
+
     /// Whether the requests that wait go to the disk, if there is one.
     fn is_diverted(&self, max_bytes: usize) -> bool {
-        !self.waiting.is_empty() && (self.is_down || self.waiting_bytes > max_bytes / 2)
+        !self.waiting.is_empty() && (self.is_held_back() || self.waiting_bytes > max_bytes / 2)
     }
 }

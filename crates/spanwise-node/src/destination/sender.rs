@@ -1,5 +1,8 @@
 //! Sends the requests of one destination.
 
+#[cfg(test)]
+mod tests;
+
 use super::batch::{Batch, book, framed, max_copied};
 use super::queue::Queue;
 use crate::memory::{CopyCharge, Memory};
@@ -12,19 +15,24 @@ use std::sync::Arc;
 /// Sends requests of `queue`, one at a time, until they are cancelled.
 pub(super) async fn run(queue: Arc<Queue>, memory: Memory) {
     while let Some(batch) = queue.next().await {
-        let bytes = batch.len();
-        match send(&queue, &memory, batch).await {
-            Sent::Settled => queue.settled(bytes),
-            // It has all spans of the request still.
-            Sent::Unsent(batch) if !batch.is_rest => store(&queue, batch),
-            Sent::Unsent(rest) => {
-                queue.add_held(&rest);
-                queue.settled(bytes);
-                store(&queue, rest);
-            }
-        }
-        queue.ended();
+        run_one(&queue, &memory, batch).await;
     }
+}
+
+/// Sends a request of the queue.
+pub(super) async fn run_one(queue: &Queue, memory: &Memory, batch: Batch) {
+    let bytes = batch.len();
+    match send(queue, memory, batch).await {
+        Sent::Settled => queue.settled(bytes),
+        // It has all spans of the request still.
+        Sent::Unsent(batch) if !batch.is_rest => store(queue, batch),
+        Sent::Unsent(rest) => {
+            queue.add_held(&rest);
+            queue.settled(bytes);
+            store(queue, rest);
+        }
+    }
+    queue.ended();
 }
 
 /// The end of a request.
@@ -92,7 +100,7 @@ async fn send_in_parts(queue: &Queue, memory: &Memory, mut batch: Batch) -> Sent
         }
         queue.note(&delivery);
         if is_retryable(&delivery) {
-            return rest(batch, skipped, &delivery);
+            return rest(memory, batch, skipped, &delivery);
         }
         book(batch.tickets.split(spans), &delivery, batch.is_ambiguous);
         skipped += spans;
@@ -103,7 +111,7 @@ async fn send_in_parts(queue: &Queue, memory: &Memory, mut batch: Batch) -> Sent
 }
 
 /// The request without its first `skipped` spans.
-fn rest(batch: Batch, skipped: u64, delivery: &Delivery) -> Sent {
+fn rest(memory: &Memory, batch: Batch, skipped: u64, delivery: &Delivery) -> Sent {
     if skipped == 0 {
         return Sent::Unsent(batch.unsent(delivery));
     }
@@ -112,13 +120,17 @@ fn rest(batch: Batch, skipped: u64, delivery: &Delivery) -> Sent {
         .with_max_spans(usize::MAX)
         .with_max_bytes(usize::MAX);
     let part = RequestPart::plan(batch.request.message(), skipped, limits).ok().flatten();
-    let whole = batch.request.clone();
-    // The memory of the whole stays charged for that of the rest.
-    let request = part.map(|part| framed(part.write(Vec::new()).into_bytes(), whole));
+    // A rest of a rest has the memory of the first request, and not of those between.
+    let whole = batch.whole.clone().unwrap_or_else(|| Box::new(batch.request.clone()));
+    let request = part.map(|part| {
+        let bytes = part.write(Vec::new()).into_bytes();
+        let charge = memory.requests.try_charge_reserved(bytes.len());
+        framed(bytes, (whole.clone(), charge))
+    });
     match request {
         Some(Ok(request)) => {
             let spans = batch.spans.saturating_sub(skipped);
-            let rest = Batch { request, spans, is_rest: true, ..batch };
+            let rest = Batch { request, spans, is_rest: true, whole: Some(whole), ..batch };
             Sent::Unsent(rest.unsent(delivery))
         }
         _ => {

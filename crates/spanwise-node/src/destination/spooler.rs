@@ -1,141 +1,91 @@
 //! The spool behind a destination: stores what the destination does not accept, and sends it once it does.
 
-use super::batch::{Batch, framed};
+mod disk;
+mod opening;
+mod reading;
+mod replay;
+#[cfg(test)]
+mod tests;
+
+use super::batch::Batch;
 use super::queue::Queue;
-use super::sender::{Sent, send};
-use crate::memory::{CopyCharge, Memory};
-use crate::settings::DestinationSpool;
-use crate::start_error::{ExitKind, StartError};
-use spanwise_export::{
-    DiskSpool, RequestSpool, SpoolCommand, SpoolEvent, SpoolLosses, SpoolRecovery,
-};
-use spanwise_ledger::{DropReason, Tickets};
-use spanwise_spool::SpoolError;
-use spanwise_spool::storage::DirectoryStorage;
-use spanwise_transport::PREFIX;
-use spanwise_worker::{Notified, Notifier, notify};
+use super::sender::Sent;
+use crate::account::SpoolState;
+use crate::memory::Memory;
+use disk::Disk;
+use replay::Replay;
+use spanwise_export::{RequestSpool, SpoolCommand, SpoolEvent, SpoolLosses, SpoolRecovery};
+use spanwise_ledger::DropReason;
+use spanwise_worker::{Notified, notify};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write as _;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Opens a spool.
-///
-/// # Errors
-/// Another process has the directory, or it cannot be used.
-pub(super) fn open(
-    spool: &DestinationSpool,
-    name: &str,
-    queue: &Queue,
-) -> Result<DiskSpool, StartError> {
-    let failed = |error: &dyn std::fmt::Display| {
-        StartError::new(ExitKind::Spool, format!("destination {name}: {error}"))
-    };
-    let mut tries = 0;
-    loop {
-        match DirectoryStorage::open(&spool.directory) {
-            Ok(_unlocked_by_its_drop) => {
-                check_writable(&spool.directory).map_err(|error| failed(&error))?;
-                break;
-            }
-            // A process that ends at this moment has it a little longer.
-            Err(SpoolError::Locked { .. }) if tries < LOCK_TRIES => {
-                tries += 1;
-                std::thread::sleep(LOCK_PAUSE);
-            }
-            Err(error) => return Err(failed(&error)),
-        }
-    }
-    DiskSpool::builder(&spool.directory)
-        .with_settings(spool.settings.clone())
-        .with_ledger(queue.ledger().clone())
-        .build()
-        .map_err(|error| failed(&error))
-}
+pub(super) use opening::open;
 
-/// A disk that is read-only or full at the start would lose what it should store.
-fn check_writable(directory: &Path) -> Result<(), String> {
-    let path = directory.join("write-check");
-    let written = File::create(&path).and_then(|mut file| {
-        file.write_all(&[0; 4096])?;
-        file.sync_all()
-    });
-    // Left behind by a disk that fails here, it is written again by the next start.
-    let _removed = fs::remove_file(&path);
-    written.map_err(|error| {
-        format!(
-            "{} cannot be written: {error}; free space, or mount it for writing",
-            directory.display()
-        )
-    })
-}
-
-/// The task of a spool.
-pub(super) struct Spooler {
+/// The task of a spool. Requests are the disk's while it stores; while it is being opened or fails they stay in memory, within the bytes of
+/// the queue, and the destination and the disk are tried again with them.
+pub(super) struct Spooler<S> {
     queue: Arc<Queue>,
-    spool: DiskSpool,
+    spool: S,
     memory: Memory,
     notified: Notified,
+    /// The time of this step.
+    now: Instant,
+    disk: Disk,
     /// Requests that the disk has not acknowledged.
     storing: BTreeMap<u64, Storing>,
     next_id: u64,
-    is_open: bool,
     is_closing: bool,
     /// A read may find a record.
     has_records: bool,
+    /// The last read failed.
+    reads_fail: bool,
     replay: Replay,
     replayed: Arc<Mutex<Option<Sent>>>,
     /// Bytes of the memory that the next record is read into.
     read_bytes: usize,
     /// The destination may have spans on disk.
     may_be_delivered: bool,
+    next_read: Instant,
     next_probe: Instant,
     probe_wait: Duration,
 }
 
 struct Storing {
-    tickets: Tickets,
-    bytes: usize,
+    batch: Batch,
     /// It is what is left of the present record.
     is_rest: bool,
 }
 
-/// The record that is sent again.
-enum Replay {
-    None,
-    Reading(CopyCharge),
-    Sending,
-    /// The rest of it is stored anew.
-    StoringRest,
-}
-
-impl Spooler {
+impl<S: RequestSpool> Spooler<S> {
     pub(super) fn new(
         queue: Arc<Queue>,
-        mut spool: DiskSpool,
+        mut spool: S,
         memory: &Memory,
         max_batch_bytes: usize,
     ) -> Self {
         let (notifier, notified) = notify();
         spool.set_notifier(notifier.clone());
-        queue.set_spool(notifier);
+        queue.set_spool(notifier, spool.usage());
         let now = Instant::now();
         Self {
             queue,
             spool,
             memory: memory.clone(),
             notified,
+            now,
+            disk: Disk::new(now),
             storing: BTreeMap::new(),
             next_id: 0,
-            is_open: false,
             is_closing: false,
             has_records: false,
+            reads_fail: false,
             replay: Replay::None,
             replayed: Arc::default(),
             read_bytes: max_batch_bytes,
             may_be_delivered: false,
+            next_read: now,
             next_probe: now,
             probe_wait: MIN_PROBE_WAIT,
         }
@@ -143,29 +93,56 @@ impl Spooler {
 
     /// Stores and sends until requests are cancelled, and then stores what is left.
     pub(super) async fn run(mut self) {
-        loop {
-            while let Some(event) = self.spool.next_event() {
-                if self.event(event) {
-                    return self.end();
-                }
-            }
-            self.end_replay();
-            self.store();
-            self.read();
-            let cancelled_until = self.queue.cancelled_until();
-            if let Some(until) = cancelled_until {
-                if Instant::now() >= until {
-                    return self.end();
-                }
-                self.close(until);
-            }
-            let wake = match &self.replay {
-                Replay::None if self.has_records => self.next_probe,
-                _ => Instant::now() + IDLE_WAIT,
-            };
-            let wake = wake.max(Instant::now() + MIN_WAIT);
-            self.notified.wait_until(cancelled_until.map_or(wake, |until| until.min(wake))).await;
+        while let Some(wake) = self.step(Instant::now()) {
+            self.notified.wait_until(wake).await;
         }
+    }
+
+    /// Takes the events, and does what is due. Returns when the next step is due without an event; `None` at the end.
+    fn step(&mut self, now: Instant) -> Option<Instant> {
+        self.now = now;
+        while let Some(event) = self.spool.next_event() {
+            if self.event(event) {
+                return self.end();
+            }
+        }
+        self.end_replay();
+        if self.disk.check_opening(now) {
+            self.publish();
+        }
+        self.store();
+        self.probe();
+        self.read();
+        let cancelled_until = self.queue.cancelled_until();
+        if let Some(until) = cancelled_until {
+            if now >= until || self.has_ended() {
+                return self.end();
+            }
+            self.close(until);
+        }
+        let wake = self.wake().max(now + MIN_WAIT);
+        Some(cancelled_until.map_or(wake, |until| until.min(wake)))
+    }
+
+    fn wake(&self) -> Instant {
+        let mut wake = self.now + IDLE_WAIT;
+        let mut at = |time: Instant| wake = wake.min(time);
+        let is_held_back = self.queue.is_held_back();
+        match &self.replay {
+            Replay::None if self.may_read() => {
+                at(self.next_read.max(if is_held_back { self.next_probe } else { self.now }));
+            }
+            Replay::Rest(_) => at(self.next_probe),
+            _ => {}
+        }
+        if is_held_back && self.probes_from_memory() {
+            at(self.next_probe);
+        }
+        if self.storing.is_empty() && self.queue.has_some_for_spool() {
+            self.disk.next_try().into_iter().for_each(&mut at);
+        }
+        self.disk.open_until().into_iter().for_each(&mut at);
+        wake
     }
 
     /// Takes an event; returns whether it is the last.
@@ -177,20 +154,13 @@ impl Spooler {
             SpoolEvent::RecordTooLarge { bytes, spans, .. } => self.too_large(bytes, spans),
             SpoolEvent::Empty { .. } => {
                 self.replay = Replay::None;
-                self.has_records = false;
+                (self.has_records, self.reads_fail) = (false, false);
                 self.may_be_delivered = !self.storing.is_empty() && self.may_be_delivered;
             }
-            SpoolEvent::ReadFailed { error, .. } => {
-                self.replay = Replay::None;
-                self.queue.failed(error.to_string());
-                self.probe_failed();
-            }
+            SpoolEvent::ReadFailed { error, .. } => self.read_failed(&error),
             SpoolEvent::Lost(losses) => self.lost(losses),
-            SpoolEvent::Failed { error } => self.queue.failed(error.to_string()),
-            SpoolEvent::Unavailable { error } => {
-                self.queue.failed(error.to_string());
-                return true;
-            }
+            SpoolEvent::Failed { error } => self.disk_failed(&error),
+            SpoolEvent::Unavailable { error } => self.unavailable(&error),
             SpoolEvent::Closed => return true,
             _ => {}
         }
@@ -198,13 +168,14 @@ impl Spooler {
     }
 
     fn opened(&mut self, recovery: SpoolRecovery) {
-        self.is_open = true;
         self.has_records |= recovery.spans > 0;
         self.may_be_delivered |= recovery.spans > 0;
         let ledger = self.queue.ledger();
         ledger.recovered(recovery.spans).spooled();
         ledger.recovered(recovery.damaged).dropped(DropReason::SpoolIo);
         ledger.recovered(recovery.crash.spans).dropped(DropReason::Crash);
+        self.disk.opened();
+        self.publish();
     }
 
     fn lost(&self, losses: SpoolLosses) {
@@ -214,146 +185,102 @@ impl Spooler {
         ledger.unspool(losses.io).dropped(DropReason::SpoolIo);
     }
 
-    /// Hands the disk the requests that are for it.
+    /// Hands the disk the requests that are for it: while it fails, one from time to time, to find out whether it stores again.
     fn store(&mut self) {
+        let is_cancelled = self.queue.cancelled_until().is_some();
         while !self.is_closing
+            && self.disk.may_store(self.now, (is_cancelled, self.storing.is_empty()))
             && let Some(batch) = self.queue.take_for_spool()
         {
             self.store_one(batch, false);
-        }
-        let has_nothing = self.is_open && !self.has_records && self.storing.is_empty();
-        if has_nothing && self.queue.is_down() {
-            self.queue.assume_up();
         }
     }
 
     fn store_one(&mut self, batch: Batch, is_rest: bool) {
         self.may_be_delivered |= batch.is_ambiguous;
-        let (id, bytes) = (self.next_id, batch.len());
+        let id = self.next_id;
         self.next_id += 1;
-        let Batch { request, spans, tickets, .. } = batch;
-        self.storing.insert(id, Storing { tickets, bytes, is_rest });
+        let (request, spans) = (batch.request.clone(), batch.spans);
+        self.storing.insert(id, Storing { batch, is_rest });
         self.spool.submit(SpoolCommand::Store { id, request, spans });
     }
 
     fn stored(&mut self, id: u64, result: Result<(), Arc<str>>) {
-        let Some(Storing { tickets, bytes, is_rest }) = self.storing.remove(&id) else { return };
-        match result {
+        let Some(Storing { batch, is_rest }) = self.storing.remove(&id) else { return };
+        let error = match result {
             Ok(()) => {
                 self.has_records = true;
-                tickets.spooled();
-            }
-            Err(error) => {
-                tickets.dropped(DropReason::SpoolIo);
-                self.queue.failed(error.to_string());
-            }
-        }
-        if is_rest {
-            self.spool.submit(SpoolCommand::Acknowledge);
-            self.replay = Replay::None;
-        } else {
-            self.queue.settled(bytes);
-        }
-    }
-
-    /// Reads the next record, if its destination may accept it.
-    fn read(&mut self) {
-        let is_due = self.is_open
-            && self.has_records
-            && matches!(self.replay, Replay::None)
-            && self.queue.cancelled_until().is_none()
-            && (!self.queue.is_down() || Instant::now() >= self.next_probe);
-        if !is_due {
-            return;
-        }
-        let bytes = self.read_bytes + PREFIX;
-        let Some(charge) = self.memory.copies.try_charge(self.bytes_of_replay(bytes)) else {
-            self.next_probe = Instant::now() + MEMORY_WAIT;
-            return;
-        };
-        let mut buffer = Vec::with_capacity(bytes);
-        buffer.resize(PREFIX, 0);
-        self.replay = Replay::Reading(charge);
-        self.spool.submit(SpoolCommand::Read { buffer });
-    }
-
-    /// Sends a record that was read.
-    fn record(&mut self, buffer: Vec<u8>, spans: u64) {
-        let Replay::Reading(charge) = std::mem::replace(&mut self.replay, Replay::None) else {
-            return;
-        };
-        if self.queue.cancelled_until().is_some() {
-            // The close rewinds.
-            return;
-        }
-        let tickets = self.queue.ledger().unspool(spans);
-        let Ok(request) = framed(buffer, charge) else {
-            tickets.dropped(DropReason::SpoolIo);
-            self.spool.submit(SpoolCommand::Acknowledge);
-            return;
-        };
-        let mut batch = Batch::new(request, spans, tickets);
-        batch.is_ambiguous = self.may_be_delivered;
-        batch.has_copies = true;
-        self.replay = Replay::Sending;
-        let (queue, memory) = (Arc::clone(&self.queue), self.memory.clone());
-        let (replayed, notifier): (_, Notifier) =
-            (Arc::clone(&self.replayed), self.notified.notifier());
-        tokio::spawn(async move {
-            let sent = send(&queue, &memory, batch).await;
-            *replayed.lock().unwrap_or_else(PoisonError::into_inner) = Some(sent);
-            notifier.notify();
-        });
-    }
-
-    /// Takes note of the end of the record that was sent.
-    fn end_replay(&mut self) {
-        let sent = self.replayed.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match sent {
-            None => {}
-            Some(Sent::Settled) => {
-                self.probe_wait = MIN_PROBE_WAIT;
-                self.next_probe = Instant::now();
-                self.replay = Replay::None;
-                self.spool.submit(SpoolCommand::Acknowledge);
-            }
-            Some(Sent::Unsent(batch)) if batch.is_rest => {
-                self.probe_failed();
-                self.replay = Replay::StoringRest;
-                self.store_one(batch, true);
-            }
-            Some(Sent::Unsent(batch)) => {
-                self.probe_failed();
-                self.may_be_delivered |= batch.is_ambiguous;
+                let bytes = batch.len();
                 batch.tickets.spooled();
-                self.replay = Replay::None;
-                self.spool.submit(SpoolCommand::Rewind);
+                match is_rest {
+                    true => self.acknowledge(),
+                    false => self.queue.settled(bytes),
+                }
+                if self.disk.stored() {
+                    self.publish();
+                }
+                return;
+            }
+            Err(error) => error,
+        };
+        match (is_rest, self.queue.cancelled_until()) {
+            (true, _) => self.replay = Replay::Rest(batch),
+            (false, None) => self.queue.put_back(batch),
+            // The last attempt.
+            (false, Some(_)) => self.lose(batch),
+        }
+        self.disk_failed(&error);
+    }
+
+    fn disk_failed(&mut self, error: &str) {
+        self.disk.failed(self.now, error);
+        self.queue.failed(error.to_owned());
+        self.publish();
+    }
+
+    /// There is no spool any more: its requests go on from memory, and records stay for the next start.
+    fn unavailable(&mut self, error: &str) {
+        self.disk.ended(error);
+        self.queue.failed(error.to_owned());
+        self.has_records = false;
+        for Storing { batch, is_rest } in std::mem::take(&mut self.storing).into_values() {
+            match is_rest {
+                // The whole record is on disk still.
+                true => batch.tickets.spooled(),
+                false => self.queue.put_back(batch),
             }
         }
+        if !matches!(self.replay, Replay::Sending) {
+            self.leave_record();
+        }
+        self.publish();
     }
 
-    /// A record does not fit the memory that it was to be read into.
-    fn too_large(&mut self, bytes: usize, spans: u64) {
-        self.replay = Replay::None;
-        if self.bytes_of_replay(bytes + PREFIX) <= self.memory.copies.budget().limit() {
-            self.read_bytes = bytes;
-            self.spool.submit(SpoolCommand::Rewind);
+    fn publish(&self) {
+        self.queue.set_spool_state(self.disk.state(), self.disk.problem());
+    }
+
+    /// A destination that is down is tried with requests in memory, if there is nothing on disk to try it with.
+    fn probe(&mut self) {
+        if !self.queue.is_held_back() {
             return;
         }
-        // An earlier process had more memory.
-        self.queue.ledger().unspool(spans).dropped(DropReason::TooLarge);
-        self.queue.failed(format!("a record of {bytes} bytes exceeds the memory, and is lost"));
-        self.spool.submit(SpoolCommand::Acknowledge);
+        let is_up = self.disk.state() == SpoolState::Up;
+        let has_nothing = is_up && !self.has_records && self.storing.is_empty();
+        if has_nothing {
+            self.queue.probe();
+        } else if self.probes_from_memory() && self.now >= self.next_probe {
+            // With the time that a request takes: the transport tries it several times.
+            self.next_probe = self.now + MIN_PROBE_WAIT;
+            self.queue.probe();
+        }
     }
 
-    /// Bytes of a record of `bytes` bytes with its copies, or with those of its parts: a replay waits for no memory while it has some.
-    fn bytes_of_replay(&self, bytes: usize) -> usize {
-        bytes.saturating_add(self.queue.transport().compressed_bound(bytes).max(bytes))
-    }
-
-    fn probe_failed(&mut self) {
-        self.next_probe = Instant::now() + self.probe_wait;
-        self.probe_wait = (self.probe_wait * 2).min(MAX_PROBE_WAIT);
+    /// Whether no record can show whether the destination is up.
+    fn probes_from_memory(&self) -> bool {
+        let has_record = self.has_records && !self.reads_fail;
+        let is_failing = self.disk.state() != SpoolState::Up || self.reads_fail;
+        is_failing && !has_record && self.queue.cancelled_until().is_none()
     }
 
     /// Closes the spool once all is stored.
@@ -365,15 +292,26 @@ impl Spooler {
         }
     }
 
-    /// The spool has ended: what it has not stored is lost.
-    fn end(mut self) {
-        for Storing { tickets, bytes, is_rest } in std::mem::take(&mut self.storing).into_values() {
-            tickets.dropped(DropReason::SpoolIo);
-            if !is_rest {
-                self.queue.settled(bytes);
+    /// Whether the spool has ended, and no record of it is being sent.
+    fn has_ended(&self) -> bool {
+        self.disk.state() == SpoolState::Ended && !matches!(self.replay, Replay::Sending)
+    }
+
+    /// Requests that the disk has not stored until the deadline are lost; without a spool they wait in memory.
+    fn end(&mut self) -> Option<Instant> {
+        for Storing { batch, is_rest } in std::mem::take(&mut self.storing).into_values() {
+            match is_rest {
+                true => batch.tickets.spooled(),
+                false => self.lose(batch),
             }
         }
-        self.queue.spool_ended();
+        None
+    }
+
+    fn lose(&self, batch: Batch) {
+        let bytes = batch.len();
+        batch.dropped(DropReason::SpoolIo);
+        self.queue.settled(bytes);
     }
 }
 
@@ -384,5 +322,3 @@ const MAX_PROBE_WAIT: Duration = Duration::from_secs(10);
 const MEMORY_WAIT: Duration = Duration::from_millis(20);
 const MIN_WAIT: Duration = Duration::from_millis(1);
 const IDLE_WAIT: Duration = Duration::from_secs(60);
-const LOCK_TRIES: u32 = 25;
-const LOCK_PAUSE: Duration = Duration::from_millis(20);

@@ -11,6 +11,7 @@ pub(super) struct Counts {
     pub(super) received: AtomicU64,
     pub(super) refused_overloaded: AtomicU64,
     pub(super) refused_malformed: AtomicU64,
+    pub(super) refused_panicked: AtomicU64,
     accepted: AtomicU64,
     filtered: AtomicU64,
     sampled_out: AtomicU64,
@@ -40,6 +41,7 @@ impl Counts {
             received: self.received.load(Relaxed),
             refused_overloaded: self.refused_overloaded.load(Relaxed),
             refused_malformed: self.refused_malformed.load(Relaxed),
+            refused_panicked: self.refused_panicked.load(Relaxed),
             accepted: self.accepted.load(Relaxed),
             filtered: self.filtered.load(Relaxed),
             sampled_out: self.sampled_out.load(Relaxed),
@@ -47,6 +49,20 @@ impl Counts {
             unredactable: self.unredactable.load(Relaxed),
             passed: self.passed.load(Relaxed),
             passed_from_peers: self.passed_from_peers.load(Relaxed),
+        }
+    }
+}
+
+/// Counts the spans of a request that was read and then caused a panic: the receiver refuses it.
+pub(super) struct RefusedByPanic<'a> {
+    pub(super) counts: &'a Counts,
+    pub(super) spans: u64,
+}
+
+impl Drop for RefusedByPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.counts.refused_panicked.fetch_add(self.spans, Relaxed);
         }
     }
 }

@@ -94,8 +94,10 @@ impl State {
 
 impl Source for State {
     fn phase(&self) -> Phase {
+        let is_opening = || self.view.get().is_some_and(NodeView::is_opening);
         match self.phase.load(Relaxed) {
             STARTING => Phase::Starting,
+            RUNNING if is_opening() => Phase::Starting,
             RUNNING => Phase::Running,
             _ => Phase::Draining,
         }
@@ -139,3 +141,56 @@ pub(crate) fn role_name(role: Role) -> &'static str {
 const STARTING: u8 = 0;
 const RUNNING: u8 = 1;
 const DRAINING: u8 = 2;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+    use super::*;
+    use crate::node::Node;
+    use crate::settings::*;
+    use spanwise_spool::SpoolSettings;
+    use std::time::Duration;
+
+    #[test]
+    fn a_node_is_ready_once_its_spools_are_open() {
+        let name = format!("spanwise-node-opening-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        let spool =
+            DestinationSpool { directory: directory.clone(), settings: SpoolSettings::default() };
+        let destination = DestinationSettings {
+            spool: Some(spool),
+            ..DestinationSettings::new("debug", Target::Debug)
+        };
+        let settings = NodeSettings {
+            role: Role::Both,
+            memory: MemoryLimit::Bytes(64 << 20),
+            receivers: vec![ReceiverSettings::new("receiver", ([127, 0, 0, 1], 0).into())],
+            processors: Vec::new(),
+            tail_sampling: None,
+            gateway: None,
+            destinations: vec![destination],
+            admin: None,
+            state_directory: None,
+            shutdown_timeout: Duration::from_secs(10),
+            logs: LogFormat::Text,
+        };
+        let log = Log::to(LogFormat::Text, Box::new(std::io::sink())).unwrap();
+        let state = State::new(settings.role, log);
+        assert_eq!(state.phase(), Phase::Starting);
+        let node = Node::start(settings).unwrap();
+        state.set_running(node.view());
+        let until = Instant::now() + Duration::from_secs(60);
+        while state.phase() != Phase::Running {
+            assert!(Instant::now() < until);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(node.view().is_ready());
+        node.view().set_opening();
+        assert_eq!(state.phase(), Phase::Starting);
+        assert!(!node.view().is_ready());
+        state.set_draining();
+        assert_eq!(state.phase(), Phase::Draining);
+        node.shutdown(Duration::from_secs(10));
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}

@@ -1,7 +1,7 @@
 //! [`Watch`]: changes of the account as events of the log.
 
 use super::log::Event;
-use crate::account::{Account, DestinationAccount, GatewayAccount, PeerAccount};
+use crate::account::{Account, DestinationAccount, GatewayAccount, PeerAccount, SpoolAccount};
 use spanwise_ledger::Snapshot;
 use std::collections::HashMap;
 
@@ -28,6 +28,7 @@ impl Watch {
         for (reason, spans) in [
             ("overloaded", grown(now.refused_overloaded, last.refused_overloaded)),
             ("malformed", grown(now.refused_malformed, last.refused_malformed)),
+            ("panicked", grown(now.refused_panicked, last.refused_panicked)),
         ] {
             spans.into_iter().for_each(|spans| log(Event::Refusing { reason, spans }));
         }
@@ -54,6 +55,11 @@ fn destinations(
         match (before.is_none_or(|before| before.is_up), account.is_up) {
             (true, false) => log(Event::DestinationDown { destination, problem: problem(account) }),
             (false, true) => log(Event::DestinationUp { destination }),
+            _ => {}
+        }
+        match (before.and_then(disk_problem), disk_problem(account)) {
+            (None, Some(problem)) => log(Event::SpoolFailed { destination, problem }),
+            (Some(_), None) => log(Event::SpoolRestored { destination }),
             _ => {}
         }
         let recovered = before.map_or(0, |before| before.ledger.recovered);
@@ -120,6 +126,10 @@ fn by_name(accounts: &[DestinationAccount]) -> HashMap<&str, &DestinationAccount
     accounts.iter().map(|account| (&*account.name, account)).collect()
 }
 
+fn disk_problem(account: &DestinationAccount) -> Option<&str> {
+    account.spool.as_ref().and_then(SpoolAccount::problem)
+}
+
 fn problem(account: &DestinationAccount) -> &str {
     account.last_error.as_deref().unwrap_or("no request is accepted")
 }
@@ -127,6 +137,7 @@ fn problem(account: &DestinationAccount) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::SpoolState;
     use crate::operations::fakes::gateway;
     use spanwise_ledger::{DropReason, Ledger};
 
@@ -139,10 +150,29 @@ mod tests {
             name: name.to_owned(),
             ledger: ledger.snapshot(),
             is_up,
-            has_spool: false,
+            spool: None,
             queued_bytes: 0,
             last_error,
         }
+    }
+
+    #[test]
+    fn a_disk_that_stores_nothing_is_reported_once_and_again_once_it_does() {
+        let mut watch = Watch::default();
+        let mut of = |state, problem: Option<&str>| {
+            let problem = problem.map(str::to_owned);
+            let spool = SpoolAccount { state, problem, ..SpoolAccount::default() };
+            let sender = DestinationAccount { spool: Some(spool), ..sender("a", true, 0) };
+            let account = Account { destinations: vec![sender], ..Account::default() };
+            events(&mut watch, account)
+        };
+        assert_eq!(of(SpoolState::Opening, None), [] as [&str; 0]);
+        assert_eq!(of(SpoolState::Up, None), [] as [&str; 0]);
+        let failed = "spool_failed destination=Text(\"a\") problem=Text(\"full\")";
+        assert_eq!(of(SpoolState::Failing, Some("full")), [failed]);
+        assert_eq!(of(SpoolState::Failing, Some("still full")), [] as [&str; 0]);
+        assert_eq!(of(SpoolState::Up, None), ["spool_restored destination=Text(\"a\")"]);
+        assert_eq!(of(SpoolState::Ended, Some("full")), [failed]);
     }
 
     fn events(watch: &mut Watch, account: Account) -> Vec<String> {

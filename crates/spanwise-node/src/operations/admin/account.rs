@@ -99,6 +99,7 @@ fn intake(json: &mut Json, account: &Account) {
             ("received", intake.received),
             ("refused_overloaded", intake.refused_overloaded),
             ("refused_malformed", intake.refused_malformed),
+            ("refused_panicked", intake.refused_panicked),
             ("unauthorized_requests", intake.unauthorized_requests),
             ("overloaded_requests", intake.overloaded_requests),
             ("accepted", intake.accepted),
@@ -169,11 +170,7 @@ fn peer(json: &mut Json, peer: &PeerAccount) {
         ];
         integers(json, &numbers);
         json.key("dropped_by_reason").object(|_| {});
-        json.key("last_failure");
-        match peer.problem.as_deref() {
-            Some(problem) => json.string(problem),
-            None => json.null(),
-        }
+        text(json, "last_failure", peer.problem.as_deref());
     });
 }
 
@@ -195,11 +192,16 @@ fn sender(json: &mut Json, sender: &DestinationAccount) {
         json.key("dropped_by_reason").object(|json| {
             ledger.drops().for_each(|(reason, spans)| json.key(reason.name()).integer(spans));
         });
-        json.key("last_failure");
-        match sender.last_error.as_deref() {
-            Some(error) => json.string(error),
+        json.key("spool");
+        match &sender.spool {
+            Some(spool) => json.object(|json| {
+                json.key("state").string(spool.state.name());
+                integers(json, &[("bytes", spool.bytes), ("limit_bytes", spool.limit_bytes)]);
+                text(json, "problem", spool.problem.as_deref());
+            }),
             None => json.null(),
         }
+        text(json, "last_failure", sender.last_error.as_deref());
     });
 }
 
@@ -209,6 +211,14 @@ fn line(json: &mut Json, line: &Line) {
         json.key("level").string(line.level.name());
         json.key("message").string(&line.message);
     });
+}
+
+fn text(json: &mut Json, key: &str, value: Option<&str>) {
+    json.key(key);
+    match value {
+        Some(value) => json.string(value),
+        None => json.null(),
+    }
 }
 
 fn integers(json: &mut Json, numbers: &[(&str, u64)]) {

@@ -1,7 +1,7 @@
 //! `/metrics`: Prometheus text or OpenMetrics. `docs/node.md` has the table.
 
 use super::process::Process;
-use crate::account::{Account, DestinationAccount, GatewayAccount};
+use crate::account::{Account, DestinationAccount, GatewayAccount, SpoolAccount, SpoolState};
 use crate::operations::state::{Phase, Shown, Source};
 use spanwise_admin::__private::{Request, Response, Route, Runs};
 use spanwise_ledger::{DropReason, Snapshot};
@@ -32,6 +32,7 @@ pub(super) fn snapshot(source: &dyn Source) -> MetricsSnapshot {
         all.intake(&account);
         all.memory(&account);
         all.senders(&account);
+        all.spools(&account);
     }
     let of_tail = source.tail().map(|(_, metrics)| metrics).unwrap_or_default();
     of_tail.into_iter().chain(source.gateway_metrics()).for_each(|metric| all.push(metric));
@@ -61,7 +62,7 @@ impl All {
     fn intake(&mut self, account: &Account) {
         let intake = &account.intake;
         let receiver = || vec![Attribute::new("receiver", "otlp")];
-        let refused = intake.refused_overloaded + intake.refused_malformed;
+        let refused = intake.refused();
         for (name, description, value) in [
             ("otelcol_receiver_accepted_spans", "Spans of accepted requests", intake.accepted),
             (
@@ -79,6 +80,7 @@ impl All {
             [
                 with(intake.refused_overloaded, "reason", "overloaded"),
                 with(intake.refused_malformed, "reason", "malformed"),
+                with(intake.refused_panicked, "reason", "panicked"),
             ],
         );
         self.counter(
@@ -232,6 +234,29 @@ impl All {
             "Lost spans by reason",
             dropped.collect::<Vec<_>>(),
         );
+    }
+
+    fn spools(&mut self, account: &Account) {
+        type Value = fn(&SpoolAccount) -> u64;
+        let gauges: [(_, _, _, Value); 3] = [
+            (
+                "spanwise_node_spool_up",
+                "",
+                "1 while the disk behind the destination stores",
+                |spool| u64::from(spool.state == SpoolState::Up),
+            ),
+            ("spanwise_node_spool_bytes", "By", "Bytes of its files", |spool| spool.bytes),
+            ("spanwise_node_spool_limit_bytes", "By", "The most bytes of its files", |spool| {
+                spool.limit_bytes
+            }),
+        ];
+        for (name, unit, description, value) in gauges {
+            let points = account.destinations.iter().filter_map(|it| {
+                let exporter = Attribute::new("exporter", it.name.clone());
+                Some(one(value(it.spool.as_ref()?)).with_attributes([exporter]))
+            });
+            self.gauge(name, unit, description, points.collect::<Vec<_>>());
+        }
     }
 
     fn counter(

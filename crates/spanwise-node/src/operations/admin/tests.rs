@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 use super::*;
-use crate::account::{Account, DestinationAccount, SamplerAccount};
+use crate::account::{Account, DestinationAccount, SamplerAccount, SpoolAccount, SpoolState};
 use crate::operations::fakes::gateway;
 use crate::operations::log::{Event, Line};
 use crate::operations::state::{About, Phase, Source};
@@ -70,7 +70,12 @@ fn sender(name: &str) -> DestinationAccount {
         name: name.to_owned(),
         ledger,
         is_up: false,
-        has_spool: true,
+        spool: Some(SpoolAccount {
+            state: SpoolState::Failing,
+            bytes: 5_000,
+            limit_bytes: 9_000,
+            problem: Some("full".to_owned()),
+        }),
         queued_bytes: 77,
         last_error,
     }
@@ -143,6 +148,8 @@ fn the_account_is_read_by_another_implementation_and_has_what_the_page_draws() {
         destination["dropped_by_reason"],
         serde_json::json!({"queue_bytes": 1, "rejected": 2})
     );
+    let spool = serde_json::json!({"state": "failing", "bytes": 5000, "limit_bytes": 9000, "problem": "full"});
+    assert_eq!(destination["spool"], spool);
     assert_eq!(value["gateway"]["peers"][0]["in_flight"], 2);
     assert!(value["imbalance"].as_str().unwrap().contains("accepted is 20"), "{body}");
     assert_eq!(value["diagnostics"][0]["level"], "warn");
@@ -182,6 +189,8 @@ fn each_metric_is_in_the_table_of_the_page() {
     );
     assert!(text.contains("otelcol_exporter_enqueue_failed_spans_total{exporter=\"a<b\"} 1\n"));
     assert!(text.contains("{exporter=\"load_balancing\"} 4\n"), "{text}");
+    assert!(text.contains("spanwise_node_spool_up{exporter=\"a<b\"} 0\n"), "{text}");
+    assert!(text.contains("spanwise_node_spool_bytes{exporter=\"a<b\"} 5000\n"), "{text}");
     let (head, text) = get(&endpoint, "/metrics", "Accept: application/openmetrics-text\r\n");
     assert!(head.contains("application/openmetrics-text"), "{head}");
     assert!(text.ends_with("# EOF\n"));

@@ -91,6 +91,10 @@ events! {
     Warn "earlier_crash" EarlierCrash { spans: u64 },
     /// A spool had spans of earlier processes.
     Info "spool_recovered" SpoolRecovered { destination: &'a str, spans: u64 },
+    /// The disk of a destination stores nothing; requests for it wait in memory.
+    Error "spool_failed" SpoolFailed { destination: &'a str, problem: &'a str },
+    /// The disk of a destination stores again.
+    Info "spool_restored" SpoolRestored { destination: &'a str },
     /// A peer was added.
     Info "peer_added" PeerAdded { peer: &'a str, peers: u64 },
     /// A peer was removed, and the requests that waited for it went to the others.

@@ -34,6 +34,8 @@ function summaryOf(data) {
     return ["bad", `Losing ${rate(dropping)} spans per second`, [reasons.join(", "), cause].filter(Boolean).join(" · ")];
   }
   if (refusing > 0) return ["bad", `Refusing ${rate(refusing)} spans per second; their senders try again`, cause];
+  const disk = data.destinations.find((it) => it.spool && it.spool.problem);
+  if (disk) return ["bad", `The disk of ${disk.name} stores nothing; spans wait in memory`, disk.spool.problem];
   if (failing) return ["bad", `${failing.name} is failing; spans wait`, cause];
   const whole = droppedOf(data);
   return ["good", "No span is lost", `${count(exportedOf(data))} spans were accepted by destinations since the start, ${whole ? count(whole) : "none"} lost`];
@@ -68,7 +70,9 @@ function senderRow(sender, sendersIn) {
   const reasons = Object.entries(sender.dropped_by_reason).map(([reason, spans]) => `${reason} ${count(spans)}`).join(", ");
   const row = element("tr"), dropped = element("td", sender.dropped ? "n bad" : "n", count(sender.dropped));
   dropped.title = reasons;
-  row.append(element("td", sender.is_up ? "" : "bad", sender.name), element("td", "n", count(sender.created + sender.recovered)), element("td", "n", count(sender.exported)), element("td", "n muted", rate(perSecond(exported, WINDOW))), dropped, element("td", "n", count(sender.spooled)), element("td", "n", count(sender.in_flight)), element("td", "n", bytes(sender.queued_bytes)), element("td", sender.is_up ? "muted" : "bad", sender.last_failure || "none"));
+  const spool = sender.spool, disk = element("td", spool && spool.problem ? "n bad" : "n", count(sender.spooled));
+  disk.title = spool ? spool.problem || `${bytes(spool.bytes)} of ${bytes(spool.limit_bytes)}` : "";
+  row.append(element("td", sender.is_up ? "" : "bad", sender.name), element("td", "n", count(sender.created + sender.recovered)), element("td", "n", count(sender.exported)), element("td", "n muted", rate(perSecond(exported, WINDOW))), dropped, disk, element("td", "n", count(sender.in_flight)), element("td", "n", bytes(sender.queued_bytes)), element("td", sender.is_up ? "muted" : "bad", sender.last_failure || "none"));
   return row;
 }
 

@@ -3,7 +3,7 @@
 /** Of a node that started again it is smaller. */
 const totalOf = (data) => data.intake.received;
 
-const refusedOf = (data) => data.intake.refused_overloaded + data.intake.refused_malformed;
+const refusedOf = (data) => data.intake.refused_overloaded + data.intake.refused_malformed + data.intake.refused_panicked;
 const leftOutOf = (data) => data.intake.filtered + data.intake.sampled_out;
 const unreadableOf = (data) => data.intake.malformed + data.intake.unredactable;
 const passedOf = (data) => data.intake.passed + data.intake.passed_from_peers;
