@@ -12,6 +12,7 @@ mod content_codings;
 pub mod fault_proxy;
 #[cfg(unix)]
 mod fork;
+pub mod hostile;
 pub mod load;
 #[cfg(feature = "oracle")]
 mod oracle;

@@ -18,10 +18,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use spanwise_receiver::Receiver;
+pub use spanwise_testkit::hostile::{EXPORT, TRACES, framed};
 use tokio::net::TcpStream;
-
-pub const TRACES: &str = "/v1/traces";
-pub const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
 /// A response, read to its end.
 #[derive(Debug)]
@@ -134,13 +132,6 @@ pub fn post(body: impl Into<Bytes>) -> Draft {
 /// A complete gRPC export; `body` has its prefix.
 pub fn grpc(body: impl Into<Bytes>) -> Draft {
     draft("POST", EXPORT, body).header("content-type", "application/grpc").header("te", "trailers")
-}
-
-pub fn framed(flag: u8, message: &[u8]) -> Vec<u8> {
-    let mut body = vec![flag];
-    body.extend_from_slice(&(message.len() as u32).to_be_bytes());
-    body.extend_from_slice(message);
-    body
 }
 
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
