@@ -49,6 +49,39 @@ impl Account {
             + self.number("/gateway/without_peers")
     }
 
+    /// Spans that the process before this one lost by its kill, if it was killed.
+    pub(super) fn crash(&self) -> Option<u64> {
+        self.0.pointer("/crash/spans").and_then(Value::as_u64)
+    }
+
+    /// Spans of the process before this one that a kill lost on their way to a destination with a spool.
+    pub(super) fn dropped_by_crash(&self, destination: &str) -> u64 {
+        let mut list = self.list("/destinations");
+        let found = list.find(|it| it["name"] == destination);
+        found.and_then(|it| it["dropped_by_reason"]["crash"].as_u64()).unwrap_or(0)
+    }
+
+    /// Spans in the memory of the process, those for destinations aside.
+    pub(super) fn in_memory(&self) -> u64 {
+        self.number("/sampler/queued")
+            + self.number("/sampler/pending")
+            + self.number("/gateway/in_flight")
+    }
+
+    /// Accepted spans that have left it.
+    pub(super) fn left(&self) -> u64 {
+        self.number("/intake/accepted").saturating_sub(self.in_memory())
+    }
+
+    /// A number that grows with each step of a span.
+    pub(super) fn moved(&self) -> u64 {
+        ["created", "exported", "dropped", "recovered"]
+            .iter()
+            .map(|name| self.sum("/destinations", name) + self.sum("/gateway/peers", name))
+            .sum::<u64>()
+            + self.number("/intake/accepted")
+    }
+
     /// The mistake in its account that the node itself reports.
     pub(super) fn imbalance(&self) -> Option<&str> {
         self.0["imbalance"].as_str()

@@ -3,7 +3,7 @@
 use super::load::SPANS;
 use super::options::Options;
 use super::process::used;
-use super::sender::{Load, Sent};
+use super::sender::Load;
 use super::sink::{Arrived, Sink};
 use crate::interop::build;
 use crate::peers::{Running, Scratch, free_ports, wait_until};
@@ -48,6 +48,9 @@ struct Program<'a> {
 /// # Errors
 /// A program does not start, or loses a span without a count.
 pub(super) fn run(options: &Options, node: &Path, scratch: &Scratch) -> Result<(), String> {
+    if !ROWS.iter().any(|row| options.wants(row.name, false)) {
+        return Ok(());
+    }
     let collector = build::is_built(&options.cache).then(|| build::collector(&options.cache));
     let collector = collector.transpose()?;
     if collector.is_none() {
@@ -57,7 +60,7 @@ pub(super) fn run(options: &Options, node: &Path, scratch: &Scratch) -> Result<(
     }
     println!("| row | | spans/s | CPU s / M spans | peak MiB | p99 ms | arrived | ready ms |");
     println!("|---|---|--:|--:|--:|--:|--:|--:|");
-    for row in ROWS.iter().filter(|row| options.wants(row.name)) {
+    for row in ROWS.iter().filter(|row| options.wants(row.name, false)) {
         let (mut theirs, mut ours) = (Vec::new(), Vec::new());
         for round in 0..options.rounds {
             if let Some(collector) = &collector {
@@ -122,8 +125,9 @@ fn measure(
         duration: options.seconds,
         concurrency: 8,
         rate: None,
+        requests: None,
     };
-    let sent = send(&load)?;
+    let sent = load.run()?;
     let arrived = settled(&mut sink, row.is_whole.then_some(sent.accepted_spans))?;
     let used = used(running.id())?;
     if sent.accepted_spans < SPANS || (row.is_whole && arrived.spans != sent.accepted_spans) {
@@ -141,19 +145,8 @@ fn measure(
     })
 }
 
-/// Runs the process that sends, to its end.
-pub(super) fn send(load: &Load) -> Result<Sent, String> {
-    let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut command = Command::new(own);
-    command.arg(super::options::NAME).args(load.arguments());
-    let output = command.output().map_err(|error| error.to_string())?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    Sent::parse(text.trim())
-        .ok_or_else(|| format!("the sender: {text}{}", String::from_utf8_lossy(&output.stderr)))
-}
-
 /// Waits until nothing more arrives, or all of `expected` has.
-pub(super) fn settled(sink: &mut Sink, expected: Option<u64>) -> Result<Arrived, String> {
+fn settled(sink: &mut Sink, expected: Option<u64>) -> Result<Arrived, String> {
     let mut last = sink.arrived()?;
     let (mut since, mut failed) = (Instant::now(), None);
     wait_until(Duration::from_secs(120), || {

@@ -1,4 +1,4 @@
-//! What one node promises whatever the load: its size, the time of its start and of its end, its memory under overload.
+//! The bounds of one node whatever the load: its size, the time of its start and of its end, its memory under overload.
 
 use super::compare;
 use super::load::{SPANS, TRACES, Template};
@@ -83,7 +83,7 @@ fn fill(directory: &Path, bytes: u64) -> Result<u64, String> {
     let builder = Spool::builder().with_max_bytes(2 * bytes);
     let (mut spool, _) = builder.open(directory).map_err(|error| failed(&error))?;
     let (template, mut requests) = (Template::new(), 0);
-    while spool.stats().total() < bytes {
+    while spool.stats().bytes < bytes {
         for _ in 0..256 {
             let request = template.request(requests * TRACES);
             spool.append(SystemTime::now(), &request, SPANS).map_err(|error| failed(&error))?;

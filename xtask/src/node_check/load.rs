@@ -41,12 +41,10 @@ impl Template {
             }],
         };
         let bytes = request.encode_to_vec();
-        let places = (0..TRACES).flat_map(|trace| {
-            let id = trace_id(trace);
-            let found = bytes.windows(id.len()).enumerate();
-            found.filter(|(_, window)| *window == id).map(|(at, _)| (at, trace)).collect::<Vec<_>>()
-        });
-        let places = places.collect();
+        let tag = TAG.to_be_bytes();
+        let tagged = bytes.windows(16).enumerate().filter(|(_, window)| window.starts_with(&tag));
+        let traces = tagged.filter_map(|(at, id)| Some((at, number(id.try_into().ok()?)?)));
+        let places = traces.filter(|(_, trace)| *trace < TRACES).collect();
         Self { bytes, places }
     }
 

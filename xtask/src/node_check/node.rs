@@ -1,10 +1,9 @@
-//! A running `spanwise-node`, and its account.
+//! A running `spanwise-node`.
 
 use super::account::Account;
+use super::admin::Admin;
 use crate::peers::{Running, free_ports, wait_until};
 use serde_json::Value;
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -15,10 +14,12 @@ pub(super) struct Node {
     program: PathBuf,
     file: PathBuf,
     pub(super) port: u16,
-    admin: u16,
+    pub(super) admin: Admin,
     running: Option<Running>,
     /// The accounts of processes that ended by a signal.
-    pub(super) earlier: Vec<Account>,
+    pub(super) ended: Vec<Account>,
+    /// The last accounts of processes that were killed.
+    pub(super) killed: Vec<Account>,
 }
 
 impl Node {
@@ -33,10 +34,16 @@ impl Node {
         text: &str,
     ) -> Result<Self, String> {
         let [port, admin] = free_ports()?;
-        let file = folder.join(format!("{name}.yaml"));
-        let (name, program) = (name.to_owned(), program.to_owned());
-        let mut node =
-            Self { name, program, file, port, admin, running: None, earlier: Vec::new() };
+        let mut node = Self {
+            name: name.to_owned(),
+            program: program.to_owned(),
+            file: folder.join(format!("{name}.yaml")),
+            port,
+            admin: Admin { port: admin },
+            running: None,
+            ended: Vec::new(),
+            killed: Vec::new(),
+        };
         node.write(text)?;
         node.run()?;
         Ok(node)
@@ -47,8 +54,9 @@ impl Node {
     /// # Errors
     /// The file system's.
     pub(super) fn write(&self, text: &str) -> Result<(), String> {
-        let text =
-            text.replace("PORT", &self.port.to_string()).replace("ADMIN", &self.admin.to_string());
+        let text = text
+            .replace("PORT", &self.port.to_string())
+            .replace("ADMIN", &self.admin.port.to_string());
         std::fs::write(&self.file, text).map_err(|error| error.to_string())
     }
 
@@ -60,9 +68,9 @@ impl Node {
         let mut command = Command::new(&self.program);
         command.arg("--config").arg(&self.file);
         let mut running = Running::start(&self.name, command)?;
-        running.wait_for_ports(&[self.port, self.admin], PATIENCE)?;
+        running.wait_for_ports(&[self.port, self.admin.port], PATIENCE)?;
         self.running = Some(running);
-        if wait_until(PATIENCE, || self.get("/readyz").is_ok()) {
+        if wait_until(PATIENCE, || self.admin.is_ready()) {
             return Ok(());
         }
         Err(format!("{} is not ready\n{}", self.name, self.last_lines()))
@@ -95,7 +103,7 @@ impl Node {
         let line = running.stop_with_line(r#""event":"account""#)?;
         let json: Value = serde_json::from_str(&line)
             .map_err(|error| format!("{}: {error}: {line}", self.name))?;
-        self.earlier.push(Account(json["account"].clone()));
+        self.ended.push(Account(json["account"].clone()));
         Ok(())
     }
 
@@ -104,10 +112,32 @@ impl Node {
     /// # Errors
     /// It does not answer.
     pub(super) fn account(&self) -> Result<Account, String> {
-        let text = self.get("/account")?;
-        let json =
-            serde_json::from_str(&text).map_err(|error| format!("{}: {error}", self.name))?;
-        Ok(Account(json))
+        self.admin.account().map_err(|error| format!("{}: {error}", self.name))
+    }
+
+    /// Waits until its account is as `expected`.
+    ///
+    /// # Errors
+    /// It is not in time, or the process does not answer.
+    pub(super) fn wait_for(
+        &self,
+        state: &str,
+        expected: impl Fn(&Account) -> bool,
+    ) -> Result<Account, String> {
+        let mut last = self.account()?;
+        let is_reached = wait_until(PATIENCE, || {
+            last = self.account().unwrap_or_else(|_| last.clone());
+            expected(&last)
+        });
+        if is_reached {
+            return Ok(last);
+        }
+        Err(format!("{}: not {state}: {}\n{}", self.name, last.0, self.last_lines()))
+    }
+
+    /// The id of the process.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.running.as_ref().map(Running::id)
     }
 
     pub(super) fn last_lines(&self) -> String {
@@ -122,25 +152,6 @@ impl Node {
             Ok(())
         } else {
             Err(format!("{} has ended\n{}", self.name, self.last_lines()))
-        }
-    }
-
-    fn get(&self, path: &str) -> Result<String, String> {
-        let failed = |error: std::io::Error| format!("{}{path}: {error}", self.name);
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.admin)).map_err(failed)?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).map_err(failed)?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).map_err(failed)?;
-        let (head, body) = answer
-            .split_once("\r\n\r\n")
-            .ok_or_else(|| format!("{}{path}: no answer", self.name))?;
-        if head.starts_with("HTTP/1.1 200") {
-            Ok(body.to_owned())
-        } else {
-            Err(format!("{}{path}: {head}", self.name))
         }
     }
 }

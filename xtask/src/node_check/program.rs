@@ -1,19 +1,21 @@
 //! Builds the program that is checked.
 
+use super::options::Options;
 use crate::peers::{Scratch, Tool};
 use crate::step::{output_of_rustc, root};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The node with optimization.
+/// Builds `spanwise-node`, or finds that it is built.
 ///
 /// # Errors
 /// It does not build.
-pub(super) fn release(scratch: &Scratch) -> Result<PathBuf, String> {
-    build(&["--release"], "", scratch)
+pub(super) fn build(options: &Options, scratch: &Scratch) -> Result<PathBuf, String> {
+    let which = if options.is_debug { OF_THE_TESTS } else { OPTIMIZED };
+    run(which, "", scratch)
 }
 
-/// The node that is shipped: static, and without symbols.
+/// Builds the program that is shipped: static, and without symbols.
 ///
 /// # Errors
 /// It does not build.
@@ -22,13 +24,14 @@ pub(super) fn dist(scratch: &Scratch) -> Result<PathBuf, String> {
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     let host = host.ok_or("rustc names no host")?;
     // Without a target, build scripts and macros would be static, too, which they cannot be.
-    build(&["--profile", "dist", "--target", host], "-C target-feature=+crt-static", scratch)
+    let which = format!("build --profile dist -p spanwise-node --target {host}");
+    run(&which, "-C target-feature=+crt-static", scratch)
 }
 
-fn build(selection: &[&str], flags: &str, scratch: &Scratch) -> Result<PathBuf, String> {
+fn run(which: &str, flags: &str, scratch: &Scratch) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let common = ["build", "-p", "spanwise-node", "--message-format", "json-render-diagnostics"];
-    let arguments: Vec<&str> = common.iter().chain(selection).copied().collect();
+    let mut arguments: Vec<&str> = which.split_whitespace().collect();
+    arguments.extend(["--message-format", "json-render-diagnostics"]);
     let mut tool = Tool::new(cargo, &arguments, Duration::from_secs(3_600)).dir(&root());
     if !flags.is_empty() {
         tool = tool.env("RUSTFLAGS", flags);
@@ -40,3 +43,7 @@ fn build(selection: &[&str], flags: &str, scratch: &Scratch) -> Result<PathBuf, 
         artifacts.filter_map(|artifact| Some(PathBuf::from(artifact["executable"].as_str()?)));
     programs.find(|path| path.ends_with("spanwise-node")).ok_or("cargo built no program".to_owned())
 }
+
+const OPTIMIZED: &str = "build --release -p spanwise-node";
+/// A test of the node needs its program. Any other selection of packages has other features, and is built anew.
+const OF_THE_TESTS: &str = "test --workspace --all-features --no-run --test process";

@@ -2,6 +2,7 @@
 
 use super::load::{SPANS, TRACES, Template};
 use spanwise::transport::{Compression, Endpoint, Protocol, Transport};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ pub(super) struct Load {
     pub(super) concurrency: usize,
     /// Spans a second; as many as are accepted without.
     pub(super) rate: Option<u64>,
+    /// The most requests.
+    pub(super) requests: Option<u64>,
 }
 
 /// The numbers that it found.
@@ -38,15 +41,15 @@ pub(super) struct Sent {
 }
 
 impl Load {
-    pub(super) fn arguments(&self) -> Vec<String> {
-        let rate = self.rate.unwrap_or(0);
+    fn arguments(&self) -> Vec<String> {
+        let (rate, requests) = (self.rate.unwrap_or(0), self.requests.unwrap_or(0));
         let Self { endpoint, is_grpc, first, duration, concurrency, .. } = self;
         let millis = duration.as_millis();
         [NAME, endpoint]
             .map(str::to_owned)
             .into_iter()
             .chain(
-                [u64::from(*is_grpc), *first, millis as u64, *concurrency as u64, rate]
+                [u64::from(*is_grpc), *first, millis as u64, *concurrency as u64, rate, requests]
                     .map(|it| it.to_string()),
             )
             .collect()
@@ -55,15 +58,51 @@ impl Load {
     fn parse(arguments: &[String]) -> Option<Self> {
         let [endpoint, numbers @ ..] = arguments else { return None };
         let numbers: Vec<u64> = numbers.iter().map(|it| it.parse().ok()).collect::<Option<_>>()?;
-        let [is_grpc, first, millis, concurrency, rate] = numbers.as_slice() else { return None };
+        let [is_grpc, first, millis, concurrency, rate, requests] = *numbers.as_slice() else {
+            return None;
+        };
         Some(Self {
             endpoint: endpoint.clone(),
-            is_grpc: *is_grpc == 1,
-            first: *first,
-            duration: Duration::from_millis(*millis),
-            concurrency: *concurrency as usize,
-            rate: (*rate > 0).then_some(*rate),
+            is_grpc: is_grpc == 1,
+            first,
+            duration: Duration::from_millis(millis),
+            concurrency: concurrency as usize,
+            rate: (rate > 0).then_some(rate),
+            requests: (requests > 0).then_some(requests),
         })
+    }
+
+    /// Runs the process that sends, to its end.
+    ///
+    /// # Errors
+    /// It does not start, or fails.
+    pub(super) fn run(&self) -> Result<Sent, String> {
+        let own = std::env::current_exe().map_err(|error| error.to_string())?;
+        let mut command = Command::new(own);
+        command.arg(super::options::NAME).args(self.arguments());
+        let output = command.output().map_err(|error| error.to_string())?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Sent::parse(text.trim())
+            .ok_or_else(|| format!("the sender: {text}{}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// Sends this number of requests, and returns once all are accepted.
+    ///
+    /// # Errors
+    /// One was not.
+    pub(super) fn send_all(endpoint: String, first: u64, requests: u64) -> Result<u64, String> {
+        let load = Self {
+            endpoint,
+            is_grpc: true,
+            first,
+            duration: Duration::from_secs(60),
+            concurrency: 4,
+            rate: None,
+            requests: Some(requests),
+        };
+        let sent = load.run()?;
+        let is_exact = sent.accepted_spans == requests * SPANS && sent.uncertain_spans == 0;
+        if is_exact { Ok(sent.accepted_spans) } else { Err(format!("{sent:?} of {load:?}")) }
     }
 }
 
@@ -102,13 +141,10 @@ async fn send(load: &Load) -> Result<Sent, String> {
     let (mut sent, mut times) = (Sent::default(), Vec::new());
     for task in tasks {
         let (of_task, of_times) = task.await.map_err(|error| error.to_string())?;
-        sent.accepted_spans += of_task.accepted_spans;
-        sent.failed_spans += of_task.failed_spans;
-        sent.uncertain_spans += of_task.uncertain_spans;
-        sent.retries += of_task.retries;
+        sent.add(&of_task);
         times.extend(of_times);
     }
-    sent.traces = next.load(Relaxed) * TRACES;
+    sent.traces = next.load(Relaxed).min(load.requests.unwrap_or(u64::MAX)) * TRACES;
     sent.seconds = started.elapsed().as_secs_f64();
     times.sort_unstable();
     let percentile = |share: f64| {
@@ -130,6 +166,9 @@ async fn sender(
     while started.elapsed() < load.duration {
         // ORDER: Relaxed: each number is taken once; nothing else is published.
         let number = next.fetch_add(1, Relaxed);
+        if load.requests.is_some_and(|requests| number >= requests) {
+            break;
+        }
         if let Some(rate) = load.rate {
             let due = Duration::from_secs_f64((number * SPANS) as f64 / rate as f64);
             tokio::time::sleep_until((started + due).into()).await;
@@ -151,6 +190,14 @@ async fn sender(
 }
 
 impl Sent {
+    /// Adds the spans of another sender.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.accepted_spans += other.accepted_spans;
+        self.failed_spans += other.failed_spans;
+        self.uncertain_spans += other.uncertain_spans;
+        self.retries += other.retries;
+    }
+
     fn line(&self) -> String {
         let Self { traces, accepted_spans, failed_spans, uncertain_spans, retries, .. } = self;
         let Self { seconds, p50_ms, p99_ms, .. } = self;
@@ -160,7 +207,7 @@ impl Sent {
     }
 
     /// The line that the process printed.
-    pub(super) fn parse(line: &str) -> Option<Self> {
+    fn parse(line: &str) -> Option<Self> {
         let numbers: Vec<f64> =
             line.split_whitespace().map(|word| word.parse().ok()).collect::<Option<_>>()?;
         let [traces, accepted, failed, uncertain, retries, seconds, p50_ms, p99_ms] =

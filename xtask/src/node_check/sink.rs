@@ -7,6 +7,7 @@ use spanwise_wire::read::TraceRequest;
 use std::io::{BufRead as _, BufReader, Write as _, stdin, stdout};
 use std::net::SocketAddr;
 use std::process::{ChildStdin, ChildStdout, Command};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,13 @@ pub(super) struct Arrived {
     pub(super) torn: u64,
     /// Traces of which all spans came.
     pub(super) whole: u64,
+}
+
+impl Arrived {
+    /// Spans that came once more.
+    pub(super) fn repeated(&self) -> u64 {
+        self.spans.saturating_sub(self.distinct)
+    }
 }
 
 impl Sink {
@@ -106,6 +114,8 @@ pub(super) fn run(arguments: &[String]) -> Result<(), String> {
     let reads_spans = arguments.get(1).is_some_and(|flag| flag == "1");
     let port = port.ok_or("the destination's process is started by this command alone")?;
     let traces = Arc::new(Mutex::new(Vec::new()));
+    // The receiver counts no span of a request that was not answered.
+    let handled = Arc::new(AtomicU64::new(0));
     let start = |port: u16| {
         let limits = Limits::default()
             .with_memory_bytes(256 << 20)
@@ -115,8 +125,10 @@ pub(super) fn run(arguments: &[String]) -> Result<(), String> {
         let builder = match reads_spans {
             false => builder,
             true => {
-                let traces = traces.clone();
+                let (traces, handled) = (traces.clone(), handled.clone());
                 builder.with_handler(move |export: Export| {
+                    // ORDER: Relaxed: a count, which the lock below publishes with the marks.
+                    handled.fetch_add(export.spans, Relaxed);
                     add(&mut traces.lock().unwrap_or_else(PoisonError::into_inner), &export.body);
                     Answer::Accept
                 })
@@ -145,7 +157,8 @@ pub(super) fn run(arguments: &[String]) -> Result<(), String> {
         let distinct: u64 = traces.iter().map(|mask: &u8| u64::from(mask.count_ones())).sum();
         let whole = traces.iter().filter(|mask| **mask == ALL).count();
         let torn = traces.iter().filter(|mask| ![0, ALL].contains(*mask)).count();
-        let spans = spans_before + receiver.as_ref().map_or(0, |running| running.stats().spans);
+        let answered = spans_before + receiver.as_ref().map_or(0, |running| running.stats().spans);
+        let spans = if reads_spans { handled.load(Relaxed) } else { answered };
         print(format!("{spans} {distinct} {torn} {whole}"))?;
     }
     Ok(())
