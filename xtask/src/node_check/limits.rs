@@ -1,6 +1,5 @@
 //! The bounds of one node whatever the load: its size, the time of its start and of its end, its memory under overload.
 
-use super::compare;
 use super::load::{SPANS, TRACES, Template};
 use super::options::Options;
 use super::process::used;
@@ -33,7 +32,7 @@ const PARTS: [Part; 4] = [
 /// # Errors
 /// A program does not start, or a bound is not met.
 pub(super) fn run(options: &Options, node: &Path, scratch: &Scratch) -> Result<(), String> {
-    for (name, part) in PARTS.iter().filter(|(name, _)| options.wants(name)) {
+    for (name, part) in PARTS.iter().filter(|(name, _)| options.wants(name, false)) {
         part(options, node, scratch).map_err(|error| format!("{name}: {error}"))?;
     }
     Ok(())
@@ -104,7 +103,7 @@ fn drain(node: &Path, scratch: &Scratch) -> Result<(), String> {
             .replace("DESTINATION", &silent()?.to_string())
             .replace("PROCESSORS", processors);
         let running = Started::new(node, scratch, "drain", &file)?;
-        let sent = compare::send(&running.load(Duration::from_secs(2), 4, Some(20_000)))?;
+        let sent = running.load(Duration::from_secs(2), 4, Some(20_000)).run()?;
         let begun = Instant::now();
         let account = running.process.stop_with_line(r#""event":"account""#);
         let seconds = begun.elapsed().as_secs_f64();
@@ -133,7 +132,7 @@ fn overload(options: &Options, node: &Path, scratch: &Scratch) -> Result<(), Str
         let running = Started::new(node, scratch, "overload", &file)?;
         let (id, load) =
             (running.process.id(), running.load(options.seconds, 64, Some(2 * TAKEN_A_SECOND)));
-        let sender = thread::spawn(move || compare::send(&load));
+        let sender = thread::spawn(move || load.run());
         let mut resident = Vec::new();
         while !sender.is_finished() {
             thread::sleep(Duration::from_millis(200));
@@ -187,7 +186,7 @@ impl Started {
 
     fn load(&self, duration: Duration, concurrency: usize, rate: Option<u64>) -> Load {
         let endpoint = format!("http://127.0.0.1:{}", self.port);
-        Load { endpoint, is_grpc: true, first: 0, duration, concurrency, rate }
+        Load { endpoint, is_grpc: true, first: 0, duration, concurrency, rate, requests: None }
     }
 }
 
