@@ -120,7 +120,7 @@ fn for_protocols<T, F: FnOnce() -> T>(make: impl Fn(Protocol) -> (Bench, F)) {
     let (bench, between) = make(Protocol::Grpc);
     let observed = Observed::default();
     let layer = spanwise_tracing::layer(&bench.spanwise);
-    observe(tracing_subscriber::registry().with(observed.clone()).with(layer));
+    observe(tracing_subscriber::registry().with(observed.clone()).with(layer), &[&bench.spanwise]);
     make_spans();
     let _open = between();
     make_spans();

@@ -13,6 +13,7 @@ mod threads;
 
 use harness::{Bench, LONG};
 use observed::Observed;
+use spanwise_sdk::Spanwise;
 use spanwise_testkit::in_own_process;
 use std::time::Duration;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -33,7 +34,7 @@ fn silent(name: &str, make: impl Fn() -> Bench, during: impl Fn(&Bench)) {
             .with(observed.clone())
             .with(spanwise_tracing::layer(&ours.spanwise))
             .with(beside);
-        observe(subscriber);
+        observe(subscriber, &[&ours.spanwise, &theirs.spanwise]);
         make_spans();
         [&ours, &theirs].into_iter().for_each(during);
         make_spans();
@@ -47,8 +48,13 @@ fn silent(name: &str, make: impl Fn() -> Bench, during: impl Fn(&Bench)) {
 }
 
 /// Makes `subscriber` that of the process, also for the records of `log`.
-fn observe(subscriber: impl tracing::Subscriber + Send + Sync) {
+///
+/// A worker that runs just now is silent from its next wait on, which each provider's flush ends.
+fn observe(subscriber: impl tracing::Subscriber + Send + Sync, providers: &[&Spanwise]) {
     tracing::subscriber::set_global_default(subscriber).unwrap();
+    for provider in providers {
+        let _may_fail = provider.force_flush_timeout(LONG);
+    }
     tracing_log::LogTracer::init().unwrap();
     tracing_log::log::set_max_level(tracing_log::log::LevelFilter::Trace);
 }

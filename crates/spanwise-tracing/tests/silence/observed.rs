@@ -30,10 +30,13 @@ impl Observed {
         self.0.lock().unwrap().clone()
     }
 
-    /// Spans and events that are neither this test's own nor those of its proxy.
+    /// Spans and events that are neither this test's own nor those of its proxy, which its thread starts.
     pub fn foreign(&self) -> Vec<String> {
-        let is_own =
-            |seen: &Seen| seen.target.starts_with("silence") || seen.thread == "fault-proxy";
+        let is_own = |seen: &Seen| {
+            seen.target.starts_with("silence")
+                || seen.thread == "fault-proxy"
+                || seen.thread.contains("::") && seen.target == "mio::poll"
+        };
         let foreign = self.all().into_iter().filter(|seen| !is_own(seen));
         foreign
             .map(|Seen { target, name, thread, .. }| format!("{target} {name} on {thread}"))

@@ -33,7 +33,10 @@ fn spans_of_the_programs_own_http_client_arrive() {
         let bench = bench(|builder| builder.with_protocol(Protocol::Grpc));
         let observed = Observed::default();
         let layer = spanwise_tracing::layer(&bench.spanwise);
-        observe(tracing_subscriber::registry().with(observed.clone()).with(layer));
+        observe(
+            tracing_subscriber::registry().with(observed.clone()).with(layer),
+            &[&bench.spanwise],
+        );
         let peer = Receiver::builder().start().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -56,7 +59,8 @@ fn spans_of_the_programs_own_http_client_arrive() {
 fn records_of_the_log_crate_are_events_of_the_current_span() {
     in_own_process("program::records_of_the_log_crate_are_events_of_the_current_span", || {
         let bench = bench(|builder| builder.with_protocol(Protocol::Grpc));
-        observe(tracing_subscriber::registry().with(spanwise_tracing::layer(&bench.spanwise)));
+        let layer = spanwise_tracing::layer(&bench.spanwise);
+        observe(tracing_subscriber::registry().with(layer), &[&bench.spanwise]);
         tracing::info_span!("program").in_scope(|| {
             tracing_log::log::warn!(target: "shop::stock", "{} left", 3);
         });

@@ -118,7 +118,7 @@ fn a_spool() {
         let spanwise = build("http://127.0.0.1:1");
         let observed = Observed::default();
         let layer = spanwise_tracing::layer(&spanwise);
-        observe(tracing_subscriber::registry().with(observed.clone()).with(layer));
+        observe(tracing_subscriber::registry().with(observed.clone()).with(layer), &[&spanwise]);
         make_spans();
         until("spans are on disk", || spanwise.ledger().spooled > 0);
         let ledger = spanwise.shutdown_timeout(LONG).unwrap().ledger;
@@ -198,7 +198,10 @@ fn the_doctor() {
         let bench = bench(|builder| builder.with_protocol(Protocol::Grpc));
         let observed = Observed::default();
         let layer = spanwise_tracing::layer(&bench.spanwise);
-        observe(tracing_subscriber::registry().with(observed.clone()).with(layer));
+        observe(
+            tracing_subscriber::registry().with(observed.clone()).with(layer),
+            &[&bench.spanwise],
+        );
         make_spans();
         let endpoint = bench.receiver.http_endpoint();
         let settings = builder().with_endpoint(endpoint).with_protocol(Protocol::Grpc);

@@ -104,6 +104,8 @@ impl Traces {
         let [low, high] = self.multipliers;
         let id = trace.0 as u64 ^ u64::from(scope) << 32;
         let hash = id.wrapping_mul(low) ^ ((trace.0 >> 64) as u64).wrapping_mul(high);
+        // Without the second multiplication, ids that follow each other have few slots by an unlucky multiplier.
+        let hash = (hash ^ hash >> 32).wrapping_mul(low);
         let mut slot = (hash >> 32) as usize & mask;
         for _ in 0..MAX_PROBES {
             let index = self.table.get(slot).copied().unwrap_or(NONE);
