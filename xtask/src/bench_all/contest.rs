@@ -30,7 +30,9 @@ impl Entry {
 
     /// Whether the application does more than to send its spans.
     pub(super) fn has_extra(&self) -> bool {
-        EXTRAS.split_whitespace().any(|name| name == self.implementation)
+        [EXTRAS, TAIL_EXTRAS]
+            .iter()
+            .any(|names| names.split_whitespace().any(|name| name == self.implementation))
     }
 
     /// Operations of an end-to-end sample: requests of five spans.
@@ -153,6 +155,7 @@ const CONTEST: &[(&str, &[&str])] = &[
             "floor-prototype",
             STEPS,
             EXTRAS,
+            TAIL_EXTRAS,
         ],
     ),
     ("w1-off", &["spanwise-native spanwise otel-sdk", TRACING, "tracing-otel-lean"]),
@@ -170,6 +173,7 @@ const CONTEST: &[(&str, &[&str])] = &[
             "floor-prototype",
             "spanwise-plugin otel-sdk-dropping",
             EXTRAS,
+            TAIL_EXTRAS,
         ],
     ),
     ("w3-end", &["spanwise-plugin otel-sdk-bsp"]),
@@ -184,7 +188,11 @@ const CONTEST: &[(&str, &[&str])] = &[
     ("e2e-grpc", &["spanwise-native spanwise otel-sdk-paced spanwise-plugin"]),
     (
         "e2e-http",
-        &["spanwise-native spanwise otel-sdk-paced floor-prototype spanwise-plugin", EXTRAS],
+        &[
+            "spanwise-native spanwise otel-sdk-paced floor-prototype spanwise-plugin",
+            EXTRAS,
+            TAIL_EXTRAS,
+        ],
     ),
     ("e2e-http-gzip", &["spanwise-native spanwise otel-sdk-paced"]),
     ("e2e-http-zstd", &["spanwise-native spanwise otel-sdk-paced"]),
@@ -211,9 +219,11 @@ const COMMON: &str = "spanwise-native spanwise otel-sdk-paced opentelemetry-api"
 const RIVALS_OF_ALL: &str = "otel-sdk otel-sdk-64k tracing-otel-lean tracing-otel fastrace";
 const OVER_OTHER_ALLOCATORS: &str = "spanwise-native-mimalloc spanwise-native-jemalloc \
      spanwise-mimalloc spanwise-jemalloc otel-sdk-paced-mimalloc otel-sdk-paced-jemalloc";
-/// An application that also redacts, samples whole traces, counts its spans, has a spool; and that does all of it.
-const EXTRAS: &str = "spanwise-redaction spanwise-tail spanwise-span-metrics spanwise-spool spanwise-all \
-     spanwise-native-redaction spanwise-native-tail spanwise-native-span-metrics spanwise-native-spool spanwise-native-all";
+/// An application that also redacts, counts its spans, has a spool.
+const EXTRAS: &str = "spanwise-redaction spanwise-span-metrics spanwise-spool \
+     spanwise-native-redaction spanwise-native-span-metrics spanwise-native-spool";
+/// One that samples whole traces; and that does all of it. Tail sampling sees the traces that a ratio leaves out, too.
+const TAIL_EXTRAS: &str = "spanwise-tail spanwise-all spanwise-native-tail spanwise-native-all";
 /// Macros of `tracing`; the rival with everything optional off is in [`RIVALS_OF_ALL`].
 const TRACING: &str =
     "spanwise-tracing spanwise-tracing-no-context spanwise-tracing-subscriber tracing-registry";
