@@ -172,6 +172,11 @@ impl Subject for Traced {
     fn settle(&self) {
         // The ledger counts the spans that the flush did not deliver, and `tally` returns them.
         let _lost = self.spanwise.force_flush_timeout(PATIENCE);
+        // A slow process (callgrind) stores spans on its disk meanwhile, and sends them afterwards.
+        let until = Instant::now() + PATIENCE;
+        while self.spanwise.ledger().spooled > 0 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn tally(&self, _made: u64) -> Tally {
