@@ -2,6 +2,7 @@
 
 mod gateway;
 mod imbalance;
+mod receiver;
 mod spool;
 mod table;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use gateway::{GatewayAccount, PeerAccount};
 pub use imbalance::Imbalance;
+pub use receiver::{ClosedConnections, ReceiverAccount};
 pub use spool::{SpoolAccount, SpoolState};
 
 /// The account of a node since its start. All numbers are spans unless their name has another noun. `Display` formats a table.
@@ -25,7 +27,9 @@ pub use spool::{SpoolAccount, SpoolState};
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Account {
-    /// The receivers and processors.
+    /// Each receiver, in the order of the settings.
+    pub receivers: Vec<ReceiverAccount>,
+    /// What the receivers read, and the processors.
     pub intake: IntakeAccount,
     /// The peers, with the role of a gateway.
     pub gateway: Option<GatewayAccount>,

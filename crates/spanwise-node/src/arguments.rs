@@ -37,15 +37,11 @@ fn start(source: &ConfigSource) -> ExitCode {
             return ExitCode::from(error.kind().code());
         }
     };
-    for warning in &read.warnings {
-        eprintln!("warning: {warning}");
-    }
-    let read_again = || match source.read() {
-        Ok(read) => Ok(read.value),
-        Err(error) => Err(error.problems().iter().map(ToString::to_string).collect()),
+    let read_again = || {
+        source.read().map_err(|error| error.problems().iter().map(ToString::to_string).collect())
     };
     let name = source.path().display().to_string();
-    serve(read.value, &SettingsFile { name: &name, read: &read_again })
+    serve(read, &SettingsFile { name: &name, read: &read_again })
 }
 
 #[derive(Debug)]

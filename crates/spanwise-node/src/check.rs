@@ -1,6 +1,7 @@
 //! `spanwise-node check`: the work of a node with a file, or all mistakes of the file.
 
 use crate::config::ConfigError;
+use crate::memory::Shares;
 use crate::settings::{
     DestinationSettings, GatewaySettings, MemoryLimit, NodeSettings, Processor, ReceiverSettings,
     Resolver, Role, Target,
@@ -45,7 +46,7 @@ fn parts(node: &NodeSettings) -> Vec<(&'static str, String)> {
         Role::Both => "both",
     };
     let mut parts = vec![("role", role.to_owned()), ("memory", memory(node.memory))];
-    parts.extend(node.receivers.iter().map(|it| ("receiver", receiver(it))));
+    parts.extend(node.receivers.iter().map(|it| ("receiver", receiver(it, node))));
     parts.extend(node.processors.iter().map(|it| ("processor", processor(it))));
     if let Some(gateway) = &node.gateway {
         parts.push(("peers", peers(gateway)));
@@ -76,7 +77,7 @@ fn memory(limit: MemoryLimit) -> String {
     }
 }
 
-fn receiver(receiver: &ReceiverSettings) -> String {
+fn receiver(receiver: &ReceiverSettings, node: &NodeSettings) -> String {
     let mut text = match &receiver.unix_socket {
         Some(path) => format!("unix:{}", path.display()),
         None => receiver.address.to_string(),
@@ -93,9 +94,24 @@ fn receiver(receiver: &ReceiverSettings) -> String {
     if receiver.is_for_peers {
         text.push_str(", for peers");
     }
-    let _infallible =
-        write!(text, ", requests of at most {}", size(receiver.max_request_bytes as u64));
+    let bytes = receiver.max_request_bytes;
+    let _infallible = match max_request_bytes(node, bytes) {
+        Some(less) if less < bytes => write!(
+            text,
+            ", requests of at most {}, not {}: its share of the memory must hold two",
+            size(less as u64),
+            size(bytes as u64)
+        ),
+        _ => write!(text, ", requests of at most {}", size(bytes as u64)),
+    };
     text
+}
+
+/// The most bytes of a request by the memory of this machine, if it is known.
+fn max_request_bytes(node: &NodeSettings, bytes: usize) -> Option<usize> {
+    let tail_bytes = node.tail_sampling.as_ref().map(|tail| tail.max_memory_bytes);
+    let shares = Shares::new(node.memory, node.receivers.len(), tail_bytes).ok()?;
+    Some(shares.max_request_bytes(bytes))
 }
 
 fn processor(processor: &Processor) -> String {

@@ -5,6 +5,7 @@ mod counts;
 mod listening;
 #[cfg(test)]
 mod panics;
+mod readers;
 
 use crate::account::IntakeAccount;
 use crate::memory::{Memory, REQUEST_OVERHEAD};
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 pub(crate) use listening::listen;
+pub(crate) use readers::ReceiverReaders;
 
 /// The part that all receivers of a node share.
 pub(crate) struct Intake {

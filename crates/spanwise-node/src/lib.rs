@@ -22,8 +22,9 @@ mod state;
 mod tls_files;
 
 pub use account::{
-    Account, CrashAccount, DestinationAccount, GatewayAccount, Imbalance, IntakeAccount,
-    MemoryAccount, PeerAccount, SamplerAccount, SpoolAccount, SpoolState,
+    Account, ClosedConnections, CrashAccount, DestinationAccount, GatewayAccount, Imbalance,
+    IntakeAccount, MemoryAccount, PeerAccount, ReceiverAccount, SamplerAccount, SpoolAccount,
+    SpoolState,
 };
 pub use arguments::run;
 pub use config::{ConfigError, ConfigOptions, ConfigSource};

@@ -65,6 +65,11 @@ impl Shares {
         let sampled = if tail_bytes.is_some() { requests / 2 } else { 0 };
         Ok(Self { total, receiver, tail, tail_queue, requests, sampled, copies })
     }
+
+    /// The most bytes of a request that a receiver takes: it has memory for two of them.
+    pub(crate) fn max_request_bytes(&self, setting: usize) -> usize {
+        setting.min(self.receiver / 2)
+    }
 }
 
 /// The memory of requests. Clones share it.

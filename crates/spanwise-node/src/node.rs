@@ -6,7 +6,7 @@ use crate::account::{Account, CrashAccount, MemoryAccount};
 use crate::destination::{DestinationTasks, Destinations};
 use crate::directories::Directories;
 use crate::gateway::Gateway;
-use crate::intake::{Entry, Intake, listen};
+use crate::intake::{Entry, Intake, ReceiverReaders, listen};
 use crate::memory::{Memory, Shares};
 use crate::processors::Processors;
 use crate::sampler::Sampler;
@@ -20,7 +20,7 @@ use spanwise_metrics::Metric;
 use spanwise_receiver::Receiver;
 use spanwise_tail::TailSamplerThreads;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -49,6 +49,8 @@ pub struct NodeView {
 
 struct Shared {
     intake: Arc<Intake>,
+    /// Once they listen.
+    receivers: OnceLock<ReceiverReaders>,
     gateway: Option<Arc<Gateway>>,
     sampler: Option<Arc<Sampler>>,
     destinations: Arc<Destinations>,
@@ -118,6 +120,7 @@ impl Node {
         let (state, crash) = state.unzip();
         let shared = Shared {
             intake,
+            receivers: OnceLock::new(),
             gateway,
             sampler,
             destinations,
@@ -147,21 +150,17 @@ impl Node {
             let stage = if settings.is_for_peers { &first } else { &of_clients };
             let entry = Entry::new(intake, Arc::clone(stage), settings.is_for_peers, token);
             let entry = Arc::new(entry);
-            let limits = (shares.receiver, shutdown_timeout);
-            node.receivers.push(listen(settings, Arc::clone(&entry), limits)?);
+            let receiver = listen(settings, Arc::clone(&entry), &shares, shutdown_timeout)?;
+            node.receivers.push(receiver);
             node.entries.push(entry);
         }
+        let _only_once = node.shared.receivers.set(ReceiverReaders::of(&node.receivers));
         Ok(node)
     }
 
     /// The addresses of the receivers, in the order of the settings, with the ports that the system chose.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.receivers.iter().map(Receiver::address).collect()
-    }
-
-    /// The receivers, in the order of the settings, for their counters.
-    pub fn receivers(&self) -> &[Receiver] {
-        &self.receivers
     }
 
     /// A view for other threads.
@@ -313,6 +312,7 @@ impl Shared {
             sampler: self.sampler.as_ref().map(|sampler| sampler.account()),
             gateway: self.gateway.as_ref().map(|gateway| gateway.account()),
             intake: self.intake.account(),
+            receivers: self.receivers.get().map(ReceiverReaders::accounts).unwrap_or_default(),
             memory,
             crash: self.crash,
         }

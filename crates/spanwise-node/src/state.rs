@@ -54,14 +54,16 @@ where
         Ok((Self { _storage: storage, file }, crash))
     }
 
-    /// Starts the thread, which writes what `account` returns.
+    /// Writes what `account` returns, and starts the thread that does so from then on.
     ///
     /// # Errors
     /// The system has no thread.
     pub(crate) fn start(
-        self,
+        mut self,
         account: impl Fn() -> Account + Send + 'static,
     ) -> Result<StateThread, StartError> {
+        // A kill before the first write would report the crash of the process before once more. A disk that fails once may be well later.
+        drop(self.file.write(SystemTime::now(), &counts(&account())));
         let (stop, stopped) = channel();
         let (end, ended) = channel();
         Builder::new()
@@ -172,7 +174,7 @@ mod tests {
         });
         let thread = thread.unwrap();
         let until = Instant::now() + LONG;
-        // The second call follows the first write.
+        // The second call follows the first write, before the thread.
         while calls.load(Relaxed) < 2 && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }

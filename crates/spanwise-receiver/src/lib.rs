@@ -50,4 +50,4 @@ pub use error::StartError;
 pub use headers::Headers;
 pub use limits::Limits;
 pub use receiver::{Receiver, ReceiverBuilder};
-pub use stats::Stats;
+pub use stats::{Stats, StatsReader};

@@ -20,7 +20,7 @@ use crate::headers::Headers;
 use crate::limits::{FOREVER, Limits};
 use crate::listener::{Address, Handle, Listening};
 use crate::service::Server;
-use crate::stats::Stats;
+use crate::stats::{Stats, StatsReader};
 use crate::thread::{ThreadRole, belongs_to, prepare, suppress_server_tracing};
 #[cfg(feature = "tls")]
 use crate::tls::TlsSettings;
@@ -119,6 +119,11 @@ impl Receiver {
     /// The counters of the receiver so far.
     pub fn stats(&self) -> Stats {
         self.server.stats()
+    }
+
+    /// A reader of the counters for other threads, which may outlive the receiver.
+    pub fn stats_reader(&self) -> StatsReader {
+        StatsReader::new(Arc::clone(&self.server))
     }
 
     /// Stops listening, gives open requests the

@@ -65,6 +65,7 @@ const SHARED: &[&str] = &[
     "docs/deploy/shop.service",
     "docs/from-tracing-opentelemetry.md",
     "docs/node.md",
+    "docs/node/account.md",
     "docs/node/settings.md",
     "docs/operations/metrics.md",
     "docs/production.md",

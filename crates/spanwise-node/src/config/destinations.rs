@@ -1,7 +1,7 @@
 //! The section `destinations`.
 
 use super::context::Context;
-use super::otlp;
+use super::otlp::{self, Retry};
 use super::values::{MAX_TIME, duration, mib, path, text, whole};
 use crate::settings::{DestinationSettings, DestinationSpool, Target};
 use spanwise_config::Field;
@@ -25,17 +25,34 @@ pub(super) fn read(field: &Field<'_>, context: &Context<'_>) -> Vec<DestinationS
         }
         destinations.push(destination);
     }
+    check_batches(field, &destinations);
     destinations
+}
+
+/// Destinations share the bytes of a request, so that the least of their limits holds for all.
+fn check_batches(field: &Field<'_>, destinations: &[DestinationSettings]) {
+    let limits =
+        |it: &DestinationSettings| (it.max_batch_spans, it.max_batch_bytes, it.batch_timeout);
+    let mut all = destinations.iter().map(limits);
+    let first = all.next();
+    if all.any(|it| Some(it) != first) {
+        field.warning("the destinations have different values of `batch`: they share each request, so the least value of all is used");
+    }
 }
 
 fn one(field: &Field<'_>, context: &Context<'_>) -> Option<DestinationSettings> {
     let mapping = field.mapping(KEYS);
     let name = name(&mapping.get("name").required());
     let kinds = ["otlp", "file", "debug"].map(|kind| (kind, mapping.get(kind)));
+    let spool = spool(&mapping.get("spool"));
+    let retry = match &spool {
+        Some(_) => Retry::before_spool(),
+        None => Retry::default(),
+    };
     let mut found = kinds.iter().filter(|(_, kind)| kind.exists());
     let target = match (found.next(), found.next()) {
         (Some(("otlp", block)), None) => {
-            otlp::read(block, context).map(|it| Target::Otlp(Box::new(it)))
+            otlp::read(block, retry, context).map(|it| Target::Otlp(Box::new(it)))
         }
         (Some(("file", block)), None) => file(block),
         (Some((_, block)), None) => {
@@ -53,7 +70,6 @@ fn one(field: &Field<'_>, context: &Context<'_>) -> Option<DestinationSettings> 
     let max_batch_spans = whole(&batch.get("max_spans"), 1..=1 << 20);
     let max_batch_bytes = whole(&batch.get("max_bytes"), 1..=64 << 20);
     let batch_timeout = duration(&batch.get("timeout"), Duration::ZERO..=Duration::from_secs(60));
-    let spool = spool(&mapping.get("spool"));
     let mut settings = DestinationSettings::new(name?, target?);
     settings.queue_bytes = queue_bytes;
     settings.spool = spool;

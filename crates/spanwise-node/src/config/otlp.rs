@@ -9,12 +9,16 @@ use spanwise_transport::{Compression, Endpoint, Headers, Protocol, RetryPolicy, 
 use std::time::Duration;
 
 /// The block `otlp` of a destination.
-pub(super) fn read(field: &Field<'_>, context: &Context<'_>) -> Option<TransportBuilder> {
+pub(super) fn read(
+    field: &Field<'_>,
+    retry: Retry,
+    context: &Context<'_>,
+) -> Option<TransportBuilder> {
     let mapping = field.mapping(KEYS);
     let tls = mapping.get("tls");
     let is_insecure = flag(&tls.mapping(CLIENT_TLS_KEYS), "insecure");
     let protocol = protocol(&mapping);
-    let builder = settings(&mapping, protocol);
+    let builder = settings(&mapping, protocol, retry);
     let endpoint = endpoint(&mapping.get("endpoint").required(), protocol, is_insecure);
     let endpoint = endpoint?;
     check_tls(&tls, endpoint.is_https());
@@ -38,7 +42,7 @@ pub(super) fn of_peers(field: &Field<'_>, context: &Context<'_>) -> (TransportBu
         UNTIL_ANSWERED,
     );
     let protocol = mapping.get("protocol").choice(PROTOCOLS).unwrap_or(Protocol::Grpc);
-    let builder = settings(&mapping, protocol);
+    let builder = settings(&mapping, protocol, Retry::default());
     check_peers(&builder, !is_insecure, (field, &tls.mapping(CLIENT_TLS_KEYS)), context);
     (builder, !is_insecure)
 }
@@ -59,7 +63,7 @@ fn protocol(mapping: &Mapping<'_>) -> Protocol {
     mapping.get("protocol").choice(PROTOCOLS).unwrap_or(Protocol::Grpc)
 }
 
-fn settings(mapping: &Mapping<'_>, protocol: Protocol) -> TransportBuilder {
+fn settings(mapping: &Mapping<'_>, protocol: Protocol, defaults: Retry) -> TransportBuilder {
     let mut builder = TransportBuilder::default().with_protocol(protocol);
     if let Some(compression) = mapping.get("compression").choice(COMPRESSIONS) {
         builder = builder.with_compression(compression);
@@ -73,7 +77,7 @@ fn settings(mapping: &Mapping<'_>, protocol: Protocol) -> TransportBuilder {
     builder = client_files(&mapping.get("tls").mapping(CLIENT_TLS_KEYS), builder);
     builder = builder.with_headers(headers(&mapping.get("headers")));
     let retry = mapping.get("retry");
-    self::retry(&retry.mapping(RETRY_KEYS), Retry::default(), builder)
+    self::retry(&retry.mapping(RETRY_KEYS), defaults, builder)
 }
 
 /// The endpoint of requests: for gRPC `host:port` too, for HTTP a URL to which `/v1/traces` is appended.
@@ -188,6 +192,13 @@ pub(super) struct Retry {
     pub(super) cap: Duration,
     /// With all retries.
     pub(super) timeout: Duration,
+}
+
+impl Retry {
+    /// Those in front of a spool. A kill loses what is being retried in memory, and keeps what is on disk.
+    pub(super) fn before_spool() -> Self {
+        Self { timeout: Duration::from_secs(5), ..Self::default() }
+    }
 }
 
 impl Default for Retry {

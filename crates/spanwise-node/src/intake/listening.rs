@@ -1,6 +1,7 @@
 //! Starts a receiver.
 
 use super::Entry;
+use crate::memory::Shares;
 use crate::settings::{ReceiverSettings, ReceiverTls};
 use crate::start_error::{ExitKind, StartError};
 use spanwise_receiver::{Limits, Receiver, ReceiverBuilder, StartError as ReceiverError};
@@ -9,18 +10,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Starts a receiver with `memory_bytes` bytes of memory for what arrives.
+/// Starts a receiver with its share of the memory for what arrives.
 ///
 /// # Errors
 /// The address cannot be bound, a key or certificate cannot be used, or a limit is out of its range.
 pub(crate) fn listen(
     settings: &ReceiverSettings,
     entry: Arc<Entry>,
-    (memory_bytes, shutdown_timeout): (usize, Duration),
+    shares: &Shares,
+    shutdown_timeout: Duration,
 ) -> Result<Receiver, StartError> {
     let limits = Limits::default()
-        .with_body_bytes(max_request_bytes(settings, memory_bytes))
-        .with_memory_bytes(memory_bytes)
+        .with_body_bytes(shares.max_request_bytes(settings.max_request_bytes))
+        .with_memory_bytes(shares.receiver)
         .with_connections(settings.max_connections)
         .with_concurrent_streams(settings.max_concurrent_streams)
         .with_shutdown_timeout((shutdown_timeout / 8).min(OPEN_REQUESTS));
@@ -38,11 +40,6 @@ pub(crate) fn listen(
         .with_inline_handler(move |export| entry.handle(export))
         .start()
         .map_err(|error| of(&settings.name, &error))
-}
-
-/// The most bytes of a request: a receiver has memory for two of them.
-fn max_request_bytes(settings: &ReceiverSettings, memory_bytes: usize) -> usize {
-    settings.max_request_bytes.min(memory_bytes / 2)
 }
 
 fn with_tls(

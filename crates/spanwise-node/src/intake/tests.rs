@@ -28,7 +28,7 @@ fn each_refusal_of_a_stage_has_its_answer_and_leaves_nothing_charged() {
     let (of_intake, of_stage) = (Arc::clone(&intake), Arc::clone(&stage) as Arc<dyn Stage>);
     let entry = Arc::new(Entry::new(of_intake, of_stage, false, None));
     let settings = ReceiverSettings::new("receiver", SocketAddr::from(([127, 0, 0, 1], 0)));
-    let receiver = listen(&settings, entry, (4 << 20, Duration::from_secs(1))).unwrap();
+    let receiver = listen(&settings, entry, &shares, Duration::from_secs(1)).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // resource_spans { scope_spans { spans {} } }
     let request = [0x0a, 4, 0x12, 2, 0x12, 0];

@@ -11,6 +11,7 @@ use crate::settings::{LogFormat, NodeSettings};
 use crate::sizes;
 use crate::start_error::{ExitKind, StartError};
 use spanwise_admin::{AdminEndpoint, AdminError};
+use spanwise_config::{Problem, Read};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,12 +21,13 @@ use std::time::{Duration, Instant, SystemTime};
 pub(crate) struct SettingsFile<'a> {
     /// Its path, for messages.
     pub(crate) name: &'a str,
-    /// Reads it: the settings, or a line for each problem.
-    pub(crate) read: &'a dyn Fn() -> Result<NodeSettings, Vec<String>>,
+    /// Reads it: the settings with warnings, or a line for each problem.
+    pub(crate) read: &'a dyn Fn() -> Result<Read<NodeSettings>, Vec<String>>,
 }
 
 /// Runs a node until a signal ends it. Blocks the calling thread, which is the process's first one.
-pub(crate) fn serve(settings: NodeSettings, file: &SettingsFile<'_>) -> ExitCode {
+pub(crate) fn serve(read: Read<NodeSettings>, file: &SettingsFile<'_>) -> ExitCode {
+    let Read { value: settings, warnings, .. } = read;
     let log = match Log::start(settings.logs) {
         Ok(log) => log,
         // There is no log yet.
@@ -34,6 +36,7 @@ pub(crate) fn serve(settings: NodeSettings, file: &SettingsFile<'_>) -> ExitCode
             return ExitCode::from(ExitKind::Other.code());
         }
     };
+    warn(&log, &warnings);
     let result = Service::start(settings, log.clone()).map(|service| service.run(file));
     let status = result.unwrap_or_else(|error| {
         let exit_status = error.kind.code();
@@ -106,7 +109,8 @@ impl Service {
     fn reload(&mut self, file: &SettingsFile<'_>) {
         let start = Instant::now();
         let problems = match (file.read)() {
-            Ok(settings) => {
+            Ok(Read { value: settings, warnings, .. }) => {
+                warn(&self.log, &warnings);
                 let (logs, shutdown_timeout) = (settings.logs, settings.shutdown_timeout);
                 match self.node.reload(settings) {
                     Ok(()) => {
@@ -155,6 +159,13 @@ impl Service {
     }
 }
 
+/// Logs the warnings of a file that is used nevertheless.
+fn warn(log: &Log, warnings: &[Problem]) {
+    for warning in warnings.iter().take(MAX_PROBLEMS) {
+        log.event_unlimited(Event::FileWarning { problem: &warning.to_string() });
+    }
+}
+
 fn start_admin(
     address: SocketAddr,
     state: &Arc<State>,
@@ -190,5 +201,5 @@ fn millis(since: Instant) -> u64 {
 /// The time between two looks at the account.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 const LAST_LINES: Duration = Duration::from_secs(1);
-/// Lines of a reload that fails.
+/// Lines of the warnings of a file, and of a reload that fails.
 const MAX_PROBLEMS: usize = 64;

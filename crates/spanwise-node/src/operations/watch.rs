@@ -1,7 +1,9 @@
 //! [`Watch`]: changes of the account as events of the log.
 
 use super::log::Event;
-use crate::account::{Account, DestinationAccount, GatewayAccount, PeerAccount, SpoolAccount};
+use crate::account::{
+    Account, DestinationAccount, GatewayAccount, PeerAccount, ReceiverAccount, SpoolAccount,
+};
 use spanwise_ledger::Snapshot;
 use std::collections::HashMap;
 
@@ -15,6 +17,7 @@ impl Watch {
     /// Reports what has changed since the last call.
     pub(crate) fn observe(&mut self, account: Account, log: &mut dyn FnMut(Event<'_>)) {
         let last = std::mem::replace(&mut self.last, account);
+        receivers(&last.receivers, &self.last.receivers, log);
         self.intake(&last, log);
         destinations(&last.destinations, &self.last.destinations, log);
         if let Some(now) = &self.last.gateway {
@@ -40,6 +43,20 @@ impl Watch {
         }
         if let Some(requests) = grown(now.unauthorized_requests, last.unauthorized_requests) {
             log(Event::Unauthorized { requests });
+        }
+    }
+}
+
+/// Both have the receivers of the settings in their order, or none before the start.
+fn receivers(last: &[ReceiverAccount], now: &[ReceiverAccount], log: &mut dyn FnMut(Event<'_>)) {
+    for (index, account) in now.iter().enumerate() {
+        let before = last.get(index).map(|it| it.closed).unwrap_or_default().by_reason();
+        for ((reason, closed), (_, before)) in account.closed.by_reason().into_iter().zip(before) {
+            let connections = closed.saturating_sub(before);
+            if connections > 0 {
+                let receiver = &*account.endpoint;
+                log(Event::ConnectionsClosed { receiver, reason, connections });
+            }
         }
     }
 }
@@ -204,6 +221,24 @@ mod tests {
             "spans_dropped destination=Text(\"a\") reason=Text(\"rejected\") spans=Number(2)",
         ];
         assert_eq!(events(&mut watch, of(true, 7)), up);
+    }
+
+    #[test]
+    fn connections_that_a_receiver_closes_are_reported_by_reason() {
+        let mut watch = Watch::default();
+        let mut of = |limit, tls_handshake| {
+            let mut receiver = ReceiverAccount { endpoint: "a".to_owned(), ..Default::default() };
+            (receiver.closed.limit, receiver.closed.tls_handshake) = (limit, tls_handshake);
+            events(&mut watch, Account { receivers: vec![receiver], ..Account::default() })
+        };
+        let closed = |reason, count| {
+            format!(
+                "connections_closed receiver=Text(\"a\") reason=Text({reason:?}) connections=Number({count})"
+            )
+        };
+        assert_eq!(of(0, 0), [""; 0]);
+        assert_eq!(of(3, 1), [closed("limit", 3), closed("tls_handshake", 1)]);
+        assert_eq!(of(3, 2), [closed("tls_handshake", 1)]);
     }
 
     #[test]

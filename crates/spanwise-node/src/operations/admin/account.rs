@@ -1,7 +1,7 @@
-//! `/account`: the account of the node as JSON, which the live page draws. `docs/node.md` documents its shape.
+//! `/account`: the account of the node as JSON, which the live page draws. `docs/node/account.md` documents its shape.
 
 use super::process::Process;
-use crate::account::{Account, DestinationAccount, PeerAccount, SamplerAccount};
+use crate::account::{Account, DestinationAccount, PeerAccount, ReceiverAccount, SamplerAccount};
 use crate::operations::log::Line;
 use crate::operations::state::{Phase, Shown, Source};
 use spanwise_admin::__private::{JSON, Json, Request, Response, Route, Runs};
@@ -39,6 +39,8 @@ pub(crate) fn document(source: &dyn Source, lines: &[Line]) -> String {
             Ok(()) => json.null(),
             Err(imbalance) => json.string(&imbalance.to_string()),
         }
+        json.key("receivers")
+            .array(|json| account.receivers.iter().for_each(|it| receiver(json, it)));
         intake(json, &account);
         json.key("gateway");
         match &account.gateway {
@@ -50,6 +52,9 @@ pub(crate) fn document(source: &dyn Source, lines: &[Line]) -> String {
                     ("dropped", gateway.ledger.dropped_total()),
                     ("in_flight", gateway.ledger.in_flight),
                     ("rerouted", gateway.rerouted),
+                    ("rerouted_to_local", gateway.rerouted_to_local),
+                    ("undivided", gateway.undivided),
+                    ("malformed", gateway.malformed),
                     ("stayed", gateway.stayed),
                     ("torn_traces", gateway.torn_traces),
                     ("ring_changes", gateway.ring_changes),
@@ -90,6 +95,20 @@ pub(crate) fn document(source: &dyn Source, lines: &[Line]) -> String {
         json.key("diagnostics").array(|json| lines.iter().for_each(|it| line(json, it)));
     });
     json.finish()
+}
+
+fn receiver(json: &mut Json, receiver: &ReceiverAccount) {
+    json.object(|json| {
+        json.key("endpoint").string(&receiver.endpoint);
+        let numbers = [
+            ("connections", receiver.connections),
+            ("rejected_requests", receiver.rejected_requests),
+            ("evicted_requests", receiver.evicted_requests),
+            ("memory_bytes", receiver.memory_bytes),
+        ];
+        integers(json, &numbers);
+        json.key("closed_connections").object(|json| integers(json, &receiver.closed.by_reason()));
+    });
 }
 
 fn intake(json: &mut Json, account: &Account) {

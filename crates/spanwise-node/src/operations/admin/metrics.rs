@@ -1,7 +1,9 @@
 //! `/metrics`: Prometheus text or OpenMetrics. `docs/node.md` has the table.
 
 use super::process::Process;
-use crate::account::{Account, DestinationAccount, GatewayAccount, SpoolAccount, SpoolState};
+use crate::account::{
+    Account, DestinationAccount, GatewayAccount, ReceiverAccount, SpoolAccount, SpoolState,
+};
 use crate::operations::state::{Phase, Shown, Source};
 use spanwise_admin::__private::{Request, Response, Route, Runs};
 use spanwise_ledger::{DropReason, Snapshot};
@@ -29,6 +31,7 @@ pub(super) fn snapshot(source: &dyn Source) -> MetricsSnapshot {
     all.gauge("spanwise_node_ready", "", "1 while /readyz answers 200", [one(u64::from(is_ready))]);
     all.process(about.started.elapsed().as_secs_f64());
     if let Some(account) = source.account() {
+        all.receivers(&account);
         all.intake(&account);
         all.memory(&account);
         all.senders(&account);
@@ -57,6 +60,46 @@ impl All {
         self.push(cpu.with_description("User and system time of the process"));
         let resident = [one(process.resident_bytes)];
         self.gauge("otelcol_process_memory_rss", "By", "Resident memory of the process", resident);
+    }
+
+    fn receivers(&mut self, account: &Account) {
+        type Value = fn(&ReceiverAccount) -> u64;
+        let points = |value: Value| {
+            let points = account.receivers.iter().map(|it| {
+                one(value(it)).with_attributes([Attribute::new("endpoint", it.endpoint.clone())])
+            });
+            points.collect::<Vec<_>>()
+        };
+        self.counter(
+            "spanwise_node_receiver_connections",
+            "{connections}",
+            "Connections that the receiver accepted",
+            points(|it| it.connections),
+        );
+        let closed = account.receivers.iter().flat_map(|it| {
+            it.closed.by_reason().map(|(reason, connections)| {
+                let endpoint = Attribute::new("endpoint", it.endpoint.clone());
+                one(connections).with_attributes([endpoint, Attribute::new("reason", reason)])
+            })
+        });
+        self.counter(
+            "spanwise_node_receiver_closed_connections",
+            "{connections}",
+            "Connections that the receiver closed against the will of the client, by reason",
+            closed.collect::<Vec<_>>(),
+        );
+        self.counter(
+            "spanwise_node_receiver_rejected_requests",
+            "{requests}",
+            "Requests that the receiver answered with an error",
+            points(|it| it.rejected_requests),
+        );
+        self.gauge(
+            "spanwise_node_receiver_memory_bytes",
+            "By",
+            "Bytes of connections and of requests that are being read",
+            points(|it| it.memory_bytes),
+        );
     }
 
     fn intake(&mut self, account: &Account) {

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 use super::*;
-use crate::account::{Account, DestinationAccount, SamplerAccount, SpoolAccount, SpoolState};
+use crate::account::{
+    Account, DestinationAccount, ReceiverAccount, SamplerAccount, SpoolAccount, SpoolState,
+};
 use crate::operations::fakes::gateway;
 use crate::operations::log::{Event, Line};
 use crate::operations::state::{About, Phase, Source};
@@ -83,6 +85,10 @@ fn sender(name: &str) -> DestinationAccount {
 
 fn account() -> Account {
     let mut account = Account { destinations: vec![sender("a<b")], ..Account::default() };
+    let mut receiver =
+        ReceiverAccount { endpoint: "127.0.0.1:4317".to_owned(), ..Default::default() };
+    receiver.closed.limit = 6;
+    account.receivers = vec![receiver];
     account.intake.received = 30;
     account.intake.accepted = 20;
     account.intake.refused_overloaded = 10;
@@ -142,6 +148,7 @@ fn the_account_is_read_by_another_implementation_and_has_what_the_page_draws() {
     assert!(!body.contains('<'), "text of the node closes no element");
     let value: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(value["intake"]["refused_overloaded"], 10);
+    assert_eq!(value["receivers"][0]["closed_connections"]["limit"], 6);
     let destination = &value["destinations"][0];
     assert_eq!((&destination["name"], &destination["dropped"]), (&"a<b".into(), &3.into()));
     assert_eq!(
@@ -159,6 +166,31 @@ fn the_account_is_read_by_another_implementation_and_has_what_the_page_draws() {
     {
         assert!(!value[name].is_null(), "{name}");
     }
+}
+
+#[test]
+fn each_field_of_the_account_is_on_its_page() {
+    fn fields(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(members) => members.iter().for_each(|(key, value)| {
+                found.insert(key.clone());
+                // Its keys are names of reasons.
+                if key != "dropped_by_reason" {
+                    fields(value, found);
+                }
+            }),
+            serde_json::Value::Array(elements) => elements.iter().for_each(|it| fields(it, found)),
+            _ => {}
+        }
+    }
+    let (fake, endpoint) = served();
+    fake.set(Phase::Running, false);
+    let (_, body) = get(&endpoint, "/account", "");
+    let mut found = BTreeSet::new();
+    fields(&serde_json::from_str(&body).unwrap(), &mut found);
+    let page = include_str!("../../../../../docs/node/account.md");
+    let missing: Vec<_> = found.iter().filter(|it| !page.contains(&format!("`{it}`"))).collect();
+    assert!(found.len() > 50 && missing.is_empty(), "{missing:?}");
 }
 
 /// The table of `docs/node.md` and the metrics are the same names.
@@ -191,6 +223,8 @@ fn each_metric_is_in_the_table_of_the_page() {
     assert!(text.contains("{exporter=\"load_balancing\"} 4\n"), "{text}");
     assert!(text.contains("spanwise_node_spool_up{exporter=\"a<b\"} 0\n"), "{text}");
     assert!(text.contains("spanwise_node_spool_bytes{exporter=\"a<b\"} 5000\n"), "{text}");
+    let closed = "closed_connections_total{endpoint=\"127.0.0.1:4317\",reason=\"limit\"} 6\n";
+    assert!(text.contains(closed), "{text}");
     let (head, text) = get(&endpoint, "/metrics", "Accept: application/openmetrics-text\r\n");
     assert!(head.contains("application/openmetrics-text"), "{head}");
     assert!(text.ends_with("# EOF\n"));

@@ -31,9 +31,10 @@ macro_rules! events {
         }
 
         impl<'a> Event<'a> {
-            /// The names of all events.
+            /// The names of all events, each with its level and its fields.
             #[cfg(test)]
-            pub(crate) const NAMES: &'static [&'static str] = &[$($name),+];
+            pub(crate) const ALL: &'static [(&'static str, Level, &'static [&'static str])] =
+                &[$(($name, Level::$level, &[$(stringify!($field)),*])),+];
 
             /// The name in lines, which does not change.
             pub(crate) fn name(&self) -> &'static str {
@@ -63,6 +64,8 @@ events! {
     Info "listening" Listening { receiver: &'a str, address: &'a str },
     /// The admin endpoint listens.
     Info "admin_listening" AdminListening { address: &'a str },
+    /// The file is used, although it has a setting without effect, or one that is not what it seems.
+    Warn "file_warning" FileWarning { problem: &'a str },
     /// The process could not start; it ends with this exit status.
     Error "start_failed" StartFailed { problem: &'a str, exit_status: u64 },
     /// A signal began the drain.
@@ -75,6 +78,8 @@ events! {
     Info "reloaded" Reloaded { file: &'a str, millis: u64 },
     /// The file was read again and is not accepted: a line for each problem. The settings before it stay in force.
     Error "reload_failed" ReloadFailed { problem: &'a str, problems: u64 },
+    /// A receiver closed connections against the will of their clients: these since the last line.
+    Warn "connections_closed" ConnectionsClosed { receiver: &'a str, reason: &'a str, connections: u64 },
     /// Requests are refused, and their senders try again: these spans since the last line.
     Warn "refusing" Refusing { reason: &'a str, spans: u64 },
     /// Requests without the token of their receiver since the last line.

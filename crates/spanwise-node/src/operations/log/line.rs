@@ -123,7 +123,7 @@ const MAX_VALUE_BYTES: usize = 1024;
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
     use super::*;
     use std::time::{Duration, UNIX_EPOCH};
 
@@ -198,11 +198,24 @@ mod tests {
 
     #[test]
     fn names_are_words_and_differ() {
-        let mut names = Event::NAMES.to_vec();
+        let mut names: Vec<_> = Event::ALL.iter().map(|(name, ..)| *name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), Event::NAMES.len());
+        assert_eq!(names.len(), Event::ALL.len());
         let is_word = |name: &&str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         assert!(names.iter().all(is_word));
+    }
+
+    #[test]
+    fn each_event_is_in_the_table_of_the_page_with_its_fields() {
+        let page = include_str!("../../../../../docs/node.md");
+        let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        for (name, level, fields) in Event::ALL {
+            let cell = format!("`{name}`");
+            let row = rows.iter().find(|row| row.split(" | ").next().unwrap().contains(&cell));
+            let row = row.unwrap_or_else(|| panic!("{name}"));
+            assert!(row.contains(level.name()), "{row}");
+            assert!(fields.iter().all(|field| row.contains(&format!("`{field}`"))), "{row}");
+        }
     }
 }

@@ -1,0 +1,71 @@
+//! The account of a receiver: what it closes and refuses before a request is the node's.
+
+use spanwise_receiver::Stats;
+
+/// The account of a receiver since its start. The spans of requests that it read are in [`IntakeAccount`](super::IntakeAccount); those of
+/// connections and requests here are not known, and their senders have them still.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReceiverAccount {
+    /// The address or path at which it listens.
+    pub endpoint: String,
+    /// Connections that it accepted.
+    pub connections: u64,
+    /// Connections that it closed against the will of the client.
+    pub closed: ClosedConnections,
+    /// Requests that it answered with an error, by a limit of its own or because the node refused them.
+    pub rejected_requests: u64,
+    /// Those of them that gave way to others: they had the slowest bodies while the memory was used up.
+    pub evicted_requests: u64,
+    /// Bytes of connections and of requests that are being read.
+    pub memory_bytes: u64,
+}
+
+/// Connections that a receiver closed, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClosedConnections {
+    /// At once: there were too many, or no memory was left for a TLS session.
+    pub limit: u64,
+    /// They sent far more control frames, tiny frames or headers than exports need.
+    pub flood: u64,
+    /// They sent bytes that are not HTTP.
+    pub broken: u64,
+    /// Their TLS handshake failed, or took too long.
+    pub tls_handshake: u64,
+    /// They were idle or slow while others needed a connection or memory.
+    pub evicted: u64,
+}
+
+impl ReceiverAccount {
+    pub(crate) fn new(endpoint: String, stats: &Stats) -> Self {
+        Self {
+            endpoint,
+            connections: stats.connections,
+            closed: ClosedConnections {
+                limit: stats.refused_connections,
+                flood: stats.flood_connections,
+                broken: stats.broken_connections,
+                tls_handshake: stats.failed_handshakes,
+                evicted: stats.evicted_connections,
+            },
+            rejected_requests: stats.rejected_requests,
+            evicted_requests: stats.evicted_requests,
+            memory_bytes: stats.bytes_in_memory + stats.buffer_bytes + stats.cached_bytes,
+        }
+    }
+}
+
+impl ClosedConnections {
+    /// Each number with its reason, as metrics and the account as JSON name it.
+    pub fn by_reason(&self) -> [(&'static str, u64); 5] {
+        let Self { limit, flood, broken, tls_handshake, evicted } = *self;
+        [
+            ("limit", limit),
+            ("flood", flood),
+            ("broken", broken),
+            ("tls_handshake", tls_handshake),
+            ("evicted", evicted),
+        ]
+    }
+}
