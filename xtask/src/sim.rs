@@ -7,7 +7,7 @@ pub const COMMAND: Command = Command {
     name: "sim",
     summary: "seeded worlds in virtual time that try to break the export path",
     help: "\
-Builds spanwise-sim in release and runs it. A world drives the production code of shards, batcher, export
+Builds spanwise-sim with the profile `tool` and runs it. A world drives the production code of shards, batcher, export
 machine, retries and ledger with a receiver and a network that fail in every way, and checks its rules after
 each step. A seed that breaks a rule is printed with the command that replays it.
 
@@ -26,6 +26,6 @@ Exit status 1 when a seed breaks a rule, or a planted bug is not found.",
 };
 
 fn run(arguments: &[String]) -> Result<(), String> {
-    let program = "run --quiet --release --package spanwise-sim --";
+    let program = "run --quiet --profile tool --package spanwise-sim --";
     Step::cargo("simulator", &format!("{program} {}", arguments.join(" "))).run()
 }

@@ -25,6 +25,12 @@ impl Step {
         Step { name: name.into(), command }
     }
 
+    /// Adds arguments, which may have blanks.
+    pub fn args(mut self, args: &[String]) -> Step {
+        self.command.args(args);
+        self
+    }
+
     /// Sets an environment variable for this step only.
     pub fn env(mut self, key: &str, value: &str) -> Step {
         self.command.env(key, value);
