@@ -116,14 +116,8 @@ fn main() -> ExitCode {
 
 /// Commands whose numbers are times of code in this process. They run once more as a release build, as the crates are shipped; `cargo xtask`
 /// has a profile that builds faster.
-const MEASURE_THEMSELVES: &[&str] = &[
-    "batching-lab",
-    "overload",
-    "sampling-compare",
-    "sizing",
-    "tail-bench",
-    "tail-soak",
-];
+const MEASURE_THEMSELVES: &[&str] =
+    &["batching-lab", "overload", "sampling-compare", "sizing", "tail-bench", "tail-soak"];
 
 const RELEASE: &str = "run --quiet --release --package xtask --";
 

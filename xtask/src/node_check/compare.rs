@@ -35,6 +35,15 @@ struct Row {
     is_whole: bool,
 }
 
+/// The traces of a measurement, and how fast they come.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    /// Traces differ between rounds.
+    round: usize,
+    /// Spans a second; as many as are accepted without it.
+    rate: Option<u64>,
+}
+
 /// The program that is measured.
 #[derive(Debug, Clone, Copy)]
 struct Program<'a> {
@@ -65,14 +74,25 @@ pub(super) fn run(options: &Options, node: &Path, scratch: &Scratch) -> Result<(
         for round in 0..options.rounds {
             if let Some(collector) = &collector {
                 let program = Program { path: collector, flag: "--config=file:" };
-                theirs.push(measure(row, program, scratch, options, round)?);
+                theirs.push(measure(row, program, scratch, options, Turn { round, rate: None })?);
             }
             let program = Program { path: node, flag: "--config=" };
-            ours.push(measure(row, program, scratch, options, round)?);
+            ours.push(measure(row, program, scratch, options, Turn { round, rate: None })?);
         }
-        let medians = [theirs, ours].map(median);
-        let names = [build::VERSION, "spanwise-node"];
-        for (name, measured) in names.iter().zip(&medians).filter(|(_, it)| it.rate > 0.0) {
+        let [theirs, ours] = [theirs, ours].map(median);
+        // Memory follows the load: this is what the same load needs.
+        let mut paced = Measured::default();
+        if theirs.rate > 0.0 {
+            let program = Program { path: node, flag: "--config=" };
+            let turn = Turn { round: options.rounds, rate: Some(theirs.rate as u64) };
+            paced = measure(row, program, scratch, options, turn)?;
+        }
+        let shown = [
+            (build::VERSION, theirs),
+            ("spanwise-node", ours),
+            ("spanwise-node, as many spans a second", paced),
+        ];
+        for (name, measured) in shown.iter().filter(|(_, it)| it.rate > 0.0) {
             let Measured { rate, cpu, peak_mib, p99_ms, arrived, ready_ms } = measured;
             println!(
                 "| {} | {name} | {:.2} M | {cpu:.2} | {peak_mib:.0} | {p99_ms:.1} | {:.1} % | {ready_ms:.0} |",
@@ -81,14 +101,13 @@ pub(super) fn run(options: &Options, node: &Path, scratch: &Scratch) -> Result<(
                 arrived / 10.0,
             );
         }
-        let [theirs, ours] = medians;
         if theirs.rate > 0.0 {
             println!(
-                "| {} | ratio | {:.1}× | {:.1}× less | {:.1}× less | | | |",
+                "| {} | ratio | {:.1}× | {:.1}× less | {:.1}× less at the same load | | | |",
                 row.name,
                 ours.rate / theirs.rate,
                 theirs.cpu / ours.cpu,
-                theirs.peak_mib / ours.peak_mib,
+                theirs.peak_mib / paced.peak_mib,
             );
         }
     }
@@ -100,7 +119,7 @@ fn measure(
     program: Program<'_>,
     scratch: &Scratch,
     options: &Options,
-    round: usize,
+    turn: Turn,
 ) -> Result<Measured, String> {
     let mut sink = Sink::start(0, false)?;
     let [grpc, http] = free_ports()?;
@@ -121,10 +140,10 @@ fn measure(
     let load = Load {
         endpoint: format!("http://127.0.0.1:{grpc}"),
         is_grpc: true,
-        first: (round as u64) << 24,
+        first: (turn.round as u64) << 24,
         duration: options.seconds,
         concurrency: 8,
-        rate: None,
+        rate: turn.rate,
         requests: None,
     };
     let sent = load.run()?;

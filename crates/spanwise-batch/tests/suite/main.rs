@@ -1,0 +1,18 @@
+//! Batches, budgets and shards. One program, because each program of tests is linked alone; a test that needs a process of its own is beside it.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod batch_size;
+mod budget;
+mod compact;
+mod debug;
+mod fill;
+mod flush_schedule;
+mod queue;
+mod set_sizes;
+mod sharded_buffer;
+mod threads;
+mod waiting;

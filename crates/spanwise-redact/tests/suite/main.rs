@@ -1,0 +1,21 @@
+//! Rules over spans, by what is left of them. One program, because each program of tests is linked alone; a test that needs a process of its own is beside it.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on must fail"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod actions;
+mod corpus;
+#[cfg(feature = "config")]
+mod files;
+mod model;
+mod page;
+mod presets;
+#[cfg(feature = "config")]
+mod table;

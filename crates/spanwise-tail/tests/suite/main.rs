@@ -1,0 +1,34 @@
+//! Tail sampling from its settings to its decisions. One program, because each program of tests is linked alone; a test that needs a process of its own is beside it.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on must fail"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod collector_yaml;
+mod explain;
+mod five_policies;
+mod hostile_settings;
+mod limits;
+mod metrics;
+mod node_yaml;
+mod ottl;
+mod policies;
+mod probabilistic_sampler;
+mod processor;
+mod record_policy;
+mod reload;
+mod rule_settings;
+mod rules;
+mod span_ingest;
+mod stress;
+mod tail_policies;
+mod threads;
+mod threads_reentry;
+mod threads_settings;
+mod thresholds;
