@@ -108,7 +108,7 @@ fn all() -> Result<(), String> {
     Step::cargo("tests of the facade, default features", "test --package spanwise --tests")
         .run()?;
     timed("shutdown matrix, each cell once", shutdown_matrix::quick)?;
-    Step::cargo("documentation", "doc --workspace --no-deps")
+    Step::cargo("documentation", &format!("doc {WHOLE} --no-deps"))
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
     // The builds before have features on that a crate's users may not have.
@@ -125,14 +125,7 @@ fn tests() -> Step {
 /// The tests with spans timed by the monotonic clock, as on a machine whose counter is not reliable: those of the
 /// packages that time spans.
 fn tests_without_the_counter() -> Result<(), String> {
-    let packages = [
-        "spanwise-worker",
-        "spanwise-sdk",
-        "spanwise-admin",
-        "spanwise-opentelemetry",
-        "spanwise",
-        "spanwise-cli",
-    ];
+    let packages = ["spanwise-worker", "spanwise-sdk", "spanwise-opentelemetry", "spanwise"];
     let arguments = format!("{WHOLE} --lib --bins --tests");
     repeat::once(&arguments, &packages, ("SPANWISE_CLOCK", "monotonic"))
 }

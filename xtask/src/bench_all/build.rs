@@ -18,13 +18,8 @@ impl Binaries {
     /// # Errors
     /// When our own do not build. A rival's failure is printed: it may only be the network.
     pub(super) fn build(wanted: &[&'static str]) -> Result<Self, String> {
-        let bins = "--bin spanwise-bench --bin spanwise-bench-alloc --bin spanwise-bench-sink";
-        Step::cargo(
-            "build Spanwise",
-            &format!("build --release --package spanwise-benches {bins}"),
-        )
-        .run()?;
-        let (ours, rivals) = (target().join("release"), rivals_folder());
+        let Self { ours, .. } = Self::build_ours("release")?;
+        let rivals = rivals_folder();
         let mut missing = RIVALS.to_vec();
         missing.retain(|rival| !wanted.contains(rival));
         for &rival in wanted {
@@ -34,6 +29,17 @@ impl Binaries {
             }
         }
         Ok(Self { ours, rivals: rivals.join("release"), missing })
+    }
+
+    /// Builds our own with this profile of the workspace.
+    ///
+    /// # Errors
+    /// When they do not build.
+    pub(super) fn build_ours(profile: &str) -> Result<Self, String> {
+        let bins = "--bin spanwise-bench --bin spanwise-bench-alloc --bin spanwise-bench-sink";
+        let arguments = format!("build --profile {profile} --package spanwise-benches {bins}");
+        Step::cargo("build Spanwise", &arguments).run()?;
+        Ok(Self::ours_in(&target().join(profile)))
     }
 
     /// One rival, from its sources of now, if it was built here before; otherwise that would need the

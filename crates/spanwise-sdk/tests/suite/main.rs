@@ -16,10 +16,7 @@ mod compression;
 mod config;
 #[cfg(feature = "config-file")]
 mod config_page;
-#[cfg(feature = "config-file")]
-mod config_watch;
 mod differential;
-mod doctor;
 mod doctor_settings;
 #[cfg(feature = "jaeger")]
 mod exporter_none;
@@ -37,20 +34,16 @@ mod queue;
 #[cfg(all(feature = "config-file", feature = "redaction"))]
 mod redaction_file;
 mod redaction_missing;
-mod refusal;
 mod reload;
 #[cfg(feature = "config-file")]
 mod reload_file;
-mod reload_races;
 mod sampled_by_ratio;
 #[cfg(all(feature = "jaeger", feature = "xray"))]
 mod sampling;
 mod secure_endpoints;
-mod shedding;
 mod sink;
 #[cfg(all(feature = "config-file", feature = "spool"))]
 mod spool;
-mod tail_lifecycle;
 #[cfg(all(feature = "config-file", feature = "tail-sampling"))]
 mod tail_policies;
 mod tail_sampling;

@@ -28,7 +28,6 @@ mod rules;
 mod span_ingest;
 mod stress;
 mod tail_policies;
-mod threads;
 mod threads_reentry;
 mod threads_settings;
 mod thresholds;

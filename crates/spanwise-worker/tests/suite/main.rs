@@ -14,5 +14,3 @@ mod rate;
 mod semaphore;
 #[cfg(all(feature = "pool", feature = "task"))]
 mod tokio_pool;
-#[cfg(feature = "thread")]
-mod worker;

@@ -1,8 +1,9 @@
 //! A queue that sheds whole traces (`OnFull::ShedByTrace`). The oracles are the specification (*TraceState:
 //! Probability Sampling*: R, T and the adjusted count, computed here), the ids that arrive at a
 //! receiver, and the numbers of spans that a test started.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
-use crate::support;
+mod support;
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt as _, TraceState, Tracer as _};

@@ -1,8 +1,9 @@
 //! A full queue refuses spans at their start. The oracles are the numbers of spans that a test started,
 //! and the specification: *SpanContext* ("IsSampled"), *ParentBased*, *TraceState* (a threshold agrees
 //! with the sampled flag).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
-use crate::support;
+mod support;
 
 use opentelemetry::trace::{Span as _, TraceContextExt as _, TraceState, Tracer as _};
 use opentelemetry::{Context, KeyValue};

@@ -1,6 +1,12 @@
 //! Samplers with threads: each span has one outcome, whatever the callers, the queue and the outputs do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must fail"
+)]
 
-use crate::support;
+mod support;
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,8 @@
 //! The lifecycle of tail sampling in the application, and functions that panic, block or use the provider. The oracles are a
 //! receiver that decodes with prost, and the numbers of spans that a test started.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
-use crate::support;
+mod support;
 
 use spanwise_sampling::Sampler;
 use spanwise_sdk::{

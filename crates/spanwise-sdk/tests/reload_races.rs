@@ -1,6 +1,7 @@
 //! Reloads while other threads make spans, flush, shut down or reload, and from code that the provider calls.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
-use crate::support;
+mod support;
 
 use spanwise_receiver::{Collected, Receiver};
 use spanwise_sdk::sampling::{

@@ -1,6 +1,8 @@
 //! The checks of the doctor that only the process can make, each scenario in a process of its own: globals, the filter of `tracing`, forks.
 
-use crate::support;
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod support;
 
 use opentelemetry::global;
 use opentelemetry::trace::{Tracer as _, TracerProvider as _};
@@ -25,7 +27,7 @@ fn assert_found(report: &DoctorReport, name: &str, status: CheckStatus, finding:
     assert!(found.finding().starts_with(finding), "{report}");
     assert!(found.fix().unwrap_or_default().contains(fix), "{report}");
     if status != CheckStatus::Passed {
-        let page = include_str!("../../../../docs/troubleshooting.md");
+        let page = include_str!("../../../docs/troubleshooting.md");
         assert!(page.contains(finding), "docs/troubleshooting.md has no: {finding}");
         assert!(page.contains(found.fix().unwrap_or_default()), "the page has no: {found}");
     }
@@ -33,7 +35,7 @@ fn assert_found(report: &DoctorReport, name: &str, status: CheckStatus, finding:
 
 /// The version of the API in Cargo.toml, without its patch.
 fn api() -> String {
-    let manifest = include_str!("../../../../Cargo.toml");
+    let manifest = include_str!("../../../Cargo.toml");
     let version = manifest.split_once("\nopentelemetry = { version = \"").unwrap().1;
     version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
 }
@@ -274,7 +276,7 @@ fn a_doctor_within_another_is_refused() {
     let inner = report.recv().unwrap();
     let called = "a sampler or a sink that the doctor uses called the doctor";
     assert_eq!(check(&inner, "doctor").finding(), called);
-    assert!(include_str!("../../../../docs/troubleshooting.md").contains(called));
+    assert!(include_str!("../../../docs/troubleshooting.md").contains(called));
 }
 
 #[test]
@@ -298,7 +300,7 @@ fn at_most_32_doctors_run_at_once() {
         let refused = builder().with_sink(accept).doctor();
         let finding = "32 doctors run already: try again when they end";
         assert_eq!(check(&refused, "doctor").finding(), finding);
-        assert!(include_str!("../../../../docs/troubleshooting.md").contains(finding));
+        assert!(include_str!("../../../docs/troubleshooting.md").contains(finding));
         drop(open);
         assert!(doctors.into_iter().all(|it| it.join().unwrap().span_arrived()));
         assert!(builder().with_sink(accept).doctor().span_arrived());
