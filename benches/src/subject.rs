@@ -17,7 +17,7 @@ use spanwise::sampling::Sampler;
 use spanwise::transport::Outcome;
 use spanwise::wire::read::TraceRequest;
 use spanwise::worker::clock;
-use spanwise::{Counter, DropReason, OnFull, Protocol, Spanwise, Tracer};
+use spanwise::{Counter, DropReason, OnFull, Protocol, Snapshot, Spanwise, Tracer};
 use spanwise_bench_harness::{
     Arguments, Compression, Export, Mode, Operations, Sampler as Keeps, Subject, Tally,
     Tracer as Held, otel_api, tracing_macros,
@@ -174,7 +174,8 @@ impl Subject for Traced {
         let _lost = self.spanwise.force_flush_timeout(PATIENCE);
         // A slow process (callgrind) stores spans on its disk meanwhile, and sends them afterwards.
         let until = Instant::now() + PATIENCE;
-        while self.spanwise.ledger().spooled > 0 && Instant::now() < until {
+        let has_more = |ledger: Snapshot| ledger.spooled + ledger.in_flight > 0;
+        while has_more(self.spanwise.ledger()) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
         }
     }

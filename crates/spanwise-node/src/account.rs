@@ -29,7 +29,7 @@ pub use spool::{SpoolAccount, SpoolState};
 pub struct Account {
     /// Each receiver, in the order of the settings.
     pub receivers: Vec<ReceiverAccount>,
-    /// What the receivers read, and the processors.
+    /// The requests that the receivers read, and the processors.
     pub intake: IntakeAccount,
     /// The peers, with the role of a gateway.
     pub gateway: Option<GatewayAccount>,

@@ -20,7 +20,8 @@ use crate::headers::Headers;
 use crate::limits::{FOREVER, Limits};
 use crate::listener::{Address, Handle, Listening};
 use crate::service::Server;
-use crate::stats::{Stats, StatsReader};
+use crate::stats::Stats;
+use crate::stats_reader::StatsReader;
 use crate::thread::{ThreadRole, belongs_to, prepare, suppress_server_tracing};
 #[cfg(feature = "tls")]
 use crate::tls::TlsSettings;

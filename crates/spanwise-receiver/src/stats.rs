@@ -1,12 +1,9 @@
 //! The counters of a receiver.
 
-use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::answer::Answer;
 use crate::budget::Budget;
-use crate::service::Server;
 
 /// Counters of a receiver since its start. Each is exact; together they are no snapshot of one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,29 +46,6 @@ pub struct Stats {
     /// Bytes of buffers that are cached for the next bodies, and freed when a request needs their memory:
     /// at most an eighth of `memory_bytes`.
     pub cached_bytes: u64,
-}
-
-/// Reads the counters of a receiver. Clones read the same ones.
-#[derive(Clone)]
-pub struct StatsReader {
-    server: Arc<Server>,
-}
-
-impl StatsReader {
-    pub(crate) fn new(server: Arc<Server>) -> Self {
-        Self { server }
-    }
-
-    /// The counters so far; once the receiver has stopped, the last ones.
-    pub fn stats(&self) -> Stats {
-        self.server.stats()
-    }
-}
-
-impl fmt::Debug for StatsReader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StatsReader").field("stats", &self.stats()).finish_non_exhaustive()
-    }
 }
 
 #[derive(Debug, Default)]
