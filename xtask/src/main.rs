@@ -114,15 +114,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Commands whose numbers are times of code in this process. They run once more as a release build, as the crates are shipped; `cargo xtask`
-/// has a profile that builds faster.
+/// Commands whose numbers depend on the speed of this program. They run in a release build, because the profile `tool` of `cargo xtask` has no LTO.
+/// `node-check` is none of them: it compares other programs, with the same sender and destination.
 const MEASURE_THEMSELVES: &[&str] =
     &["batching-lab", "overload", "sampling-compare", "sizing", "tail-bench", "tail-soak"];
 
 const RELEASE: &str = "run --quiet --release --package xtask --";
 
 fn is_release() -> bool {
-    // The folder of a target has the name of the profile.
+    // Cargo names the folder of a program after its profile.
     let folder = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.to_owned()));
     folder.is_none_or(|folder| folder.ends_with("release"))
 }

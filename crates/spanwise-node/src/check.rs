@@ -98,7 +98,7 @@ fn receiver(receiver: &ReceiverSettings, node: &NodeSettings) -> String {
     let _infallible = match max_request_bytes(node, bytes) {
         Some(less) if less < bytes => write!(
             text,
-            ", requests of at most {}, not {}: its share of the memory must hold two",
+            ", requests of at most {} on this machine: the receiver's memory must hold two, and the file has {}",
             size(less as u64),
             size(bytes as u64)
         ),

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 pub(crate) use listening::listen;
-pub(crate) use readers::ReceiverReaders;
+pub(crate) use readers::ReceiverStatsReaders;
 
 /// The part that all receivers of a node share.
 pub(crate) struct Intake {

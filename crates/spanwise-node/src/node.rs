@@ -6,7 +6,7 @@ use crate::account::{Account, CrashAccount, MemoryAccount};
 use crate::destination::{DestinationTasks, Destinations};
 use crate::directories::Directories;
 use crate::gateway::Gateway;
-use crate::intake::{Entry, Intake, ReceiverReaders, listen};
+use crate::intake::{Entry, Intake, ReceiverStatsReaders, listen};
 use crate::memory::{Memory, Shares};
 use crate::processors::Processors;
 use crate::sampler::Sampler;
@@ -50,7 +50,7 @@ pub struct NodeView {
 struct Shared {
     intake: Arc<Intake>,
     /// Once they listen.
-    receivers: OnceLock<ReceiverReaders>,
+    receivers: OnceLock<ReceiverStatsReaders>,
     gateway: Option<Arc<Gateway>>,
     sampler: Option<Arc<Sampler>>,
     destinations: Arc<Destinations>,
@@ -141,8 +141,6 @@ impl Node {
             state: None,
             fixed,
         };
-        let view = node.view();
-        node.state = state.map(|state| state.start(move || view.account())).transpose()?;
         for settings in &receivers {
             let token = settings.bearer_token.clone();
             let intake = Arc::clone(&node.shared.intake);
@@ -154,7 +152,12 @@ impl Node {
             node.receivers.push(receiver);
             node.entries.push(entry);
         }
-        let _only_once = node.shared.receivers.set(ReceiverReaders::of(&node.receivers));
+        let names = receivers.iter().map(|settings| &*settings.name);
+        let readers = ReceiverStatsReaders::of(names.zip(&node.receivers));
+        let _only_once = node.shared.receivers.set(readers);
+        let view = node.view();
+        // Behind all that may fail: a start that fails leaves the report of a crash to the next one.
+        node.state = state.map(|state| state.start(move || view.account())).transpose()?;
         Ok(node)
     }
 
@@ -312,7 +315,7 @@ impl Shared {
             sampler: self.sampler.as_ref().map(|sampler| sampler.account()),
             gateway: self.gateway.as_ref().map(|gateway| gateway.account()),
             intake: self.intake.account(),
-            receivers: self.receivers.get().map(ReceiverReaders::accounts).unwrap_or_default(),
+            receivers: self.receivers.get().map(ReceiverStatsReaders::accounts).unwrap_or_default(),
             memory,
             crash: self.crash,
         }

@@ -62,8 +62,8 @@ where
         mut self,
         account: impl Fn() -> Account + Send + 'static,
     ) -> Result<StateThread, StartError> {
-        // A kill before the first write would report the crash of the process before once more. A disk that fails once may be well later.
-        drop(self.file.write(SystemTime::now(), &counts(&account())));
+        // Without it, a process that is killed early leaves the record of the crash before it, and the next start reports that once more.
+        let _repeated_by_the_thread = self.file.write(SystemTime::now(), &counts(&account()));
         let (stop, stopped) = channel();
         let (end, ended) = channel();
         Builder::new()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::service::Server;
 use crate::stats::Stats;
 
-/// Reads the counters of a receiver. Clones read the same ones.
+/// Reads the counters of a receiver. Clones read the same ones. It retains the counters and settings of the receiver until it is dropped.
 #[derive(Clone)]
 pub struct StatsReader {
     server: Arc<Server>,

@@ -1,21 +1,23 @@
-//! The account of a receiver: what it closes and refuses before a request is the node's.
+//! The account of a receiver: connections that it closes, and requests that it rejects before the node accepts them.
 
 use spanwise_receiver::Stats;
 
-/// The account of a receiver since its start. The spans of requests that it read are in [`IntakeAccount`](super::IntakeAccount); those of
-/// connections and requests here are not known, and their senders have them still.
+/// The account of a receiver since its start. The spans of requests that it read are in [`IntakeAccount`](super::IntakeAccount). Those of the
+/// connections and requests counted here are unknown: the node did not accept them, and their senders still have them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReceiverAccount {
-    /// The address or path at which it listens.
+    /// Its name in the settings.
+    pub name: String,
+    /// The address or the path of the socket at which it listens.
     pub endpoint: String,
     /// Connections that it accepted.
     pub connections: u64,
-    /// Connections that it closed against the will of the client.
+    /// Connections that it closed because of a limit, an error or an attack.
     pub closed: ClosedConnections,
     /// Requests that it answered with an error, by a limit of its own or because the node refused them.
     pub rejected_requests: u64,
-    /// Those of them that gave way to others: they had the slowest bodies while the memory was used up.
+    /// Those of them that it rejected to free memory for other requests: they had the slowest bodies.
     pub evicted_requests: u64,
     /// Bytes of connections and of requests that are being read.
     pub memory_bytes: u64,
@@ -27,9 +29,9 @@ pub struct ReceiverAccount {
 pub struct ClosedConnections {
     /// At once: there were too many, or no memory was left for a TLS session.
     pub limit: u64,
-    /// They sent far more control frames, tiny frames or headers than exports need.
+    /// They sent far more control frames, tiny frames or chunks, headers or requests without spans than exports need.
     pub flood: u64,
-    /// They sent bytes that are not HTTP.
+    /// They sent bytes that are not HTTP, or more reset streams, empty frames or parts of headers than HTTP/2 clients need.
     pub broken: u64,
     /// Their TLS handshake failed, or took too long.
     pub tls_handshake: u64,
@@ -38,8 +40,9 @@ pub struct ClosedConnections {
 }
 
 impl ReceiverAccount {
-    pub(crate) fn new(endpoint: String, stats: &Stats) -> Self {
+    pub(crate) fn new(name: String, endpoint: String, stats: &Stats) -> Self {
         Self {
+            name,
             endpoint,
             connections: stats.connections,
             closed: ClosedConnections {

@@ -195,7 +195,7 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    /// Those in front of a spool. A kill loses what is being retried in memory, and keeps what is on disk.
+    /// The defaults with a spool: a kill loses requests in memory, and not those on disk, so that a request goes to the disk soon.
     pub(super) fn before_spool() -> Self {
         Self { timeout: Duration::from_secs(5), ..Self::default() }
     }

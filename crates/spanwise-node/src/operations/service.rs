@@ -5,7 +5,7 @@ use super::log::{Event, Log, timestamp};
 use super::signals::{Signal, Signals};
 use super::state::{Source as _, State, role_name};
 use super::watch::Watch;
-use crate::account::Account;
+use crate::account::{Account, ReceiverAccount};
 use crate::node::Node;
 use crate::settings::{LogFormat, NodeSettings};
 use crate::sizes;
@@ -67,14 +67,13 @@ impl Service {
         // Before the node: probes see that it starts, while it reads spools.
         let admin = settings.admin.map(|address| start_admin(address, &state, &log)).transpose()?;
         let shutdown_timeout = settings.shutdown_timeout;
-        let names: Vec<String> = settings.receivers.iter().map(|it| it.name.clone()).collect();
         let role = role_name(settings.role);
         let node = Node::start(settings)?;
-        for (name, address) in names.iter().zip(node.addresses()) {
-            log.event_unlimited(Event::Listening { receiver: name, address: &address.to_string() });
-        }
         let view = node.view();
         let account = view.account();
+        for ReceiverAccount { name, endpoint, .. } in &account.receivers {
+            log.event_unlimited(Event::Listening { receiver: name, address: endpoint });
+        }
         if let Some(crash) = account.crash {
             log.event(Event::EarlierCrash { spans: crash.spans });
         }

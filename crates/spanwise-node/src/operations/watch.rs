@@ -54,7 +54,7 @@ fn receivers(last: &[ReceiverAccount], now: &[ReceiverAccount], log: &mut dyn Fn
         for ((reason, closed), (_, before)) in account.closed.by_reason().into_iter().zip(before) {
             let connections = closed.saturating_sub(before);
             if connections > 0 {
-                let receiver = &*account.endpoint;
+                let receiver = &*account.name;
                 log(Event::ConnectionsClosed { receiver, reason, connections });
             }
         }
@@ -227,7 +227,7 @@ mod tests {
     fn connections_that_a_receiver_closes_are_reported_by_reason() {
         let mut watch = Watch::default();
         let mut of = |limit, tls_handshake| {
-            let mut receiver = ReceiverAccount { endpoint: "a".to_owned(), ..Default::default() };
+            let mut receiver = ReceiverAccount { name: "a".to_owned(), ..Default::default() };
             (receiver.closed.limit, receiver.closed.tls_handshake) = (limit, tls_handshake);
             events(&mut watch, Account { receivers: vec![receiver], ..Account::default() })
         };

@@ -1,4 +1,4 @@
-//! The plug-ins in the stock SDK. One program, because each program of tests is linked alone; a test that needs a process of its own is beside it.
+//! The plug-ins in the stock SDK. `docs/STYLE.md` has the rule for files beside this folder.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 

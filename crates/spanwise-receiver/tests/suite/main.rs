@@ -1,4 +1,4 @@
-//! The receiver, as its clients see it. One program, because each program of tests is linked alone; a test that needs a process of its own is beside it.
+//! The receiver, as its clients see it. `docs/STYLE.md` has the rule for files beside this folder.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 

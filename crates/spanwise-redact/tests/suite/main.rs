@@ -1,4 +1,4 @@
-//! Rules over spans, by what is left of them. One program, because each program of tests is linked alone; a test that needs a process of its own is beside it.
+//! Rules over spans, by what is left of them. `docs/STYLE.md` has the rule for files beside this folder.
 
 #![allow(
     clippy::expect_used,

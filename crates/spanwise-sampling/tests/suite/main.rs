@@ -1,4 +1,4 @@
-//! Each sampler, by its decisions. One program, because each program of tests is linked alone; a test that needs a process of its own is beside it.
+//! Each sampler, by its decisions. `docs/STYLE.md` has the rule for files beside this folder.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 

@@ -1,4 +1,4 @@
-//! The spool on a disk. One program, because each program of tests is linked alone; a test that needs a process of its own is beside it.
+//! The spool on a disk. `docs/STYLE.md` has the rule for files beside this folder.
 
 #![allow(
     clippy::expect_used,

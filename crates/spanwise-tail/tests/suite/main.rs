@@ -1,4 +1,4 @@
-//! Tail sampling from its settings to its decisions. One program, because each program of tests is linked alone; a test that needs a process of its own is beside it.
+//! Tail sampling from its settings to its decisions. `docs/STYLE.md` has the rule for files beside this folder.
 
 #![allow(
     clippy::expect_used,
@@ -13,7 +13,6 @@ mod support;
 mod collector_yaml;
 mod explain;
 mod five_policies;
-mod hostile_settings;
 mod limits;
 mod metrics;
 mod node_yaml;

@@ -1,4 +1,4 @@
-//! Encoded spans, read by implementations of others. One program, because each program of tests is linked alone; a test that needs a process of its own is beside it.
+//! Encoded spans, read by implementations of others. `docs/STYLE.md` has the rule for files beside this folder.
 
 #![allow(
     clippy::needless_borrows_for_generic_args,

@@ -1,4 +1,4 @@
-//! Workers, pools and rates. One program, because each program of tests is linked alone; a test that needs a process of its own is beside it.
+//! Workers, pools and rates. `docs/STYLE.md` has the rule for files beside this folder.
 
 #[cfg(feature = "clock")]
 mod clock;

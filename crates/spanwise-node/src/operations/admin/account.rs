@@ -49,6 +49,8 @@ pub(crate) fn document(source: &dyn Source, lines: &[Line]) -> String {
                     ("handed", gateway.handed),
                     ("local", gateway.local),
                     ("without_peers", gateway.without_peers),
+                    ("created", gateway.ledger.created),
+                    ("exported", gateway.ledger.exported),
                     ("dropped", gateway.ledger.dropped_total()),
                     ("in_flight", gateway.ledger.in_flight),
                     ("rerouted", gateway.rerouted),
@@ -99,6 +101,7 @@ pub(crate) fn document(source: &dyn Source, lines: &[Line]) -> String {
 
 fn receiver(json: &mut Json, receiver: &ReceiverAccount) {
     json.object(|json| {
+        json.key("name").string(&receiver.name);
         json.key("endpoint").string(&receiver.endpoint);
         let numbers = [
             ("connections", receiver.connections),
@@ -143,6 +146,7 @@ fn sampler(json: &mut Json, account: &SamplerAccount, policies: &[PolicyCounts])
             ("pending", shards.pending_spans),
             ("pending_traces", shards.pending_traces),
             ("sampled", shards.sampled_spans),
+            ("dry_run", shards.dry_run_spans),
             ("not_sampled", shards.not_sampled_spans),
             ("sampled_traces", shards.sampled_traces),
             ("not_sampled_traces", shards.not_sampled_traces),

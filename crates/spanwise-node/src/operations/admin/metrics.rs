@@ -66,7 +66,7 @@ impl All {
         type Value = fn(&ReceiverAccount) -> u64;
         let points = |value: Value| {
             let points = account.receivers.iter().map(|it| {
-                one(value(it)).with_attributes([Attribute::new("endpoint", it.endpoint.clone())])
+                one(value(it)).with_attributes([Attribute::new("receiver", it.name.clone())])
             });
             points.collect::<Vec<_>>()
         };
@@ -78,14 +78,14 @@ impl All {
         );
         let closed = account.receivers.iter().flat_map(|it| {
             it.closed.by_reason().map(|(reason, connections)| {
-                let endpoint = Attribute::new("endpoint", it.endpoint.clone());
-                one(connections).with_attributes([endpoint, Attribute::new("reason", reason)])
+                let receiver = Attribute::new("receiver", it.name.clone());
+                one(connections).with_attributes([receiver, Attribute::new("reason", reason)])
             })
         });
         self.counter(
             "spanwise_node_receiver_closed_connections",
             "{connections}",
-            "Connections that the receiver closed against the will of the client, by reason",
+            "Connections that the receiver closed because of a limit, an error or an attack",
             closed.collect::<Vec<_>>(),
         );
         self.counter(

@@ -64,7 +64,7 @@ events! {
     Info "listening" Listening { receiver: &'a str, address: &'a str },
     /// The admin endpoint listens.
     Info "admin_listening" AdminListening { address: &'a str },
-    /// The file is used, although it has a setting without effect, or one that is not what it seems.
+    /// The file is used, although a setting of it has no effect, or another one than its name suggests.
     Warn "file_warning" FileWarning { problem: &'a str },
     /// The process could not start; it ends with this exit status.
     Error "start_failed" StartFailed { problem: &'a str, exit_status: u64 },
@@ -78,7 +78,7 @@ events! {
     Info "reloaded" Reloaded { file: &'a str, millis: u64 },
     /// The file was read again and is not accepted: a line for each problem. The settings before it stay in force.
     Error "reload_failed" ReloadFailed { problem: &'a str, problems: u64 },
-    /// A receiver closed connections against the will of their clients: these since the last line.
+    /// A receiver closed connections because of a limit, an error or an attack: these since the last line.
     Warn "connections_closed" ConnectionsClosed { receiver: &'a str, reason: &'a str, connections: u64 },
     /// Requests are refused, and their senders try again: these spans since the last line.
     Warn "refusing" Refusing { reason: &'a str, spans: u64 },

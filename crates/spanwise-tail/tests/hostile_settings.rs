@@ -1,6 +1,12 @@
 //! Settings, expressions and conditions at their extremes: each builds a sampler or is an error, in a bounded time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must fail"
+)]
 
-use crate::support;
+mod support;
 
 use std::time::{Duration, Instant};
 
