@@ -128,6 +128,36 @@ pub struct MemoryAccount {
     pub peak_bytes: u64,
 }
 
+impl SamplerAccount {
+    /// The spans that were dropped without a decision, by reason; those of a `drop` policy are among them, and spans that a policy sampled
+    /// and that found no space before the deadline of the shutdown.
+    pub fn dropped_by_reason(&self) -> [(&'static str, u64); 7] {
+        let dropped = &self.counts.shards.dropped_spans;
+        [
+            ("malformed", dropped.malformed),
+            ("invalid_id", dropped.invalid_id),
+            ("span_too_large", dropped.span_too_large),
+            ("trace_too_large", dropped.trace_too_large),
+            (DROP_POLICY, dropped.drop_policy),
+            ("shutdown", dropped.shutdown),
+            ("no_space", self.dropped),
+        ]
+    }
+
+    /// The spans of [`dropped_by_reason`](Self::dropped_by_reason) that no policy wanted to be dropped.
+    pub fn lost(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.dropped_by_reason().into_iter().filter(|(reason, _)| *reason != DROP_POLICY)
+    }
+
+    /// Spans that wait for a shard or for their decision.
+    pub fn in_flight(&self) -> u64 {
+        self.counts.queued_spans + self.counts.shards.pending_spans
+    }
+}
+
+/// A policy drops these spans, as it should.
+const DROP_POLICY: &str = "drop_policy";
+
 impl IntakeAccount {
     /// Spans of requests that were read and refused, for whichever reason.
     pub fn refused(&self) -> u64 {

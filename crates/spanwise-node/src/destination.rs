@@ -1,5 +1,6 @@
 //! The destinations: requests are joined, queued for each destination, sent, and stored on disk while a destination is down.
 
+mod attempts;
 mod batch;
 #[cfg(test)]
 mod fakes;
@@ -129,6 +130,11 @@ impl Destinations {
     /// Whether a spool is being opened.
     pub(crate) fn is_opening(&self) -> bool {
         self.queues.iter().any(|queue| queue.is_opening())
+    }
+
+    /// Whether a destination has a spool.
+    pub(crate) fn have_spools(&self) -> bool {
+        self.queues.iter().any(|queue| queue.has_spool())
     }
 
     /// As while the spools are being opened.

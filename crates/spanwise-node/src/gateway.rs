@@ -16,7 +16,7 @@ mod routes;
 mod split;
 
 use std::sync::atomic::Ordering::{Relaxed, Release};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use spanwise_batch::Budget;
@@ -26,6 +26,7 @@ use tokio::runtime::Handle;
 
 use counts::peer_account;
 use members::{Members, Target};
+use peer::Peer;
 use recent::RecentTraces;
 pub(crate) use resolver::endpoint_of;
 use resolver::{Names, Resolutions, Resolving};
@@ -43,6 +44,8 @@ pub(crate) struct Gateway {
     /// The name of the resolver in metrics.
     resolver: &'static str,
     resolving: Mutex<Option<Resolving>>,
+    /// The peers at the end of a drain.
+    stopped: OnceLock<Vec<Arc<Peer>>>,
 }
 
 impl Gateway {
@@ -90,7 +93,7 @@ impl Gateway {
             // A list does not change: its mistakes stay.
             return match resolutions.start_error() {
                 Some(error) => Err(error),
-                None => Ok(Self { router, resolver, resolving: Mutex::default() }),
+                None => Ok(Self::new(router, resolver, None)),
             };
         };
         let weak = Arc::downgrade(&router);
@@ -101,7 +104,12 @@ impl Gateway {
         });
         let resolving = resolving
             .map_err(|error| StartError::io("start the thread of the resolver", &error))?;
-        Ok(Self { router, resolver, resolving: Mutex::new(Some(resolving)) })
+        Ok(Self::new(router, resolver, Some(resolving)))
+    }
+
+    fn new(router: Arc<Router>, resolver: &'static str, resolving: Option<Resolving>) -> Self {
+        let (resolving, stopped) = (Mutex::new(resolving), OnceLock::new());
+        Self { router, resolver, resolving, stopped }
     }
 
     /// Refuses further requests, waits until each span has an outcome or `deadline` has come, and drops the rest.
@@ -124,9 +132,8 @@ impl Gateway {
         let peers = router.members().stop();
         router.is_over.store(true, Release);
         router.membership.store(None);
-        for peer in peers {
-            peer.stop();
-        }
+        peers.iter().for_each(|peer| peer.stop());
+        let _only_once = self.stopped.set(peers);
         // The senders report the outcomes of what they had in flight.
         let until = Instant::now() + LAST_OUTCOMES;
         while router.ledger.snapshot().in_flight > 0 && Instant::now() < until {
@@ -139,14 +146,18 @@ impl Gateway {
         let Router { counters, ledger, .. } = &*self.router;
         // Outcomes before what was handed, so that no sum is negative while requests arrive.
         let ledger = ledger.snapshot();
-        let unreachable: Vec<_> = self.router.members().unreachable().cloned().collect();
+        // Those outside of the membership, which has none behind a drain.
+        let others: Vec<_> = match self.stopped.get() {
+            Some(peers) => peers.clone(),
+            None => self.router.members().unreachable().cloned().collect(),
+        };
         let membership = self.router.membership.load_full();
         let targets = membership.iter().flat_map(|membership| &membership.targets);
         let peers = targets.filter_map(|target| match target {
             Target::Peer(peer) => Some(peer),
             Target::Local => None,
         });
-        let peers = peers.chain(&unreachable).map(|peer| PeerAccount {
+        let peers = peers.chain(&others).map(|peer| PeerAccount {
             queued_bytes: peer.queued_bytes(),
             problem: peer.problem(),
             ..peer_account(peer.name(), peer.counts())

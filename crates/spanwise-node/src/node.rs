@@ -218,7 +218,12 @@ impl Node {
         // The disk and the bookkeeping get the end of it.
         let timeout = timeout.min(MAX_SHUTDOWN);
         let until = start + timeout - (timeout / 20).min(MAX_BOOKKEEPING);
-        let flush_until = until - (timeout / 4).min(MAX_STORING);
+        let storing = match self.shared.destinations.have_spools() {
+            true => (timeout / 4).min(MAX_STORING),
+            // For decisions about traces that find no space.
+            false => (timeout / 20).min(MAX_BOOKKEEPING),
+        };
+        let flush_until = until - storing;
         self.shared.intake.close();
         thread::scope(|scope| {
             for receiver in self.receivers.drain(..) {
@@ -232,7 +237,7 @@ impl Node {
             runtime.block_on(gateway.drain(if has_more { half } else { until }));
         }
         if let Some(sampler) = &self.shared.sampler {
-            sampler.shutdown(flush_until);
+            sampler.shutdown(flush_until, flush_until + storing / 2);
         }
         if let (Some(runtime), Some(tasks)) = (self.runtime.take(), self.tasks.take()) {
             runtime.block_on(self.shared.destinations.shutdown(tasks, (flush_until, until)));

@@ -84,12 +84,12 @@ impl Sampler {
         &self.threads
     }
 
-    /// Decides all traces. Sampled ones have until then to reach the destinations.
-    pub(crate) fn shutdown(&self, until: Instant) {
+    /// Decides all traces, until `end` at the latest. Sampled ones have until `until` to reach the destinations, and are dropped then.
+    pub(crate) fn shutdown(&self, until: Instant, end: Instant) {
         let lock = self.way_out.until.lock();
         *lock.unwrap_or_else(PoisonError::into_inner) = Some(until);
-        // The outputs return shortly after their deadline.
-        let timeout = until.saturating_duration_since(Instant::now()) + 4 * SPACE_WAIT;
+        // Decisions alone take microseconds a trace.
+        let timeout = end.saturating_duration_since(Instant::now()).max(MIN_DECIDING);
         let _counted_in_the_account = self.threads.shutdown(timeout);
     }
 }
@@ -118,6 +118,11 @@ impl TailOutput for Output {
         let Self(way_out) = self;
         let bytes = request.bytes.len() + REQUEST_OVERHEAD;
         loop {
+            let until = *way_out.until.lock().unwrap_or_else(PoisonError::into_inner);
+            if until.is_some_and(|until| Instant::now() >= until) {
+                way_out.dropped.fetch_add(request.spans, Relaxed);
+                return;
+            }
             if way_out.next.busy().is_none()
                 && let Some(charge) = way_out.memory.requests.try_charge_reserved(bytes)
             {
@@ -126,11 +131,6 @@ impl TailOutput for Output {
                 if way_out.next.try_accept(owned).is_ok() {
                     return;
                 }
-            }
-            let until = *way_out.until.lock().unwrap_or_else(PoisonError::into_inner);
-            if until.is_some_and(|until| Instant::now() >= until) {
-                way_out.dropped.fetch_add(request.spans, Relaxed);
-                return;
             }
             thread::sleep(SPACE_WAIT);
         }
@@ -165,5 +165,7 @@ fn full_bytes(max: usize) -> usize {
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The bytes of a usual request while it waits.
 const USUAL_REQUEST: usize = 512 << 10;
+/// A shutdown without time has some nevertheless: each accepted span needs an outcome.
+const MIN_DECIDING: Duration = Duration::from_millis(30);
 const SPACE_WAIT: Duration = Duration::from_millis(2);
 const MAX_SHARDS: usize = 64;

@@ -36,20 +36,11 @@ impl fmt::Display for Account {
             let shards = &sampler.counts.shards;
             row(f, "sampler", sampler.counts.accepted_spans)?;
             row(f, "  sampled", shards.sampled_spans)?;
-            let dropped = sampler
-                .counts
-                .accepted_spans
-                .saturating_sub(sampler.counts.queued_spans + shards.pending_spans)
-                .saturating_sub(shards.sampled_spans + shards.not_sampled_spans);
-            rows(
-                f,
-                &[
-                    ("  not sampled", shards.not_sampled_spans),
-                    ("  dropped", dropped),
-                    ("  pending", sampler.counts.queued_spans + shards.pending_spans),
-                    ("  sampled, without space", sampler.dropped),
-                ],
-            )?;
+            let waiting = ("  pending", sampler.in_flight());
+            rows(f, &[("  not sampled", shards.not_sampled_spans), waiting])?;
+            for (reason, spans) in sampler.dropped_by_reason() {
+                rows(f, &[(&format!("  dropped: {reason}"), spans)])?;
+            }
         }
         self.destinations.iter().try_for_each(|it| ledger(f, it))?;
         match self.check() {

@@ -30,7 +30,7 @@ pub(super) fn read(field: &Field<'_>, context: &Context<'_>) -> Vec<DestinationS
 }
 
 /// Destinations share the bytes of a request, so that the least of their limits holds for all.
-fn check_batches(field: &Field<'_>, destinations: &[DestinationSettings]) {
+pub(super) fn check_batches(field: &Field<'_>, destinations: &[DestinationSettings]) {
     let limits =
         |it: &DestinationSettings| (it.max_batch_spans, it.max_batch_bytes, it.batch_timeout);
     let mut all = destinations.iter().map(limits);

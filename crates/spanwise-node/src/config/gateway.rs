@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::values::{MAX_TIME, MIN_TIME, duration, mib, path, text, whole};
 use super::{otlp, receivers};
+use crate::gateway::endpoint_of;
 use crate::settings::{GatewaySettings, ReceiverSettings, Resolver, Role};
 use spanwise_config::{Field, Mapping};
 use spanwise_transport::{Ring, RingError, RingVersion};
@@ -138,7 +139,9 @@ fn hosts(field: &Field<'_>, ring: RingVersion) -> Option<Vec<String>> {
             }
             continue;
         };
-        let is_host = !host.contains("://") && !host.contains(['/', ' ', '@', '\t']);
+        let is_host = !host.contains("://")
+            && !host.contains(['/', ' ', '@', '\t'])
+            && endpoint_of(host, false).is_ok();
         if !is_host {
             element.error("a host and a port are expected, such as `sampler-1:4317`, without a scheme and a path");
             is_valid = false;

@@ -1,6 +1,7 @@
 //! The section `memory`.
 
 use super::values::mib;
+use crate::memory::MIN_BYTES;
 use crate::settings::MemoryLimit;
 use spanwise_config::Field;
 
@@ -11,7 +12,11 @@ pub(super) fn read(field: &Field<'_>) -> MemoryLimit {
         share.error("`limit_mib` is there too: use one of them");
     }
     if bytes.has_value() {
-        return mib(&bytes).map(MemoryLimit::Bytes).unwrap_or_default();
+        let limit = mib(&bytes);
+        if limit.is_some_and(|limit| limit < MIN_BYTES) {
+            bytes.error(format!("accepted are {} MiB or more", MIN_BYTES >> 20));
+        }
+        return limit.map(MemoryLimit::Bytes).unwrap_or_default();
     }
     percentage(&share).unwrap_or_default()
 }

@@ -71,13 +71,13 @@ fn settings(mapping: &Mapping<'_>, protocol: Protocol, defaults: Retry) -> Trans
             builder = builder.with_compression_level(level);
         }
     }
-    if let Some(timeout) = duration(&mapping.get("timeout"), MIN_TIME..=MAX_TIME) {
-        builder = builder.with_attempt_timeout(timeout);
-    }
+    let timeout = duration(&mapping.get("timeout"), MIN_TIME..=MAX_TIME);
+    let timeout = timeout.unwrap_or(ATTEMPT_TIMEOUT);
+    builder = builder.with_attempt_timeout(timeout);
     builder = client_files(&mapping.get("tls").mapping(CLIENT_TLS_KEYS), builder);
     builder = builder.with_headers(headers(&mapping.get("headers")));
     let retry = mapping.get("retry");
-    self::retry(&retry.mapping(RETRY_KEYS), defaults, builder)
+    self::retry(&retry.mapping(RETRY_KEYS), defaults.for_attempts_of(timeout), builder)
 }
 
 /// The endpoint of requests: for gRPC `host:port` too, for HTTP a URL to which `/v1/traces` is appended.
@@ -192,12 +192,20 @@ pub(super) struct Retry {
     pub(super) cap: Duration,
     /// With all retries.
     pub(super) timeout: Duration,
+    /// Of an attempt.
+    pub(super) attempt: Duration,
 }
 
 impl Retry {
     /// The defaults with a spool: a kill loses requests in memory, and not those on disk, so that a request goes to the disk soon.
     pub(super) fn before_spool() -> Self {
-        Self { timeout: Duration::from_secs(5), ..Self::default() }
+        Self { timeout: BEFORE_SPOOL, ..Self::default() }
+    }
+
+    /// With the time for one attempt at least: a receiver that answers slowly is not down.
+    pub(super) fn for_attempts_of(self, timeout: Duration) -> Self {
+        let least = timeout.saturating_add(Duration::from_secs(1)).min(MAX_TIME);
+        Self { timeout: self.timeout.max(least), attempt: timeout, ..self }
     }
 }
 
@@ -208,6 +216,7 @@ impl Default for Retry {
             multiplier: 1.6,
             cap: Duration::from_secs(5),
             timeout: Duration::from_secs(60),
+            attempt: ATTEMPT_TIMEOUT,
         }
     }
 }
@@ -226,15 +235,26 @@ pub(super) fn retry(
         .with_factor(multiplier.unwrap_or(defaults.multiplier))
         .with_cap(time("max_interval").unwrap_or(defaults.cap));
     // 0 is no limit, as in the Collector.
-    let timeout = match duration(&mapping.get("max_elapsed_time"), Duration::ZERO..=MAX_TIME) {
+    let field = mapping.get("max_elapsed_time");
+    let timeout = match duration(&field, Duration::ZERO..=MAX_TIME) {
         Some(Duration::ZERO) => MAX_TIME,
-        timeout => timeout.unwrap_or(defaults.timeout),
+        Some(timeout) => {
+            if timeout < defaults.attempt {
+                field.warning("it ends an attempt before its `timeout`: a receiver that answers later counts as down");
+            }
+            timeout
+        }
+        None => defaults.timeout,
     };
     builder.with_retry(policy).with_request_timeout(timeout)
 }
 
 /// The reason why requests to peers have no [`Retry::timeout`].
 pub(super) const UNTIL_ANSWERED: &str = "a request is repeated until a peer has it";
+/// The default of `timeout`.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time for which a request in front of a spool is tried from memory.
+pub(super) const BEFORE_SPOOL: Duration = Duration::from_secs(5);
 const PROTOCOLS: &[(&str, Protocol)] =
     &[("grpc", Protocol::Grpc), ("http/protobuf", Protocol::HttpProtobuf)];
 const COMPRESSIONS: &[(&str, Compression)] =

@@ -26,6 +26,8 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
     let has_wait = has_gateway && field.mapping(gateway::KEYS).get("decision_wait").has_value();
     receivers.extend(peer_receiver);
     check_addresses(&mapping.get("receivers"), &receivers);
+    let admin = mapping.get("admin").mapping(&["endpoint"]).get("endpoint");
+    check_admin(&admin, &receivers);
     let tail_sampling = mapping.get("tail_sampling");
     let destinations_field = mapping.get("destinations");
     let destinations = destinations::read(&destinations_field, context);
@@ -66,7 +68,7 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
         tail_sampling: tail.filter(|_| !is_gateway),
         gateway,
         destinations: if is_gateway { Vec::new() } else { destinations },
-        admin: address(&mapping.get("admin").mapping(&["endpoint"]).get("endpoint")),
+        admin: address(&admin),
         state_directory: path(&mapping.get("state").mapping(&["directory"]).get("directory")),
         shutdown_timeout: duration(&mapping.get("shutdown_timeout"), Duration::ZERO..=MAX_TIME)
             .unwrap_or(Duration::from_secs(10)),
@@ -104,6 +106,15 @@ pub(super) fn check_addresses(section: &Field<'_>, receivers: &[ReceiverSettings
             section
                 .error(format!("two receivers have the address {place}; each takes gRPC and HTTP"));
         }
+    }
+}
+
+/// An admin endpoint at the address of a receiver, which it could not bind.
+fn check_admin(field: &Field<'_>, receivers: &[ReceiverSettings]) {
+    let admin = address(field).filter(|admin| admin.port() != 0);
+    let is_taken = |it: &ReceiverSettings| it.unix_socket.is_none() && Some(it.address) == admin;
+    if receivers.iter().any(is_taken) {
+        field.error("a receiver has the same address: choose another port");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The requests that wait for one destination.
 
+use super::attempts::Attempts;
 use super::batch::Batch;
 use super::spool_link::SpoolLink;
 use crate::account::{DestinationAccount, SpoolState};
@@ -21,6 +22,7 @@ pub(super) struct Queue {
     ledger: Ledger,
     max_bytes: usize,
     transport: ArcSwap<Transport>,
+    attempts: Arc<Attempts>,
     state: Mutex<State>,
     /// Notified for the senders.
     work: Notify,
@@ -53,11 +55,13 @@ impl Queue {
         transport: Transport,
         memory: &Memory,
     ) -> Self {
+        let attempts = Arc::default();
         Self {
             name: settings.name.clone(),
             ledger: Ledger::new(),
             max_bytes: settings.queue_bytes.unwrap_or(memory.requests.limit() / 2),
-            transport: ArcSwap::from_pointee(transport),
+            transport: ArcSwap::from_pointee(observed(transport, &attempts)),
+            attempts,
             state: Mutex::default(),
             work: Notify::new(),
             cancelled: watch::Sender::new(None),
@@ -73,7 +77,7 @@ impl Queue {
     }
 
     pub(super) fn set_transport(&self, transport: Transport) {
-        self.transport.store(Arc::new(transport));
+        self.transport.store(Arc::new(observed(transport, &self.attempts)));
     }
 
     /// Counts `spans` spans as handed to the destination.
@@ -203,7 +207,10 @@ impl Queue {
     pub(super) fn note(&self, delivery: &Delivery) {
         let mut state = self.lock();
         match &delivery.outcome {
-            Outcome::Accepted { .. } => (state.is_down, state.is_probing) = (false, false),
+            Outcome::Accepted { .. } => {
+                (state.is_down, state.is_probing) = (false, false);
+                self.attempts.accepted();
+            }
             Outcome::Failed(Failure::Shutdown) => return,
             Outcome::Failed(_) => {
                 if spanwise_export::sans_io::is_retryable(delivery) {
@@ -261,6 +268,10 @@ impl Queue {
         self.work.notify_one();
     }
 
+    pub(super) fn has_spool(&self) -> bool {
+        self.lock().spool.is_some()
+    }
+
     /// Whether the spool is being opened.
     pub(super) fn is_opening(&self) -> bool {
         self.lock().spool.as_ref().is_some_and(|spool| spool.state == SpoolState::Opening)
@@ -313,6 +324,12 @@ impl Queue {
             let (held, spool) = (state.held_bytes as u64, state.spool.as_ref());
             (!state.is_down, spool.map(SpoolLink::account), held, state.last_error.clone())
         };
+        // A request that is tried again and again has no end to take note of.
+        let failing = self.attempts.failing();
+        let (is_up, last_error) = match failing {
+            Some(cause) => (false, Some(cause)),
+            None => (is_up, last_error),
+        };
         let (name, ledger) = (self.name.clone(), self.ledger.snapshot());
         DestinationAccount { name, ledger, is_up, spool, queued_bytes, last_error }
     }
@@ -320,6 +337,12 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes note of the failed attempts of a transport.
+fn observed(transport: Transport, attempts: &Arc<Attempts>) -> Transport {
+    let attempts = Arc::clone(attempts);
+    transport.with_attempt_observer(move |failed| attempts.failed(&failed.cause))
 }
 
 impl State {

@@ -227,7 +227,7 @@ impl<S: RequestSpool> Spooler<S> {
             (true, _) => self.replay = Replay::Rest(batch),
             (false, None) => self.queue.put_back(batch),
             // The last attempt.
-            (false, Some(_)) => self.lose(batch),
+            (false, Some(_)) => self.lose(batch, DropReason::SpoolIo),
         }
         self.disk_failed(&error);
     }
@@ -302,15 +302,16 @@ impl<S: RequestSpool> Spooler<S> {
         for Storing { batch, is_rest } in std::mem::take(&mut self.storing).into_values() {
             match is_rest {
                 true => batch.tickets.spooled(),
-                false => self.lose(batch),
+                // The disk may have it, and the next start sends it then.
+                false => self.lose(batch, DropReason::AmbiguousShutdown),
             }
         }
         None
     }
 
-    fn lose(&self, batch: Batch) {
+    fn lose(&self, batch: Batch, reason: DropReason) {
         let bytes = batch.len();
-        batch.dropped(DropReason::SpoolIo);
+        batch.dropped(reason);
         self.queue.settled(bytes);
     }
 }

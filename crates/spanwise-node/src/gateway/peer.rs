@@ -43,6 +43,8 @@ enum Phase {
 #[derive(Default)]
 struct Answers {
     last: Option<Instant>,
+    /// The last request that was accepted.
+    accepted: Option<Instant>,
     /// The first failure since the last answer, and its cause.
     silence: Option<Silence>,
 }
@@ -175,6 +177,11 @@ impl Peer {
         self.answers().last.is_some_and(|last| last > instant)
     }
 
+    /// Whether it has accepted a request in the time for which a batch is sent again as it is.
+    fn accepts_others(&self) -> bool {
+        self.answers().accepted.is_some_and(|accepted| accepted.elapsed() < self.patience)
+    }
+
     fn answers(&self) -> MutexGuard<'_, Answers> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -196,7 +203,9 @@ impl Peer {
         let is_answered =
             matches!(delivery.outcome, Outcome::Failed(Failure::RetryDeadline { last: Some(_) }));
         if delivery.is_accepted() || delivery.status.is_some() || is_answered {
-            *answers = Answers { last: Some(Instant::now()), silence: None };
+            let now = Some(Instant::now());
+            let accepted = if delivery.is_accepted() { now } else { answers.accepted };
+            *answers = Answers { last: now, accepted, silence: None };
             return None;
         }
         let cause = delivery.cause.clone();

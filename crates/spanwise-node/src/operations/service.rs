@@ -5,7 +5,7 @@ use super::log::{Event, Log, timestamp};
 use super::signals::{Signal, Signals};
 use super::state::{Source as _, State, role_name};
 use super::watch::Watch;
-use crate::account::{Account, ReceiverAccount};
+use crate::account::{Account, ReceiverAccount, SamplerAccount};
 use crate::node::Node;
 use crate::settings::{LogFormat, NodeSettings};
 use crate::sizes;
@@ -183,11 +183,14 @@ fn start_admin(
     Ok(admin)
 }
 
-/// Dropped, spooled and in-flight spans of all destinations and peers.
+/// Dropped, spooled and in-flight spans of tail sampling, all destinations and peers.
 fn sums(account: &Account) -> [u64; 3] {
     let of_peers = account.gateway.iter().map(|gateway| &gateway.ledger);
     let ledgers = account.destinations.iter().map(|it| &it.ledger).chain(of_peers);
-    ledgers.fold([0; 3], |[dropped, spooled, in_flight], ledger| {
+    let sampler = account.sampler.as_ref();
+    let lost = sampler.map_or(0, |it| it.lost().map(|(_, spans)| spans).sum());
+    let first = [lost, 0, sampler.map_or(0, SamplerAccount::in_flight)];
+    ledgers.fold(first, |[dropped, spooled, in_flight], ledger| {
         let dropped = dropped + ledger.dropped_total();
         [dropped, spooled + ledger.spooled, in_flight + ledger.in_flight]
     })

@@ -2,7 +2,8 @@
 
 use super::log::Event;
 use crate::account::{
-    Account, DestinationAccount, GatewayAccount, PeerAccount, ReceiverAccount, SpoolAccount,
+    Account, DestinationAccount, GatewayAccount, PeerAccount, ReceiverAccount, SamplerAccount,
+    SpoolAccount,
 };
 use spanwise_ledger::Snapshot;
 use std::collections::HashMap;
@@ -19,6 +20,9 @@ impl Watch {
         let last = std::mem::replace(&mut self.last, account);
         receivers(&last.receivers, &self.last.receivers, log);
         self.intake(&last, log);
+        if let Some(now) = &self.last.sampler {
+            sampler(last.sampler.as_ref(), now, log);
+        }
         destinations(&last.destinations, &self.last.destinations, log);
         if let Some(now) = &self.last.gateway {
             peers(last.gateway.as_ref(), now, log);
@@ -35,6 +39,9 @@ impl Watch {
         ] {
             spans.into_iter().for_each(|spans| log(Event::Refusing { reason, spans }));
         }
+        if let Some(requests) = grown(now.overloaded_requests, last.overloaded_requests) {
+            log(Event::RefusingUnread { requests });
+        }
         for (processor, spans) in [
             ("redaction", grown(now.unredactable, last.unredactable)),
             ("probabilistic_sampler", grown(now.malformed, last.malformed)),
@@ -43,6 +50,16 @@ impl Watch {
         }
         if let Some(requests) = grown(now.unauthorized_requests, last.unauthorized_requests) {
             log(Event::Unauthorized { requests });
+        }
+    }
+}
+
+fn sampler(last: Option<&SamplerAccount>, now: &SamplerAccount, log: &mut dyn FnMut(Event<'_>)) {
+    for (index, (reason, spans)) in now.lost().enumerate() {
+        let before = last.and_then(|last| last.lost().nth(index)).map_or(0, |(_, spans)| spans);
+        let spans = spans.saturating_sub(before);
+        if spans > 0 {
+            log(Event::SpansDropped { destination: "tail_sampling", reason, spans });
         }
     }
 }

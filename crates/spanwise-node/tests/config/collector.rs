@@ -77,10 +77,11 @@ fn a_role_of_the_command_line_agrees_with_the_pipeline() {
 #[test]
 fn a_component_without_a_pipeline_is_a_warning() {
     let warnings = read(SAMPLER).unwrap().warnings;
-    let [probes, unused] = &*warnings else { panic!("{warnings:#?}") };
+    let [probes, unused, batches] = &*warnings else { panic!("{warnings:#?}") };
     assert_eq!(probes.path(), "extensions.health_check");
     assert_eq!(unused.path(), "extensions.bearertokenauth/unused");
     assert!(unused.message().starts_with("it has no effect"), "{unused}");
+    assert!(batches.message().contains("different values of `batch`"), "{batches}");
 }
 
 /// The sampler's file with one line replaced by others.

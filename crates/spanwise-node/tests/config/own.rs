@@ -62,7 +62,7 @@ fn every_mistake_of_a_file_is_reported_at_once() {
     let text = include_str!("files/node-with-mistakes.yaml");
     let expected = [
         "2:7: role: `gatway` is not known; did you mean `gateway`?",
-        "3:42: memory.limit_percentage: `limit_mib` is there too",
+        "3:43: memory.limit_percentage: `limit_mib` is there too",
         "4:1: recievers: unknown key; did you mean `receivers`?",
         "6:15: receivers[0].endpoint: other machines reach it, and it has no TLS",
         "7:15: receivers[1].endpoint: an IP address or `localhost`, and a port",
@@ -182,4 +182,41 @@ destinations:
         .map(|read| format!("{:?}", read.warnings))
         .unwrap_or_else(|error| error.to_string());
     check(found);
+}
+
+#[test]
+fn a_setting_that_a_start_would_refuse_is_a_mistake_of_the_file() {
+    let destination = "destinations: [{name: d, debug: {}}]";
+    check_error(
+        &format!("memory: {{limit_mib: 31}}\n{destination}"),
+        "1:21: memory.limit_mib: accepted are 32 MiB or more",
+    );
+    check_error(
+        &format!("admin: {{endpoint: '127.0.0.1:4317'}}\n{destination}"),
+        "1:19: admin.endpoint: a receiver has the same address",
+    );
+    let hosts =
+        "gateway: {resolver: {static: {hostnames: ['a:b:c']}}, protocol: {tls: {insecure: true}}}";
+    check_error(
+        &format!("role: gateway\n{hosts}"),
+        "2:43: gateway.resolver.static.hostnames[0]: a host and a port are expected",
+    );
+}
+
+#[test]
+fn a_request_in_front_of_a_spool_has_the_time_for_an_attempt() {
+    let limit = |retry: &str| {
+        let text = format!(
+            "destinations: [{{name: d, otlp: {{endpoint: 'http://a'{retry}}}, spool: {{directory: /tmp/s}}}}]"
+        );
+        let read = read(&text).unwrap();
+        let shown = format!("{:?}", read.value.destinations[0].target);
+        (shown, read.warnings.len())
+    };
+    assert!(limit("").0.contains("request_timeout: 11s"), "{}", limit("").0);
+    assert!(limit(", timeout: 30s").0.contains("request_timeout: 31s"));
+    assert!(limit(", timeout: 1s").0.contains("request_timeout: 5s"));
+    let (shown, warnings) = limit(", retry: {max_elapsed_time: 3s}");
+    assert!(shown.contains("request_timeout: 3s"));
+    assert_eq!(warnings, 1);
 }

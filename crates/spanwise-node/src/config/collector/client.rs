@@ -1,8 +1,9 @@
 //! The settings of requests of the exporters `otlp`, `otlp_http` and `load_balancing`.
 
 use super::extensions::{Extensions, is_enabled};
+use super::queue;
 use super::{auth, tls};
-use crate::config::otlp::{Retry, compression_level, endpoint, headers, retry};
+use crate::config::otlp::{BEFORE_SPOOL, Retry, compression_level, endpoint, headers, retry};
 use crate::config::values::{
     MAX_TIME, MIN_TIME, duration, flag, not_supported, not_supported_if_true, text, without_effect,
 };
@@ -120,7 +121,8 @@ fn common(
     let token = auth::read(&mapping.get("auth"), extensions);
     let headers = headers(&mapping.get("headers"));
     let builder = builder.with_headers(authenticated(mapping, headers, token));
-    retried(&mapping.get("retry_on_failure"), builder)
+    let has_storage = queue::has_storage(mapping);
+    retried(&mapping.get("retry_on_failure"), (timeout, has_storage), builder)
 }
 
 fn authenticated(mapping: &Mapping<'_>, headers: Headers, token: Option<Secret>) -> Headers {
@@ -159,7 +161,11 @@ fn compressed(mapping: &Mapping<'_>, builder: TransportBuilder) -> TransportBuil
     }
 }
 
-fn retried(field: &Field<'_>, builder: TransportBuilder) -> TransportBuilder {
+fn retried(
+    field: &Field<'_>,
+    (attempt, has_storage): (Duration, bool),
+    builder: TransportBuilder,
+) -> TransportBuilder {
     let mapping = field.mapping(RETRY_KEYS);
     if !is_enabled(&mapping) {
         mapping.get("enabled").error("it is not supported: what the node accepts it sends until the limit, `max_elapsed_time`, or stores");
@@ -169,9 +175,10 @@ fn retried(field: &Field<'_>, builder: TransportBuilder) -> TransportBuilder {
         initial: Duration::from_secs(5),
         multiplier: 1.5,
         cap: Duration::from_secs(30),
-        timeout: Duration::from_secs(300),
+        timeout: if has_storage { BEFORE_SPOOL } else { Duration::from_secs(300) },
+        attempt,
     };
-    retry(&mapping, defaults, builder)
+    retry(&mapping, defaults.for_attempts_of(attempt), builder)
 }
 
 const COMPRESSIONS: &[(&str, Compression)] =

@@ -8,6 +8,7 @@ use super::processors::Processed;
 use super::queue::Queue;
 use super::tls;
 use crate::config::context::Context;
+use crate::config::destinations::check_batches;
 use crate::config::keys::check_requests;
 use crate::config::values::{flag, not_supported, not_supported_if_true, path, without_effect};
 use crate::settings::{DestinationSettings, GatewaySettings, Target};
@@ -75,6 +76,9 @@ pub(super) fn read(
         }
         queue.apply(&mut destination);
         exported.destinations.push(destination);
+    }
+    if let Some(Component { reference, .. }) = components.last() {
+        check_batches(reference, &exported.destinations);
     }
     exported
 }

@@ -129,6 +129,11 @@ fn sizer(field: &Field<'_>) -> Sizer {
     if field.choice(&names) == Some(true) { Sizer::Bytes } else { Sizer::Others }
 }
 
+/// Whether the queue of an exporter names a storage.
+pub(super) fn has_storage(exporter: &Mapping<'_>) -> bool {
+    exporter.get("sending_queue").mapping(KEYS).get("storage").has_value()
+}
+
 /// The folder of an exporter in a storage that several share.
 fn folder(name: &str) -> String {
     let letter = |letter: char| {

@@ -108,11 +108,11 @@ impl Sender {
     }
 
     /// The peer answers, and did not take this batch for the whole time: its halves, or itself for a second time, follow the batches that
-    /// wait, none of which it holds up. One that cannot be halved is lost then.
+    /// wait, none of which it holds up. One that cannot be halved is lost then, if the peer takes others.
     fn not_taken(&self, batch: Batch, delivery: &Delivery) {
         match halves(batch) {
             Ok(halves) => halves.into_iter().for_each(|half| self.put_back(half, delivery)),
-            Err(batch) if !batch.is_alone => {
+            Err(batch) if !batch.is_alone || !self.peer.accepts_others() => {
                 self.put_back(Batch { is_alone: true, ..batch }, delivery);
             }
             Err(batch) => {

@@ -8,7 +8,7 @@ use spanwise_worker::__private::open_regular;
 use super::names::{MAX_PEERS, endpoint_of};
 use super::source::Source;
 
-/// A file with one `host:port` on each line. Blank lines and those that begin with `#` are left out. It is read at each look: an
+/// A file with one `host:port` on each line. `#` begins a comment; lines without a name are left out. It is read at each look: an
 /// editor, a link of Kubernetes and a network file system change a file in ways that its time does not show. A program that changes it
 /// renames a new file over it, since a look may come while it writes.
 pub(super) struct PeerFile {
@@ -35,8 +35,8 @@ fn parse(bytes: &[u8]) -> Result<Vec<String>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())?;
     let mut names = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
-        let name = line.trim();
-        if name.is_empty() || name.starts_with('#') {
+        let name = line.split('#').next().unwrap_or_default().trim();
+        if name.is_empty() {
             continue;
         }
         if let Err(error) = endpoint_of(name, false) {

@@ -154,9 +154,10 @@ fn sampler(json: &mut Json, account: &SamplerAccount, policies: &[PolicyCounts])
             ("evicted_traces", shards.evicted_traces),
             ("late_sampled", shards.late_sampled_spans),
             ("late_not_sampled", shards.late_not_sampled_spans),
-            ("dropped_without_space", account.dropped),
+            ("dropped", account.dropped_by_reason().iter().map(|(_, spans)| spans).sum()),
         ];
         integers(json, &numbers);
+        json.key("dropped_by_reason").object(|json| integers(json, &account.dropped_by_reason()));
         json.key("policies").array(|json| {
             for policy in policies.iter().take(MAX_POLICIES) {
                 json.object(|json| {

@@ -166,12 +166,12 @@ impl All {
             ],
         );
         if let Some(sampler) = &account.sampler {
-            let description = "Sampled spans that found no space before the deadline of a drain";
+            let dropped = sampler.dropped_by_reason();
             self.counter(
                 "spanwise_node_sampler_dropped_spans",
                 "{spans}",
-                description,
-                [one(sampler.dropped)],
+                "Spans that tail sampling dropped, by reason",
+                dropped.map(|(reason, spans)| with(spans, "reason", reason)),
             );
         }
     }

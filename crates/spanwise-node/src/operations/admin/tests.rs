@@ -222,7 +222,7 @@ fn each_metric_is_in_the_table_of_the_page() {
     assert!(text.contains("{exporter=\"load_balancing\"} 4\n"), "{text}");
     assert!(text.contains("spanwise_node_spool_up{exporter=\"a<b\"} 0\n"), "{text}");
     assert!(text.contains("spanwise_node_spool_bytes{exporter=\"a<b\"} 5000\n"), "{text}");
-    let closed = "closed_connections_total{receiver=\"clients\",reason=\"limit\"} 6\n";
+    let closed = "closed_connections_total{reason=\"limit\",receiver=\"clients\"} 6\n";
     assert!(text.contains(closed), "{text}");
     let (head, text) = get(&endpoint, "/metrics", "Accept: application/openmetrics-text\r\n");
     assert!(head.contains("application/openmetrics-text"), "{head}");

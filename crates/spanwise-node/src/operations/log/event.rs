@@ -82,6 +82,8 @@ events! {
     Warn "connections_closed" ConnectionsClosed { receiver: &'a str, reason: &'a str, connections: u64 },
     /// Requests are refused, and their senders try again: these spans since the last line.
     Warn "refusing" Refusing { reason: &'a str, spans: u64 },
+    /// Requests are refused before their body is read, because the node has no space, knows no peer or ends: these since the last line.
+    Warn "refusing_unread" RefusingUnread { requests: u64 },
     /// Requests without the token of their receiver since the last line.
     Warn "unauthorized" Unauthorized { requests: u64 },
     /// Spans that a processor could not read, which the node drops.

@@ -13,7 +13,7 @@ const peersOf = (data) => (data.gateway ? data.gateway.peers : []);
 const sendersOf = (data) => data.destinations.concat(peersOf(data));
 const createdOf = (data) => sumOf("created")(sendersOf(data));
 const exportedOf = (data) => sumOf("exported")(sendersOf(data));
-const droppedOf = (data) => sumOf("dropped")(sendersOf(data)) + (data.sampler ? data.sampler.dropped_without_space : 0);
+const droppedOf = (data) => sumOf("dropped")(sendersOf(data)) + (data.sampler ? data.sampler.dropped - data.sampler.dropped_by_reason.drop_policy : 0);
 const notSampledOf = (data) => (data.sampler ? data.sampler.not_sampled : 0);
 
 function drawPipeline(data) {

@@ -1,0 +1,42 @@
+//! [`Attempts`]: whether the attempts of requests fail, while no request has ended.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The failed attempts of requests to one destination since the last request that it accepted.
+#[derive(Default)]
+pub(super) struct Attempts {
+    failing: Mutex<Option<Failing>>,
+}
+
+struct Failing {
+    since: Instant,
+    /// The cause of the last one.
+    cause: String,
+}
+
+impl Attempts {
+    pub(super) fn failed(&self, cause: &str) {
+        let mut failing = self.lock();
+        let since = failing.as_ref().map_or_else(Instant::now, |it| it.since);
+        *failing = Some(Failing { since, cause: cause.to_owned() });
+    }
+
+    pub(super) fn accepted(&self) {
+        *self.lock() = None;
+    }
+
+    /// The cause, if attempts have failed for longer than a moment.
+    pub(super) fn failing(&self) -> Option<String> {
+        let failing = self.lock();
+        let failing = failing.as_ref().filter(|it| it.since.elapsed() >= MOMENT);
+        failing.map(|it| it.cause.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Failing>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A destination that starts again is not reported.
+const MOMENT: Duration = Duration::from_secs(2);
