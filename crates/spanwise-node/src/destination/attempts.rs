@@ -40,3 +40,22 @@ impl Attempts {
 
 /// A destination that starts again is not reported.
 const MOMENT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_that_fail_for_longer_than_a_moment_are_reported_until_one_is_accepted() {
+        let attempts = Attempts::default();
+        attempts.failed("refused");
+        assert_eq!(attempts.failing(), None);
+        let since = Instant::now().checked_sub(MOMENT);
+        *attempts.lock() = since.map(|since| Failing { since, cause: String::new() });
+        attempts.failed("reset");
+        assert_eq!(attempts.failing().is_some(), since.is_some());
+        assert_eq!(attempts.failing().as_deref(), since.map(|_| "reset"));
+        attempts.accepted();
+        assert_eq!(attempts.failing(), None);
+    }
+}

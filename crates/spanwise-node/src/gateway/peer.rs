@@ -177,9 +177,9 @@ impl Peer {
         self.answers().last.is_some_and(|last| last > instant)
     }
 
-    /// Whether it has accepted a request in the time for which a batch is sent again as it is.
-    fn accepts_others(&self) -> bool {
-        self.answers().accepted.is_some_and(|accepted| accepted.elapsed() < self.patience)
+    /// Whether it has accepted a request since then.
+    fn has_accepted_since(&self, instant: Instant) -> bool {
+        self.answers().accepted.is_some_and(|accepted| accepted > instant)
     }
 
     fn answers(&self) -> MutexGuard<'_, Answers> {

@@ -259,6 +259,23 @@ mod tests {
     }
 
     #[test]
+    fn drops_of_tail_sampling_and_requests_that_are_refused_unread_are_reported() {
+        let mut watch = Watch::default();
+        let mut of = |invalid_id, drop_policy, requests| {
+            let mut sampler = SamplerAccount::default();
+            sampler.counts.shards.dropped_spans.invalid_id = invalid_id;
+            sampler.counts.shards.dropped_spans.drop_policy = drop_policy;
+            let mut account = Account { sampler: Some(sampler), ..Account::default() };
+            account.intake.overloaded_requests = requests;
+            events(&mut watch, account)
+        };
+        let dropped = "spans_dropped destination=Text(\"tail_sampling\") reason=Text(\"invalid_id\") spans=Number(3)";
+        assert_eq!(of(0, 0, 0), [""; 0]);
+        assert_eq!(of(3, 7, 2), ["refusing_unread requests=Number(2)", dropped]);
+        assert_eq!(of(3, 9, 2), [""; 0], "a policy drops these");
+    }
+
+    #[test]
     fn peers_that_come_and_go_are_reported() {
         let mut watch = Watch::default();
         let of = |names: &[&str]| Account { gateway: Some(gateway(names)), ..Account::default() };

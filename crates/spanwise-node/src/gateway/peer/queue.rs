@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use spanwise_ledger::Tickets;
 use spanwise_transport::PREFIX;
@@ -19,6 +20,8 @@ pub(crate) struct Batch {
     pub(crate) tickets: Tickets,
     /// The peer did not take it with others: it is sent alone.
     pub(crate) is_alone: bool,
+    /// When its peer had not taken it, or the batch that it is a part of, for the whole time.
+    pub(crate) not_taken_at: Option<Instant>,
     // Behind the memory: that is freed first.
     pub(crate) held: Held,
 }
@@ -29,7 +32,7 @@ impl Batch {
         let mut prefixed = Vec::with_capacity(PREFIX + message.len());
         prefixed.extend_from_slice(&[0; PREFIX]);
         prefixed.extend_from_slice(message);
-        Self { prefixed, tickets, is_alone: false, held }
+        Self { prefixed, tickets, is_alone: false, held, not_taken_at: None }
     }
 
     pub(crate) fn message(&self) -> &[u8] {

@@ -40,7 +40,7 @@ impl Sender {
     /// Sends a batch until it has an outcome, or its halves wait behind the other batches.
     async fn deliver(&self, batch: Batch) {
         let peer = &*self.peer;
-        let Batch { prefixed, tickets, is_alone, held } = batch;
+        let Batch { prefixed, tickets, is_alone, held, not_taken_at } = batch;
         let mut memory = None;
         let framed = FramedRequest::in_prefixed_memory(prefixed, |prefixed| {
             memory.insert(Bytes::from(prefixed)).clone()
@@ -53,7 +53,8 @@ impl Sender {
         let delivery = self.send(&framed).await;
         drop(framed);
         let (spans, phase) = (tickets.len(), *peer.phase.borrow());
-        let mut batch = Batch { prefixed: Vec::from(memory), tickets, is_alone, held };
+        let prefixed = Vec::from(memory);
+        let mut batch = Batch { prefixed, tickets, is_alone, held, not_taken_at };
         match &delivery.outcome {
             Outcome::Accepted { rejected, .. } => {
                 let refused = batch.tickets.split(*rejected);
@@ -109,10 +110,11 @@ impl Sender {
 
     /// The peer answers, and did not take this batch for the whole time: its halves, or itself for a second time, follow the batches that
     /// wait, none of which it holds up. One that cannot be halved is lost then, if the peer takes others.
-    fn not_taken(&self, batch: Batch, delivery: &Delivery) {
+    fn not_taken(&self, mut batch: Batch, delivery: &Delivery) {
+        let first = *batch.not_taken_at.get_or_insert_with(Instant::now);
         match halves(batch) {
             Ok(halves) => halves.into_iter().for_each(|half| self.put_back(half, delivery)),
-            Err(batch) if !batch.is_alone || !self.peer.accepts_others() => {
+            Err(batch) if !batch.is_alone || !self.peer.has_accepted_since(first) => {
                 self.put_back(Batch { is_alone: true, ..batch }, delivery);
             }
             Err(batch) => {
@@ -177,9 +179,10 @@ fn halves(mut batch: Batch) -> Result<[Batch; 2], Batch> {
     let tickets = batch.tickets.split(first_half.0);
     // The charges last until both halves have ended.
     let mut held = batch.held.shared(2);
+    let not_taken_at = batch.not_taken_at;
     let mut half = |prefixed, tickets| {
         let held = held.pop().unwrap_or_default();
-        Batch { prefixed, tickets, is_alone: true, held }
+        Batch { prefixed, tickets, is_alone: true, held, not_taken_at }
     };
     Ok([half(first_half.1, tickets), half(second_half.1, batch.tickets)])
 }
