@@ -65,6 +65,25 @@ fn whole_traces_are_sampled_and_a_shutdown_decides_the_last() {
     assert_eq!((counts.accepted_spans, counts.shards.sampled_spans), (1200, 400));
 }
 
+#[test]
+fn each_span_has_an_outcome_behind_a_shutdown_without_time() {
+    // A destination that never answers, and one that does: without time, neither gets the last traces.
+    for endpoint in ["http://127.0.0.1:9", &collecting().0.http_endpoint()] {
+        let mut settings = settings(vec![destination("one", endpoint)]);
+        settings.tail_sampling = Some(tail(Duration::from_secs(60), PolicyKind::AlwaysSample));
+        let node = Node::start(settings).unwrap();
+        let mut client = Client::connect(node.addresses()[0]);
+        for round in 0..20 {
+            assert_eq!(client.post(&request(round * 200..(round + 1) * 200)).status, 200);
+        }
+        let account = node.shutdown(Duration::ZERO);
+        account.check().unwrap_or_else(|imbalance| panic!("{imbalance}\n{account}"));
+        let lost: u64 = account.sampler.unwrap().lost().map(|(_, spans)| spans).sum();
+        let ledger = &account.destinations[0].ledger;
+        assert_eq!(lost + ledger.exported + ledger.dropped_total(), 4000, "{account}");
+    }
+}
+
 /// Pending traces wait for the destination, and senders are refused in the end.
 #[test]
 fn sampled_traces_wait_for_a_destination_that_is_down() {
