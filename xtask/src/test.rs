@@ -125,7 +125,7 @@ fn tests() -> Step {
 /// The tests with spans timed by the monotonic clock, as on a machine whose counter is not reliable: those of the
 /// packages that time spans.
 fn tests_without_the_counter() -> Result<(), String> {
-    let packages = ["spanwise-worker", "spanwise-sdk", "spanwise-opentelemetry", "spanwise"];
+    let packages = ["spanwise-worker", "spanwise-sdk"];
     let arguments = format!("{WHOLE} --lib --bins --tests");
     repeat::once(&arguments, &packages, ("SPANWISE_CLOCK", "monotonic"))
 }
