@@ -202,6 +202,7 @@ pub fn a_receiver_does_not_show_what_it_was_sent(printed: &Printed) {
     assert_eq!(spanwise.shutdown_timeout(LONG).unwrap().exported, 1);
     printed.debug("Receiver", &receiver);
     printed.debug("Stats", receiver.stats());
+    printed.debug("StatsReader", receiver.stats_reader());
     let (_receiver, collected) = Receiver::collecting().unwrap();
     printed.debug("Collected", collected);
 }
