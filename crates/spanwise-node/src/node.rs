@@ -218,10 +218,11 @@ impl Node {
         // The disk and the bookkeeping get the end of it.
         let timeout = timeout.min(MAX_SHUTDOWN);
         let until = start + timeout - (timeout / 20).min(MAX_BOOKKEEPING);
-        let storing = match self.shared.destinations.have_spools() {
-            true => (timeout / 4).min(MAX_STORING),
+        let storing = match (self.shared.destinations.have_spools(), &self.shared.sampler) {
+            (true, _) => (timeout / 4).min(MAX_STORING),
             // For decisions about traces that find no space.
-            false => (timeout / 20).min(MAX_BOOKKEEPING),
+            (false, Some(_)) => (timeout / 8).min(MAX_STORING),
+            (false, None) => Duration::ZERO,
         };
         let flush_until = until - storing;
         self.shared.intake.close();

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The failed attempts of requests to one destination since the last request that it accepted.
+/// The failed attempts of requests to one destination since the last end of a request.
 #[derive(Default)]
 pub(super) struct Attempts {
     failing: Mutex<Option<Failing>>,
@@ -22,7 +22,8 @@ impl Attempts {
         *failing = Some(Failing { since, cause: cause.to_owned() });
     }
 
-    pub(super) fn accepted(&self) {
+    /// A request has ended, in whichever way.
+    pub(super) fn ended(&self) {
         *self.lock() = None;
     }
 
@@ -46,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attempts_that_fail_for_longer_than_a_moment_are_reported_until_one_is_accepted() {
+    fn attempts_that_fail_for_longer_than_a_moment_are_reported_until_a_request_ends() {
         let attempts = Attempts::default();
         attempts.failed("refused");
         assert_eq!(attempts.failing(), None);
@@ -55,7 +56,7 @@ mod tests {
         attempts.failed("reset");
         assert_eq!(attempts.failing().is_some(), since.is_some());
         assert_eq!(attempts.failing().as_deref(), since.map(|_| "reset"));
-        attempts.accepted();
+        attempts.ended();
         assert_eq!(attempts.failing(), None);
     }
 }

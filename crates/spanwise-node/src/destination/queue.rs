@@ -205,12 +205,11 @@ impl Queue {
 
     /// Takes note of the end of a request.
     pub(super) fn note(&self, delivery: &Delivery) {
+        // The end of a request says more than its attempts: a rejected one had an answer.
+        self.attempts.ended();
         let mut state = self.lock();
         match &delivery.outcome {
-            Outcome::Accepted { .. } => {
-                (state.is_down, state.is_probing) = (false, false);
-                self.attempts.accepted();
-            }
+            Outcome::Accepted { .. } => (state.is_down, state.is_probing) = (false, false),
             Outcome::Failed(Failure::Shutdown) => return,
             Outcome::Failed(_) => {
                 if spanwise_export::sans_io::is_retryable(delivery) {
