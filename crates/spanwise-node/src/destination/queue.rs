@@ -205,7 +205,7 @@ impl Queue {
 
     /// Takes note of the end of a request.
     pub(super) fn note(&self, delivery: &Delivery) {
-        // The end of a request says more than its attempts: a rejected one had an answer.
+        // The end of a request decides over its attempts: a rejected one had an answer.
         self.attempts.ended();
         let mut state = self.lock();
         match &delivery.outcome {
