@@ -27,7 +27,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// The route of a request, or the response that refuses it.
     pub(crate) fn route(&self, request: &Request) -> Result<&'static Route<S>, Response> {
         if !host::is_accepted(&request.host, &self.allowed_hosts) {
-            let line = "accepted in Host are IP addresses, localhost, and the names of `with_allowed_host`";
+            let line = "accepted in Host are IP addresses, localhost, and the names that the settings of this endpoint allow";
             return Err(Response::text(Status::MisdirectedRequest, line));
         }
         let route = self.routes.iter().find(|route| route.path == request.path);

@@ -1,10 +1,10 @@
 //! `spanwise-node check`: the work of a node with a file, or all mistakes of the file.
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, MAX_TIME};
 use crate::memory::Shares;
 use crate::settings::{
-    DestinationSettings, GatewaySettings, MemoryLimit, NodeSettings, Processor, ReceiverSettings,
-    Resolver, Role, Target,
+    AdminSettings, DestinationSettings, GatewaySettings, MemoryLimit, NodeSettings, Processor,
+    ReceiverSettings, Resolver, Role, Target,
 };
 use spanwise_admin::__private::Json;
 use spanwise_config::{Problem, Read};
@@ -59,10 +59,10 @@ fn parts(node: &NodeSettings) -> Vec<(&'static str, String)> {
             format!("{policies} policies, {rules} rules, decisions after {wait:?}"),
         ));
     }
-    parts.extend(node.destinations.iter().map(|it| ("destination", destination(it))));
+    parts.extend(node.destinations.iter().map(|it| ("destination", destination(it, node))));
     parts.extend(node.state_directory.iter().map(|it| ("state", it.display().to_string())));
-    if let Some(admin) = node.admin {
-        parts.push(("admin", format!("{admin}: /healthz, /readyz, /metrics and the live page")));
+    if let Some(AdminSettings { address, .. }) = &node.admin {
+        parts.push(("admin", format!("{address}: /healthz, /readyz, /metrics and the live page")));
     }
     parts.push(("shutdown", format!("within {:?}", node.shutdown_timeout)));
     parts
@@ -109,9 +109,13 @@ fn receiver(receiver: &ReceiverSettings, node: &NodeSettings) -> String {
 
 /// The most bytes of a request by the memory of this machine, if it is known.
 fn max_request_bytes(node: &NodeSettings, bytes: usize) -> Option<usize> {
+    Some(shares(node)?.max_request_bytes(bytes))
+}
+
+/// The shares of the memory of this machine, if it is known.
+fn shares(node: &NodeSettings) -> Option<Shares> {
     let tail_bytes = node.tail_sampling.as_ref().map(|tail| tail.max_memory_bytes);
-    let shares = Shares::new(node.memory, node.receivers.len(), tail_bytes).ok()?;
-    Some(shares.max_request_bytes(bytes))
+    Shares::new(node.memory, node.receivers.len(), tail_bytes).ok()
 }
 
 fn processor(processor: &Processor) -> String {
@@ -139,7 +143,7 @@ fn peers(gateway: &GatewaySettings) -> String {
     text
 }
 
-fn destination(destination: &DestinationSettings) -> String {
+fn destination(destination: &DestinationSettings, node: &NodeSettings) -> String {
     let mut text = format!("{}: ", destination.name);
     match &destination.target {
         Target::Otlp(builder) => {
@@ -151,9 +155,10 @@ fn destination(destination: &DestinationSettings) -> String {
         }
         Target::Debug => text.push_str("the standard output"),
     }
-    let _infallible = match destination.queue_bytes {
+    let of_requests = shares(node).map(|shares| shares.requests / 2);
+    let _infallible = match destination.queue_bytes.or(of_requests) {
         Some(bytes) => write!(text, "; queue {}", size(bytes as u64)),
-        None => write!(text, "; queue a half of the memory"),
+        None => write!(text, "; queue a half of the memory of requests"),
     };
     if let Some(spool) = &destination.spool {
         let (directory, bytes) = (spool.directory.display(), size(spool.settings.max_bytes));
@@ -167,15 +172,17 @@ fn destination(destination: &DestinationSettings) -> String {
 fn changes(builder: &TransportBuilder) -> String {
     let changes = TransportBuilder::default().__changes(builder);
     let shown = changes.into_iter().filter(|(setting, ..)| !UNSHOWN.contains(setting));
-    shown
-        .map(|(setting, _, value)| {
-            format!("; {} {value}", setting.trim_start_matches("with_").replace('_', " "))
-        })
-        .collect()
+    let text = |(setting, _, value): (&str, String, String)| match setting {
+        "with_export_timeout" if value == format!("{MAX_TIME:?}") => {
+            "; retries without end".to_owned()
+        }
+        _ => format!("; {} {value}", setting.trim_start_matches("with_").replace('_', " ")),
+    };
+    shown.map(text).collect()
 }
 
 /// The endpoint has been shown; the others have many numbers.
-const UNSHOWN: &[&str] = &["with_endpoint", "with_retry", "with_channels"];
+const UNSHOWN: &[&str] = &["with_endpoint", "with_retry", "with_max_throttle", "with_channels"];
 
 /// Bytes with a unit.
 fn size(bytes: u64) -> String {

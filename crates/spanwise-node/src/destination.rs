@@ -17,7 +17,7 @@ use crate::account::DestinationAccount;
 use crate::directories::Directories;
 use crate::memory::Memory;
 use crate::settings::{DestinationSettings, Target};
-use crate::stage::{OwnedRequest, Refusal, Stage};
+use crate::stage::{Busy, OwnedRequest, Refusal, Stage};
 use crate::start_error::StartError;
 use joiner::{Joiner, JoinerLimits};
 use queue::Queue;
@@ -72,6 +72,7 @@ impl Destinations {
                 .fold(max_bytes, usize::min)
                 .max(1),
             max_request_bytes: max_bytes,
+            max_whole_bytes: max_record_bytes(settings),
             timeout: settings.iter().map(|it| it.batch_timeout).min().unwrap_or_default(),
         };
         let joiner = Arc::new(Joiner::new(limits, Arc::clone(&queues), memory));
@@ -176,13 +177,13 @@ impl Destinations {
 }
 
 impl Stage for Destinations {
-    fn busy(&self) -> Option<Duration> {
-        self.queues.iter().any(|queue| queue.is_full()).then_some(RETRY_DELAY)
+    fn busy(&self) -> Option<Busy> {
+        self.queues.iter().any(|queue| queue.is_full()).then_some(Busy::Full)
     }
 
     fn try_accept(&self, request: OwnedRequest) -> Result<(), Refusal> {
-        if let Some(delay) = self.busy() {
-            return Err(Refusal::Busy(delay));
+        if let Some(busy) = self.busy() {
+            return Err(Refusal::Busy(busy));
         }
         self.joiner.accept(request);
         Ok(())
@@ -204,8 +205,6 @@ fn max_record_bytes(settings: &[DestinationSettings]) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX).max(MIN_BATCH_BYTES)
 }
 
-/// The delay after which senders should try again while a destination's queue is full.
-pub(crate) const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The tasks of the spools end at the same deadline, and book their last outcomes then.
 const LAST_OUTCOMES: Duration = Duration::from_millis(30);
 const IDLE_CHECK: Duration = Duration::from_millis(2);

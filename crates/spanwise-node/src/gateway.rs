@@ -34,7 +34,7 @@ use router::Router;
 
 use crate::account::{GatewayAccount, PeerAccount};
 use crate::settings::GatewaySettings;
-use crate::stage::{OwnedRequest, Refusal, Stage};
+use crate::stage::{Busy, OwnedRequest, Refusal, Stage};
 use crate::start_error::{ExitKind, StartError};
 use crate::tls_files;
 
@@ -112,6 +112,12 @@ impl Gateway {
         Self { router, resolver, resolving, stopped }
     }
 
+    /// Takes another longest `decision_wait` of the samplers.
+    pub(crate) fn set_decision_wait(&self, wait: Duration) {
+        self.router.recent.set_wait(wait);
+        self.router.members().set_decision_wait(wait);
+    }
+
     /// Refuses further requests, waits until each span has an outcome or `deadline` has come, and drops the rest.
     pub(crate) async fn drain(&self, deadline: Instant) {
         let router = &self.router;
@@ -146,20 +152,19 @@ impl Gateway {
         let Router { counters, ledger, .. } = &*self.router;
         // Outcomes before what was handed, so that no sum is negative while requests arrive.
         let ledger = ledger.snapshot();
+        let unreachable: Vec<_> = self.router.members().unreachable().cloned().collect();
         // Those outside of the membership, which has none behind a drain.
-        let others: Vec<_> = match self.stopped.get() {
-            Some(peers) => peers.clone(),
-            None => self.router.members().unreachable().cloned().collect(),
-        };
+        let others = self.stopped.get().unwrap_or(&unreachable);
         let membership = self.router.membership.load_full();
         let targets = membership.iter().flat_map(|membership| &membership.targets);
         let peers = targets.filter_map(|target| match target {
             Target::Peer(peer) => Some(peer),
             Target::Local => None,
         });
-        let peers = peers.chain(&others).map(|peer| PeerAccount {
+        let peers = peers.chain(others).map(|peer| PeerAccount {
             queued_bytes: peer.queued_bytes(),
             problem: peer.problem(),
+            has_share: !unreachable.iter().any(|known| Arc::ptr_eq(known, peer)),
             ..peer_account(peer.name(), peer.counts())
         });
         let resolutions = &self.router.resolutions;
@@ -192,7 +197,7 @@ impl Gateway {
 }
 
 impl Stage for Gateway {
-    fn busy(&self) -> Option<Duration> {
+    fn busy(&self) -> Option<Busy> {
         self.router.busy()
     }
 

@@ -11,14 +11,13 @@ use crate::account::IntakeAccount;
 use crate::memory::{Memory, REQUEST_OVERHEAD};
 use crate::processors::{Processed, Processors};
 use crate::settings::Secret;
-use crate::stage::{OwnedRequest, Refusal, Stage};
+use crate::stage::{Busy, OwnedRequest, RETRY_DELAY, Refusal, Stage};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use counts::{Counts, RefusedByPanic};
 use spanwise_receiver::{Answer, Export, Headers};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
 
 pub(crate) use listening::listen;
 pub(crate) use readers::ReceiverStatsReaders;
@@ -94,13 +93,13 @@ impl Entry {
             return Err(unauthorized());
         }
         let busy = match self.intake.is_closing() {
-            true => Some(CLOSING_DELAY),
+            true => Some(Busy::Draining),
             false => self.stage.busy(),
         };
         match busy {
-            Some(delay) => {
+            Some(busy) => {
                 counts.overloaded_requests.fetch_add(1, Relaxed);
-                Err(overloaded(delay))
+                Err(not_now(busy))
             }
             None => Ok(()),
         }
@@ -118,16 +117,16 @@ impl Entry {
         if spans == 0 {
             return Answer::Accept;
         }
-        let refuse = |delay| {
+        let refuse = |busy| {
             counts.refused_overloaded.fetch_add(spans, Relaxed);
-            overloaded(delay)
+            not_now(busy)
         };
         if self.intake.is_closing() {
-            return refuse(CLOSING_DELAY);
+            return refuse(Busy::Draining);
         }
         let charged = |bytes: usize| memory.requests.try_charge(bytes + REQUEST_OVERHEAD);
         // Before the processors: their work would be in vain.
-        let Some(mut charge) = charged(body.len()) else { return refuse(FULL_DELAY) };
+        let Some(mut charge) = charged(body.len()) else { return refuse(Busy::Full) };
         let len = body.len();
         let processed = match self.is_for_peers {
             true => Ok(Processed::unchanged(body, spans)),
@@ -139,7 +138,7 @@ impl Entry {
         };
         if bytes.len() > len {
             let more = memory.requests.try_charge(bytes.len() - len);
-            let Some(more) = more else { return refuse(FULL_DELAY) };
+            let Some(more) = more else { return refuse(Busy::Full) };
             let _same_budget = charge.merge(more);
         } else {
             charge.shrink_to(bytes.len() + REQUEST_OVERHEAD);
@@ -148,7 +147,7 @@ impl Entry {
             let request = OwnedRequest { bytes, spans: passed, charge: Arc::new(charge) };
             match self.stage.try_accept(request) {
                 Ok(()) => {}
-                Err(Refusal::Busy(delay)) => return refuse(delay),
+                Err(Refusal::Busy(busy)) => return refuse(busy),
                 Err(Refusal::TooLarge) => {
                     counts.refused_malformed.fetch_add(spans, Relaxed);
                     return too_large();
@@ -168,12 +167,12 @@ impl Entry {
     }
 }
 
-fn overloaded(delay: Duration) -> Answer {
+fn not_now(busy: Busy) -> Answer {
     Answer::Refuse {
         http_status: 503,
         grpc_code: UNAVAILABLE,
-        message: "the node has no space for more; send the request again later".to_owned(),
-        retry_after: Some(delay),
+        message: format!("{}; send the request again later", busy.text()),
+        retry_after: Some(RETRY_DELAY),
     }
 }
 
@@ -205,9 +204,6 @@ fn malformed() -> Answer {
     }
 }
 
-const FULL_DELAY: Duration = Duration::from_secs(1);
-/// Senders find another node, or this one after its restart.
-const CLOSING_DELAY: Duration = Duration::from_secs(1);
 // https://grpc.github.io/grpc/core/md_doc_statuscodes.html
 const INVALID_ARGUMENT: u16 = 3;
 const RESOURCE_EXHAUSTED: u16 = 8;

@@ -12,7 +12,7 @@ use crate::processors::Processors;
 use crate::sampler::Sampler;
 use crate::settings::{GatewaySettings, NodeSettings, Role};
 use crate::sizes;
-use crate::stage::Stage;
+use crate::stage::{Busy, Stage};
 use crate::start_error::{ExitKind, ReloadError, ReloadProblem, StartError};
 use crate::state::{State, StateThread};
 use fixed::Fixed;
@@ -74,7 +74,6 @@ impl Node {
             tail_sampling,
             gateway,
             destinations,
-            shutdown_timeout,
             state_directory,
             ..
         } = settings;
@@ -148,7 +147,7 @@ impl Node {
             let stage = if settings.is_for_peers { &first } else { &of_clients };
             let entry = Entry::new(intake, Arc::clone(stage), settings.is_for_peers, token);
             let entry = Arc::new(entry);
-            let receiver = listen(settings, Arc::clone(&entry), &shares, shutdown_timeout)?;
+            let receiver = listen(settings, Arc::clone(&entry), &shares)?;
             node.receivers.push(receiver);
             node.entries.push(entry);
         }
@@ -184,7 +183,8 @@ impl Node {
     pub fn reload(&mut self, settings: NodeSettings) -> Result<(), ReloadError> {
         let keys = self.fixed.changed_keys(&Fixed::of(&settings)).into_iter();
         let mut problems: Vec<_> = keys.map(|key| ReloadProblem::NeedsRestart { key }).collect();
-        let NodeSettings { receivers, processors, tail_sampling, destinations, .. } = settings;
+        let NodeSettings { receivers, processors, tail_sampling, gateway, destinations, .. } =
+            settings;
         let mut not_valid = |error| problems.push(ReloadProblem::NotValid(error));
         let processors = Processors::new(processors).map_err(&mut not_valid).ok();
         let mut transports = Vec::new();
@@ -202,6 +202,9 @@ impl Node {
             sampler
                 .set_config(config)
                 .map_err(|error| ReloadError::new(vec![ReloadProblem::NotValid(error)]))?;
+        }
+        if let (Some(gateway), Some(settings)) = (&self.shared.gateway, gateway) {
+            gateway.set_decision_wait(settings.decision_wait);
         }
         self.shared.intake.set_processors(processors);
         self.shared.destinations.set_transports(transports);
@@ -228,7 +231,8 @@ impl Node {
         self.shared.intake.close();
         thread::scope(|scope| {
             for receiver in self.receivers.drain(..) {
-                scope.spawn(|| receiver.shutdown());
+                let open_requests = (timeout / 8).min(MAX_OPEN_REQUESTS);
+                scope.spawn(move || receiver.shutdown_within(open_requests));
             }
         });
         if let (Some(gateway), Some(runtime)) = (&self.shared.gateway, &self.runtime) {
@@ -289,8 +293,8 @@ impl NodeView {
         self.shared.gateway.as_ref().map(|gateway| gateway.metrics()).unwrap_or_default()
     }
 
-    /// Whether the node has no space for another request of a usual size.
-    pub fn is_busy(&self) -> bool {
+    /// Why the node takes no request of a usual size now, if it takes none.
+    pub(crate) fn busy(&self) -> Option<Busy> {
         let Shared { gateway, sampler, destinations, memory, .. } = &*self.shared;
         let stage = match (gateway, sampler) {
             (Some(gateway), _) => gateway.busy(),
@@ -298,7 +302,7 @@ impl NodeView {
             (None, None) => destinations.busy(),
         };
         let used = memory.requests.charged() + memory.requests.reserve() + USUAL_REQUEST;
-        stage.is_some() || used > memory.requests.limit()
+        stage.or_else(|| (used > memory.requests.limit()).then_some(Busy::Full))
     }
 
     /// The tail sampler, for its metrics.
@@ -353,6 +357,8 @@ fn runtime(cores: usize) -> Result<Runtime, StartError> {
 const MAX_WORKERS: usize = 8;
 /// The bytes of a usual request.
 const USUAL_REQUEST: usize = 256 << 10;
+/// The most time for open requests to finish when the node ends.
+const MAX_OPEN_REQUESTS: Duration = Duration::from_millis(500);
 /// A longer time is as good as none, and can be added to any instant.
 const MAX_SHUTDOWN: Duration = Duration::from_secs(24 * 3600);
 /// The end of a shutdown that is left for outcomes.

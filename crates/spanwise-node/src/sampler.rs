@@ -2,7 +2,7 @@
 
 use crate::account::SamplerAccount;
 use crate::memory::{Memory, REQUEST_OVERHEAD, Shares};
-use crate::stage::{OwnedRequest, Refusal, Stage};
+use crate::stage::{Busy, OwnedRequest, Refusal, Stage};
 use crate::start_error::{ExitKind, StartError};
 use bytes::Bytes;
 use spanwise_tail::{
@@ -95,19 +95,19 @@ impl Sampler {
 }
 
 impl Stage for Sampler {
-    fn busy(&self) -> Option<Duration> {
-        (self.threads.queued_bytes() >= self.full_bytes).then_some(RETRY_DELAY)
+    fn busy(&self) -> Option<Busy> {
+        (self.threads.queued_bytes() >= self.full_bytes).then_some(Busy::Full)
     }
 
     fn try_accept(&self, request: OwnedRequest) -> Result<(), Refusal> {
-        if let Some(delay) = self.busy() {
-            return Err(Refusal::Busy(delay));
+        if let Some(busy) = self.busy() {
+            return Err(Refusal::Busy(busy));
         }
         let appended = self.threads.append(request.bytes.to_vec());
         appended.map(drop).map_err(|error| match error {
             TailAppendError::TooLarge => Refusal::TooLarge,
             TailAppendError::Malformed(_) => Refusal::Malformed,
-            _ => Refusal::Busy(RETRY_DELAY),
+            _ => Refusal::Busy(Busy::Full),
         })
     }
 }
@@ -162,7 +162,6 @@ fn full_bytes(max: usize) -> usize {
     max - (max / 8).min(USUAL_REQUEST)
 }
 
-const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The bytes of a usual request while it waits.
 const USUAL_REQUEST: usize = 512 << 10;
 /// A shutdown without time has some nevertheless: each accepted span needs an outcome.

@@ -26,8 +26,8 @@ pub struct NodeSettings {
     pub gateway: Option<GatewaySettings>,
     /// Where requests go. At least one with the role of a sampler.
     pub destinations: Vec<DestinationSettings>,
-    /// The address of `/healthz`, `/readyz`, `/metrics` and the live page; none without.
-    pub admin: Option<SocketAddr>,
+    /// The endpoint of `/healthz`, `/readyz`, `/metrics` and the live page; none without.
+    pub admin: Option<AdminSettings>,
     /// The directory of the counts from which the next start reports what a crash lost; none without.
     pub state_directory: Option<PathBuf>,
     /// The deadline of a drain. Default 10 s.
@@ -68,7 +68,8 @@ impl Default for MemoryLimit {
 /// A place where requests arrive: OTLP/gRPC and OTLP/HTTP at the same port.
 #[derive(Debug, Clone)]
 pub struct ReceiverSettings {
-    /// The name in the file, for messages: `receiver`, `receivers.otlp.protocols.grpc`.
+    /// Its name in metrics and messages, unique: without one in the file, its place there, as `receivers[0]` and
+    /// `receivers.otlp.protocols.grpc`.
     pub name: String,
     /// Requests from peers, which are not routed again.
     pub is_for_peers: bool,
@@ -263,6 +264,22 @@ pub struct DestinationSpool {
     pub directory: PathBuf,
     /// Its limits.
     pub settings: SpoolSettings,
+}
+
+/// The endpoint of `/healthz`, `/readyz`, `/metrics` and the live page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminSettings {
+    /// The address and port.
+    pub address: SocketAddr,
+    /// Names that requests may have in `Host`, beside IP addresses and `localhost`: at most 16, without a port.
+    pub allowed_hosts: Vec<String>,
+}
+
+impl AdminSettings {
+    /// An endpoint at an address, for IP addresses and `localhost`.
+    pub fn new(address: SocketAddr) -> Self {
+        Self { address, allowed_hosts: Vec::new() }
+    }
 }
 
 /// The form of log lines.

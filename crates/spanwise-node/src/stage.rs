@@ -20,9 +20,8 @@ pub(crate) struct OwnedRequest {
 
 /// A stage that takes requests: the destinations, a tail sampler before them, or the peers of a gateway.
 pub(crate) trait Stage: Send + Sync {
-    /// The delay after which senders should try again, while the stage has no space for more. A receiver asks before it accepts
-    /// a request.
-    fn busy(&self) -> Option<Duration>;
+    /// Why the stage takes no request now, if it takes none. A receiver asks before it reads a request.
+    fn busy(&self) -> Option<Busy>;
 
     /// Takes a request if the stage has space for it. Returns at once: receivers and senders call it. The ledger of the stage has an
     /// outcome for each span that it took, or the span is in flight.
@@ -32,11 +31,36 @@ pub(crate) trait Stage: Send + Sync {
     fn try_accept(&self, request: OwnedRequest) -> Result<(), Refusal>;
 }
 
+/// Why a node takes no request for the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Busy {
+    /// Its memory or a queue is full.
+    Full,
+    /// The gateway knows no peer.
+    NoPeer,
+    /// It drains.
+    Draining,
+}
+
+impl Busy {
+    /// A sentence, without a dot.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Full => "the node has no space for more requests",
+            Self::NoPeer => "the gateway knows no peer",
+            Self::Draining => "the node drains",
+        }
+    }
+}
+
+/// The time after which senders try again: one second is the least that `Retry-After` has, and they find another node meanwhile.
+pub(crate) const RETRY_DELAY: Duration = Duration::from_secs(1);
+
 /// The reason for which a stage takes no request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The sender should try again after this delay.
-    Busy(Duration),
+    /// The sender should try again after [`RETRY_DELAY`].
+    Busy(Busy),
     /// The request is larger than the stage can ever take.
     TooLarge,
     /// The stage cannot read the request.

@@ -6,16 +6,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::select;
-use tokio::sync::watch::Receiver as Signal;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::connection::{self, stopped};
+use crate::connection::{self, Stop, stopped};
 use crate::listener::Listener;
 use crate::service::Server;
 
-/// Accepts connections until `stop` is true, then waits for the open ones to finish.
-pub(crate) async fn accept(listener: Listener, server: Arc<Server>, mut stop: Signal<bool>) {
+/// Accepts connections until `stop` has a time, then waits for the open ones to finish.
+pub(crate) async fn accept(listener: Listener, server: Arc<Server>, mut stop: Stop) {
     let mut connections = JoinSet::new();
     let mut backoff = Backoff::default();
     loop {

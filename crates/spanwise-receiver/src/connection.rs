@@ -23,8 +23,8 @@ use crate::socket::{self, Socket, Stream};
 use crate::stream::Metered;
 use crate::watch::Watch;
 
-/// Serves `socket` until it ends, is evicted or overdue, or `stop` is true.
-pub(crate) async fn serve(server: Arc<Server>, socket: Socket, mut stop: Signal<bool>) {
+/// Serves `socket` until it ends, is evicted or overdue, or `stop` has a time.
+pub(crate) async fn serve(server: Arc<Server>, socket: Socket, mut stop: Stop) {
     // Responses are small; waiting to fill a segment would only delay them.
     socket::set_nodelay(&socket);
     let limits = &server.limits;
@@ -57,7 +57,7 @@ pub(crate) async fn serve(server: Arc<Server>, socket: Socket, mut stop: Signal<
         move |request| {
             let (server, busy) = (Arc::clone(&server), watch.begin());
             // No request is served after the stop, nor any that a flood left in the buffers.
-            let is_closed = watch.is_flooded() || *stop.borrow();
+            let is_closed = watch.is_flooded() || stop.borrow().is_some();
             async move {
                 if is_closed {
                     return Err(Closed);
@@ -178,9 +178,12 @@ impl End {
     }
 }
 
+/// The time that open requests have, once the receiver stops.
+pub(crate) type Stop = Signal<Option<Duration>>;
+
 /// Completes when the receiver stops or is dropped.
-pub(crate) async fn stopped(stop: &mut Signal<bool>) {
-    _ = stop.wait_for(|&stop| stop).await;
+pub(crate) async fn stopped(stop: &mut Stop) {
+    _ = stop.wait_for(Option::is_some).await;
 }
 
 async fn drive<C: Future<Output = hyper::Result<()>>>(
@@ -188,7 +191,7 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
     close: impl Fn(Pin<&mut C>),
     watch: &Watch,
     limits: &Limits,
-    mut stop: Signal<bool>,
+    mut stop: Stop,
 ) -> End {
     let mut connection = pin!(connection);
     let poll = |connection: &mut Pin<&mut C>, cx: &mut Context<'_>| {
@@ -222,7 +225,7 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
     let now = Instant::now();
     let closed = timeout_at(now + CLOSE_TIMEOUT, poll_fn(|cx| poll(&mut connection, cx))).await;
     if closed.is_err() && watch.is_busy() {
-        let timeout = limits.shutdown_timeout.min(FOREVER);
+        let timeout = stop.borrow().unwrap_or(limits.shutdown_timeout).min(FOREVER);
         _ = timeout_at(now + timeout, poll_fn(|cx| poll(&mut connection, cx))).await;
     }
     End::Regular

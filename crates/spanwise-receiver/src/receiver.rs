@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::accept::accept;
 use crate::answer::{Answer, Export, Handler, Interceptor};
 use crate::collected::Collected;
+use crate::connection::Stop;
 use crate::error::StartError;
 use crate::headers::Headers;
 use crate::limits::{FOREVER, Limits};
@@ -49,7 +50,8 @@ struct Running {
     process: u32,
     /// The listening socket of the thread, for closing it from here.
     listener: Listening,
-    stop: watch::Sender<bool>,
+    /// The time that open requests have, once the receiver stops.
+    stop: watch::Sender<Option<Duration>>,
     thread: JoinHandle<()>,
     /// Disconnected when the thread ends.
     done: Mutex<mpsc::Receiver<()>>,
@@ -57,12 +59,12 @@ struct Running {
 
 impl Running {
     /// Stops accepting connections and requests; returns whether there is a thread to wait for.
-    fn stop(&self) -> bool {
+    fn stop(&self, timeout: Duration) -> bool {
         if self.process != process::id() {
             return false;
         }
         self.listener.close();
-        _ = self.stop.send(true);
+        _ = self.stop.send(Some(timeout));
         true
     }
 }
@@ -132,9 +134,15 @@ impl Receiver {
     ///
     /// Blocks the calling thread meanwhile, at most a second longer than this timeout; a handler
     /// that never returns retains its thread. From inside the handler it does not wait.
-    pub fn shutdown(mut self) {
+    pub fn shutdown(self) {
+        let timeout = self.server.limits.shutdown_timeout;
+        self.shutdown_within(timeout);
+    }
+
+    /// As [`shutdown`](Self::shutdown), with a time for open requests that is not known before the end.
+    pub fn shutdown_within(mut self, timeout: Duration) {
         let Some(running) = self.running.take() else { return };
-        if !running.stop() {
+        if !running.stop(timeout) {
             // A thread that was not forked may hold its locks.
             mem::forget(running);
             return;
@@ -142,7 +150,7 @@ impl Receiver {
         if belongs_to(id_of(&self.server)) {
             return;
         }
-        let timeout = self.server.limits.shutdown_timeout.min(FOREVER) + THREAD_TIMEOUT;
+        let timeout = timeout.min(FOREVER) + THREAD_TIMEOUT;
         let done = running.done.into_inner().unwrap_or_else(PoisonError::into_inner);
         if done.recv_timeout(timeout) != Err(RecvTimeoutError::Timeout) {
             _ = running.thread.join();
@@ -153,7 +161,7 @@ impl Receiver {
 impl Drop for Receiver {
     fn drop(&mut self) {
         let Some(running) = self.running.take() else { return };
-        if !running.stop() {
+        if !running.stop(self.server.limits.shutdown_timeout) {
             // A thread that was not forked may hold its locks.
             mem::forget(running);
         }
@@ -298,7 +306,7 @@ impl ReceiverBuilder {
             #[cfg(feature = "tls")]
             tls,
         ));
-        let (stop, stopping) = watch::channel(false);
+        let (stop, stopping) = watch::channel(None);
         let (ready, started) = mpsc::sync_channel(1);
         let (running, done) = mpsc::channel();
         let thread = thread::Builder::new()
@@ -338,7 +346,7 @@ impl fmt::Debug for ReceiverBuilder {
 fn run(
     handle: Handle,
     server: Arc<Server>,
-    stopping: watch::Receiver<bool>,
+    stopping: Stop,
     ready: &mpsc::SyncSender<std::io::Result<()>>,
 ) {
     let owner = id_of(&server);

@@ -33,6 +33,7 @@ pub struct TransportBuilder {
     pub(crate) compression: CompressionSettings,
     pub(crate) attempt_timeout: Duration,
     pub(crate) request_timeout: Duration,
+    pub(crate) max_throttle: Option<Duration>,
     pub(crate) retry: RetryPolicy,
     pub(crate) circuit_breaker: Option<CircuitBreaker>,
     pub(crate) max_response_bytes: usize,
@@ -60,6 +61,7 @@ impl TransportBuilder {
             compression: CompressionSettings::default(),
             attempt_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(60),
+            max_throttle: None,
             retry: RetryPolicy::default(),
             circuit_breaker: None,
             max_response_bytes: 64 << 10,
@@ -172,12 +174,24 @@ impl TransportBuilder {
     /// Sets the timeout of one request with all its attempts and waits. Default 60 s, at least 1 ms,
     /// without an upper limit.
     ///
-    /// A server can throttle all requests to its endpoint for a time that leaves each of them one
-    /// attempt: this timeout less the attempt timeout, or half of it if that is longer. The request that the
-    /// server answered so waits as long too, and fails at once if no time for another attempt is left.
+    /// A request that the server asks to wait longer fails at once.
     pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
+    }
+
+    /// Sets the longest time for which a server can throttle all requests to its endpoint, by `Retry-After` or gRPC's `RetryInfo`. The
+    /// default leaves each request one attempt: the [request timeout](Self::with_request_timeout) less the attempt timeout, or a half of it
+    /// if that is longer. With a longer time, requests fail without an attempt while the server is busy: for callers that store them.
+    pub fn with_max_throttle(mut self, time: Duration) -> Self {
+        self.max_throttle = Some(time);
+        self
+    }
+
+    /// The longest time of a throttle.
+    pub(crate) fn longest_throttle(&self) -> Duration {
+        let one_attempt = self.request_timeout.saturating_sub(self.attempt_timeout);
+        self.max_throttle.unwrap_or_else(|| one_attempt.max(self.request_timeout / 2))
     }
 
     /// Sets the retry policy.
@@ -301,6 +315,7 @@ impl TransportBuilder {
         for (field, time) in [
             ("with_attempt_timeout (the attempt timeout)", self.attempt_timeout),
             ("with_request_timeout (the request timeout)", self.request_timeout),
+            ("with_max_throttle (the longest throttle)", self.longest_throttle()),
             ("RetryPolicy::with_initial (the first wait of the retry policy)", retry.initial),
             ("RetryPolicy::with_cap (the cap of the retry policy)", retry.cap),
         ] {

@@ -60,6 +60,11 @@ impl TransportBuilder {
         }
         changes.add("with_attempt_timeout", |it| it.attempt_timeout, |it| time(it.attempt_timeout));
         changes.add("with_export_timeout", |it| it.request_timeout, |it| time(it.request_timeout));
+        changes.add(
+            "with_max_throttle",
+            |it| it.max_throttle,
+            |it| it.max_throttle.map_or_else(|| "that of the timeouts".to_owned(), time),
+        );
         changes.debug("with_retry", |it| it.retry);
         changes.debug("with_circuit_breaker", |it| it.circuit_breaker);
         changes.debug("with_max_response_bytes", |it| it.max_response_bytes);

@@ -269,6 +269,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_throttle_beyond_the_request_timeout_lasts_if_it_is_permitted() {
+        let busy = PeerAction::Answer(503, Some("90"), Duration::ZERO);
+        let builder = Transport::builder().with_request_timeout(20 * SECOND);
+        let (unwilling, _) = transport(&[busy.clone(), respond(200)], builder.clone());
+        let accepted = unwilling.send(request()).await;
+        assert_eq!((accepted.is_accepted(), accepted.attempts), (true, 2), "{accepted}");
+
+        let (patient, received) =
+            transport(&[busy, respond(200)], builder.with_max_throttle(2 * MINUTE));
+        let first = patient.send(request()).await;
+        assert_eq!((first.is_accepted(), first.attempts), (false, 1), "{first}");
+        tokio::time::sleep(30 * SECOND).await;
+        let second = patient.send(request()).await;
+        assert_eq!((second.is_accepted(), second.attempts), (false, 0), "{second}");
+        tokio::time::sleep(MINUTE).await;
+        assert!(patient.send(request()).await.is_accepted());
+        assert_eq!(received.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn one_throttle_delays_every_request() {
         let actions = [PeerAction::Answer(503, Some("7"), Duration::ZERO), respond(200)];
         let (transport, received) = transport(&actions, Transport::builder());

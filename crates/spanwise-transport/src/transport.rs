@@ -93,10 +93,7 @@ impl Transport {
             endpoints: Endpoints::new(
                 backend.endpoints(),
                 builder.endpoint_selection,
-                builder
-                    .request_timeout
-                    .saturating_sub(builder.attempt_timeout)
-                    .max(builder.request_timeout / 2),
+                builder.longest_throttle(),
                 builder.circuit_breaker,
             ),
             attempt_ended: Notify::new(),

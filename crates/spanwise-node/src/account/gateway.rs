@@ -59,6 +59,8 @@ pub struct PeerAccount {
     pub queued_bytes: usize,
     /// The cause of the last failure, while the peer does not answer.
     pub problem: Option<String>,
+    /// Whether traces are routed to it: not to one that has not answered for `unreachable_timeout`.
+    pub has_share: bool,
 }
 
 impl PeerAccount {

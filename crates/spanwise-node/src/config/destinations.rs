@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::otlp::{self, Retry};
-use super::values::{MAX_TIME, duration, mib, path, text, whole};
+use super::values::{MAX_TIME, duration, mib, name, path, whole};
 use crate::settings::{DestinationSettings, DestinationSpool, Target};
 use spanwise_config::Field;
 use spanwise_spool::SpoolSettings;
@@ -14,14 +14,8 @@ pub(super) fn read(field: &Field<'_>, context: &Context<'_>) -> Vec<DestinationS
     for element in field.sequence() {
         let Some(destination) = one(&element, context) else { continue };
         let name = element.mapping(KEYS).get("name");
-        let spool = element.mapping(KEYS).get("spool").mapping(SPOOL_KEYS).get("directory");
         if destinations.iter().any(|known| known.name == destination.name) {
             name.error("another destination has the same name");
-        }
-        let directory = |it: &DestinationSettings| Some(it.spool.as_ref()?.directory.clone());
-        let own = directory(&destination);
-        if own.is_some() && destinations.iter().any(|known| directory(known) == own) {
-            spool.error("another destination has the same directory: each has one of its own");
         }
         destinations.push(destination);
     }
@@ -42,9 +36,9 @@ pub(super) fn check_batches(field: &Field<'_>, destinations: &[DestinationSettin
 
 fn one(field: &Field<'_>, context: &Context<'_>) -> Option<DestinationSettings> {
     let mapping = field.mapping(KEYS);
-    let name = name(&mapping.get("name").required());
+    let name = name(&mapping.get("name").required()).map(str::to_owned);
     let kinds = ["otlp", "file", "debug"].map(|kind| (kind, mapping.get(kind)));
-    let spool = spool(&mapping.get("spool"));
+    let spool = spool(&mapping.get("spool"), context);
     let retry = match &spool {
         Some(_) => Retry::before_spool(),
         None => Retry::default(),
@@ -54,7 +48,7 @@ fn one(field: &Field<'_>, context: &Context<'_>) -> Option<DestinationSettings> 
         (Some(("otlp", block)), None) => {
             otlp::read(block, retry, context).map(|it| Target::Otlp(Box::new(it)))
         }
-        (Some(("file", block)), None) => file(block),
+        (Some(("file", block)), None) => file(block, context),
         (Some((_, block)), None) => {
             block.mapping(&[]);
             Some(Target::Debug)
@@ -88,29 +82,17 @@ fn one(field: &Field<'_>, context: &Context<'_>) -> Option<DestinationSettings> 
     Some(settings)
 }
 
-/// A name is a label of metrics, and stands in messages.
-fn name(field: &Field<'_>) -> Option<String> {
-    let name = text(field)?;
-    let is_letter =
-        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.' | '/');
-    if name.len() > MAX_NAME || !name.chars().all(is_letter) {
-        field.error(format!(
-            "accepted are 1 to {MAX_NAME} letters, digits and `_`, `-`, `.` or `/`"
-        ));
-        return None;
-    }
-    Some(name.to_owned())
-}
-
 /// The block of a file.
-pub(super) fn file(field: &Field<'_>) -> Option<Target> {
+fn file(field: &Field<'_>, context: &Context<'_>) -> Option<Target> {
     let mapping = field.mapping(&["path", "max_mib"]);
     let max_bytes = mib(&mapping.get("max_mib")).map(|bytes| bytes as u64);
-    let path = path(&mapping.get("path").required())?;
+    let field = mapping.get("path").required();
+    let path = path(&field)?;
+    context.writes(&field, &path);
     Some(Target::File { path, max_bytes })
 }
 
-fn spool(field: &Field<'_>) -> Option<DestinationSpool> {
+fn spool(field: &Field<'_>, context: &Context<'_>) -> Option<DestinationSpool> {
     if !field.has_value() {
         return None;
     }
@@ -125,11 +107,12 @@ fn spool(field: &Field<'_>) -> Option<DestinationSpool> {
     if let Some(level) = whole(&mapping.get("compression_level"), 1..=19) {
         settings.compression_level = level as i32;
     }
-    let directory = path(&mapping.get("directory").required())?;
+    let field = mapping.get("directory").required();
+    let directory = path(&field)?;
+    context.writes(&field, &directory);
     Some(DestinationSpool { directory, settings })
 }
 
 pub(super) const SPOOL_KEYS: &[&str] = &["directory", "max_mib", "max_age", "compression_level"];
 pub(super) const KEYS: &[&str] =
     &["name", "otlp", "file", "debug", "queue_mib", "max_concurrent_requests", "batch", "spool"];
-const MAX_NAME: usize = 64;

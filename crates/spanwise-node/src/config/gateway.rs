@@ -22,8 +22,15 @@ pub(super) fn read(
     let own_name = own_name(&mapping, role, resolver.as_ref());
     let receiver = peer_receiver(&mapping.get("peer_receiver"), role, context);
     let queue_bytes = mib(&mapping.get("queue_mib"));
-    let time = |key: &str| duration(&mapping.get(key), MIN_TIME..=MAX_TIME);
-    let (decision_wait, unreachable) = (time("decision_wait"), time("unreachable_timeout"));
+    let decision_wait = duration(&mapping.get("decision_wait"), MIN_TIME..=MAX_TIME);
+    let unreachable = mapping.get("unreachable_timeout");
+    let attempt = otlp::attempt_timeout(&mapping.get("protocol").mapping(otlp::PEER_KEYS));
+    let unreachable_timeout = duration(&unreachable, MIN_UNREACHABLE..=MAX_TIME);
+    if unreachable_timeout.is_some_and(|timeout| timeout / 2 < attempt) {
+        unreachable.warning(format!(
+            "a request has a half of it, which is less than the {attempt:?} of `protocol.timeout`: a peer that answers later counts as one that does not"
+        ));
+    }
     let gateway = resolver.map(|resolver| {
         let defaults = GatewaySettings::new(resolver, transport);
         GatewaySettings {
@@ -32,7 +39,7 @@ pub(super) fn read(
             uses_tls,
             queue_bytes,
             decision_wait: decision_wait.unwrap_or(defaults.decision_wait),
-            unreachable_timeout: unreachable.unwrap_or(defaults.unreachable_timeout),
+            unreachable_timeout: unreachable_timeout.unwrap_or(defaults.unreachable_timeout),
             ..defaults
         }
     });
@@ -64,12 +71,12 @@ fn peer_receiver(field: &Field<'_>, role: Role, context: &Context<'_>) -> Option
     match role {
         Role::Both => {
             let field = field.clone().required();
-            let receiver = if field.has_value() { receivers::one(&field, context) } else { None };
-            receiver.map(|receiver| ReceiverSettings {
-                is_for_peers: true,
-                name: "peer_receiver".to_owned(),
-                ..receiver
-            })
+            let receiver = if field.has_value() {
+                receivers::one(&field, PEER_RECEIVER, context)
+            } else {
+                None
+            };
+            receiver.map(|receiver| ReceiverSettings { is_for_peers: true, ..receiver })
         }
         _ if field.has_value() => {
             field.error("only the role `both` has it: a gateway receives nothing from its peers");
@@ -164,6 +171,9 @@ fn hosts(field: &Field<'_>, ring: RingVersion) -> Option<Vec<String>> {
     }
 }
 
+/// A shorter one moves the traces of a peer that has restarted.
+const MIN_UNREACHABLE: Duration = Duration::from_secs(1);
+const PEER_RECEIVER: &str = "gateway.peer_receiver";
 pub(super) const RINGS: &[(&str, RingVersion)] =
     &[("v1", RingVersion::V1), ("v2", RingVersion::V2), ("v3", RingVersion::V3)];
 pub(super) const KEYS: &[&str] = &[

@@ -17,6 +17,7 @@ mod values;
 
 pub use context::ConfigOptions;
 pub use source::{ConfigError, ConfigSource};
+pub(crate) use values::MAX_TIME;
 
 #[cfg(test)]
 mod tests {

@@ -71,13 +71,18 @@ fn settings(mapping: &Mapping<'_>, protocol: Protocol, defaults: Retry) -> Trans
             builder = builder.with_compression_level(level);
         }
     }
-    let timeout = duration(&mapping.get("timeout"), MIN_TIME..=MAX_TIME);
-    let timeout = timeout.unwrap_or(ATTEMPT_TIMEOUT);
+    let timeout = attempt_timeout(mapping);
     builder = builder.with_attempt_timeout(timeout);
     builder = client_files(&mapping.get("tls").mapping(CLIENT_TLS_KEYS), builder);
     builder = builder.with_headers(headers(&mapping.get("headers")));
     let retry = mapping.get("retry");
     self::retry(&retry.mapping(RETRY_KEYS), defaults.for_attempts_of(timeout), builder)
+}
+
+/// The deadline of an attempt.
+pub(super) fn attempt_timeout(mapping: &Mapping<'_>) -> Duration {
+    let timeout = duration(&mapping.get("timeout"), MIN_TIME..=MAX_TIME);
+    timeout.unwrap_or(ATTEMPT_TIMEOUT)
 }
 
 /// The endpoint of requests: for gRPC `host:port` too, for HTTP a URL to which `/v1/traces` is appended.
@@ -194,12 +199,14 @@ pub(super) struct Retry {
     pub(super) timeout: Duration,
     /// Of an attempt.
     pub(super) attempt: Duration,
+    /// Requests that are not accepted in time go to the disk.
+    pub(super) has_spool: bool,
 }
 
 impl Retry {
     /// The defaults with a spool: a kill loses requests in memory, and not those on disk, so that a request goes to the disk soon.
     pub(super) fn before_spool() -> Self {
-        Self { timeout: BEFORE_SPOOL, ..Self::default() }
+        Self { timeout: BEFORE_SPOOL, has_spool: true, ..Self::default() }
     }
 
     /// With the time for one attempt at least: a receiver that answers slowly is not down.
@@ -217,6 +224,7 @@ impl Default for Retry {
             cap: Duration::from_secs(5),
             timeout: Duration::from_secs(60),
             attempt: ATTEMPT_TIMEOUT,
+            has_spool: false,
         }
     }
 }
@@ -237,7 +245,12 @@ pub(super) fn retry(
     // 0 is no limit, as in the Collector.
     let field = mapping.get("max_elapsed_time");
     let timeout = match duration(&field, Duration::ZERO..=MAX_TIME) {
-        Some(Duration::ZERO) => MAX_TIME,
+        Some(Duration::ZERO) => {
+            if defaults.has_spool {
+                field.warning("requests that are tried again stay in memory without end, where a kill loses them: those behind them go to the disk once the queue is full");
+            }
+            MAX_TIME
+        }
         Some(timeout) => {
             if timeout < defaults.attempt {
                 field.warning("it ends an attempt before its `timeout`: a receiver that answers later counts as down");
@@ -245,6 +258,11 @@ pub(super) fn retry(
             timeout
         }
         None => defaults.timeout,
+    };
+    let builder = match defaults.has_spool {
+        // Its requests go to the disk meanwhile.
+        true => builder.with_max_throttle(MAX_THROTTLE),
+        false => builder,
     };
     builder.with_retry(policy).with_request_timeout(timeout)
 }
@@ -255,6 +273,8 @@ pub(super) const UNTIL_ANSWERED: &str = "a request is repeated until a peer has 
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time for which a request in front of a spool is tried from memory.
 pub(super) const BEFORE_SPOOL: Duration = Duration::from_secs(5);
+/// The longest time that a destination with a spool can ask for.
+const MAX_THROTTLE: Duration = Duration::from_secs(300);
 const PROTOCOLS: &[(&str, Protocol)] =
     &[("grpc", Protocol::Grpc), ("http/protobuf", Protocol::HttpProtobuf)];
 const COMPRESSIONS: &[(&str, Compression)] =
@@ -272,5 +292,5 @@ pub(super) const KEYS: &[&str] = &[
     "timeout",
     "retry",
 ];
-const PEER_KEYS: &[&str] =
+pub(super) const PEER_KEYS: &[&str] =
     &["protocol", "compression", "compression_level", "headers", "tls", "timeout", "retry"];

@@ -1,14 +1,15 @@
 //! A file of our own.
 
 use super::context::Context;
-use super::values::{MAX_TIME, address, duration, path};
+use super::values::{MAX_TIME, address, duration, path, text};
 use super::{destinations, gateway, memory, receivers};
 use crate::settings::{
-    DestinationSettings, LogFormat, NodeSettings, Processor, ReceiverSettings, Role,
+    AdminSettings, DestinationSettings, LogFormat, NodeSettings, Processor, ReceiverSettings, Role,
 };
 use spanwise_config::{Field, Mapping};
 use spanwise_redact::{Redactor, RedactorBuilder};
 use spanwise_tail::{ProbabilisticSamplerConfig, SpanFilter};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Reads the file. The value of a file with mistakes, which have been reported, is of no use.
@@ -26,8 +27,7 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
     let has_wait = has_gateway && field.mapping(gateway::KEYS).get("decision_wait").has_value();
     receivers.extend(peer_receiver);
     check_addresses(&mapping.get("receivers"), &receivers);
-    let admin = mapping.get("admin").mapping(&["endpoint"]).get("endpoint");
-    check_admin(&admin, &receivers);
+    let admin = admin(&mapping.get("admin"), &receivers);
     let tail_sampling = mapping.get("tail_sampling");
     let destinations_field = mapping.get("destinations");
     let destinations = destinations::read(&destinations_field, context);
@@ -68,8 +68,8 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
         tail_sampling: tail.filter(|_| !is_gateway),
         gateway,
         destinations: if is_gateway { Vec::new() } else { destinations },
-        admin: address(&admin),
-        state_directory: path(&mapping.get("state").mapping(&["directory"]).get("directory")),
+        admin,
+        state_directory: state_directory(&mapping.get("state"), context),
         shutdown_timeout: duration(&mapping.get("shutdown_timeout"), Duration::ZERO..=MAX_TIME)
             .unwrap_or(Duration::from_secs(10)),
         logs: mapping
@@ -79,6 +79,13 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
             .choice(LOG_FORMATS)
             .unwrap_or_default(),
     }
+}
+
+fn state_directory(field: &Field<'_>, context: &Context<'_>) -> Option<PathBuf> {
+    let field = field.mapping(&["directory"]).get("directory");
+    let directory = path(&field)?;
+    context.writes(&field, &directory);
+    Some(directory)
 }
 
 fn check_destinations(field: &Field<'_>, destinations: &[DestinationSettings]) {
@@ -109,13 +116,40 @@ pub(super) fn check_addresses(section: &Field<'_>, receivers: &[ReceiverSettings
     }
 }
 
-/// An admin endpoint at the address of a receiver, which it could not bind.
-fn check_admin(field: &Field<'_>, receivers: &[ReceiverSettings]) {
-    let admin = address(field).filter(|admin| admin.port() != 0);
-    let is_taken = |it: &ReceiverSettings| it.unix_socket.is_none() && Some(it.address) == admin;
-    if receivers.iter().any(is_taken) {
-        field.error("a receiver has the same address: choose another port");
+/// The section `admin`.
+fn admin(field: &Field<'_>, receivers: &[ReceiverSettings]) -> Option<AdminSettings> {
+    if !field.has_value() {
+        return None;
     }
+    let mapping = field.mapping(ADMIN_KEYS);
+    let allowed_hosts = allowed_hosts(&mapping.get("allowed_hosts"));
+    let endpoint = mapping.get("endpoint").required();
+    let address = address(&endpoint)?;
+    let is_taken = |it: &ReceiverSettings| it.unix_socket.is_none() && it.address == address;
+    if address.port() != 0 && receivers.iter().any(is_taken) {
+        endpoint.error("a receiver has the same address: choose another port");
+    }
+    Some(AdminSettings { address, allowed_hosts })
+}
+
+fn allowed_hosts(field: &Field<'_>) -> Vec<String> {
+    let is_name = |name: &str| {
+        let is_letter =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        name.len() <= 253 && name.bytes().all(is_letter)
+    };
+    let mut hosts = Vec::new();
+    for element in field.sequence() {
+        match text(&element) {
+            Some(name) if is_name(name) => hosts.push(name.to_owned()),
+            Some(_) => element.error("a name without a port is expected, such as `node.example`"),
+            None => {}
+        }
+    }
+    if hosts.len() > MAX_ALLOWED_HOSTS {
+        field.error(format!("accepted are at most {MAX_ALLOWED_HOSTS} names"));
+    }
+    hosts
 }
 
 /// The steps in the order of the file.
@@ -155,6 +189,9 @@ pub(super) fn redactor(field: &Field<'_>, builder: RedactorBuilder) -> Option<Pr
 const ROLES: &[(&str, Role)] =
     &[("gateway", Role::Gateway), ("sampler", Role::Sampler), ("both", Role::Both)];
 const LOG_FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+pub(super) const ADMIN_KEYS: &[&str] = &["endpoint", "allowed_hosts"];
+/// The most that the endpoint accepts.
+const MAX_ALLOWED_HOSTS: usize = 16;
 pub(super) const KEYS: &[&str] = &[
     "role",
     "memory",

@@ -2,30 +2,47 @@
 
 use super::context::Context;
 use super::keys::check_receiver;
-use super::values::{address, flag, mib, path, text, whole};
+use super::values::{address, flag, mib, name, path, whole};
 use super::{exposed, token};
 use crate::settings::{ReceiverSettings, ReceiverTls};
-use spanwise_config::{Field, Mapping};
+use spanwise_config::Field;
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// The receivers of a list, or the default ones.
 pub(super) fn read(field: &Field<'_>, context: &Context<'_>) -> Vec<ReceiverSettings> {
     if !field.has_value() {
-        let default = |port| {
-            let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
-            ReceiverSettings::new("receiver", address)
-        };
-        return vec![default(4317), default(4318)];
+        let defaults = [4317, 4318].iter().enumerate().map(|(index, port)| {
+            let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), *port);
+            ReceiverSettings::new(place(index), address)
+        });
+        return defaults.collect();
     }
     let elements = field.sequence();
     if elements.is_empty() && field.is_sequence() {
         field.error("at least one receiver is required; without the key, 127.0.0.1:4317 and 127.0.0.1:4318 are");
     }
-    elements.iter().filter_map(|element| one(element, context)).collect()
+    let mut receivers: Vec<ReceiverSettings> = Vec::new();
+    for (index, element) in elements.iter().enumerate() {
+        let Some(receiver) = one(element, &place(index), context) else { continue };
+        if receivers.iter().any(|known| known.name == receiver.name) {
+            element.mapping(KEYS).get("name").error("another receiver has the same name");
+        }
+        receivers.push(receiver);
+    }
+    receivers
+}
+
+/// A receiver without a name has that of its place in the file.
+fn place(index: usize) -> String {
+    format!("receivers[{index}]")
 }
 
 /// A receiver, unless its address has a mistake, which is reported.
-pub(super) fn one(field: &Field<'_>, context: &Context<'_>) -> Option<ReceiverSettings> {
+pub(super) fn one(
+    field: &Field<'_>,
+    place: &str,
+    context: &Context<'_>,
+) -> Option<ReceiverSettings> {
     let mapping = field.mapping(KEYS);
     let endpoint = mapping.get("endpoint").required();
     let unix_socket = endpoint.string().and_then(|text| text.trim().strip_prefix("unix:"));
@@ -41,8 +58,8 @@ pub(super) fn one(field: &Field<'_>, context: &Context<'_>) -> Option<ReceiverSe
     let tls = tls(&mapping.get("tls"), context);
     let bearer_token =
         token::read(mapping.get("bearer_token"), &mapping.get("bearer_token_file"), context);
-    let name = name(&mapping);
-    let defaults = ReceiverSettings::new(name, address.unwrap_or(UNUSED));
+    let given = name(&mapping.get("name"));
+    let defaults = ReceiverSettings::new(given.unwrap_or(place), address.unwrap_or(UNUSED));
     let streams = whole(&mapping.get("max_concurrent_streams"), 1..=1 << 16);
     let receiver = ReceiverSettings {
         unix_socket: unix_socket.map(Into::into),
@@ -65,10 +82,6 @@ pub(super) fn one(field: &Field<'_>, context: &Context<'_>) -> Option<ReceiverSe
         exposed::check(&endpoint, &receiver, flag(&mapping, "insecure"), context);
     }
     Some(receiver)
-}
-
-fn name(mapping: &Mapping<'_>) -> String {
-    text(&mapping.get("name")).unwrap_or("receiver").to_owned()
 }
 
 fn tls(field: &Field<'_>, context: &Context<'_>) -> Option<ReceiverTls> {

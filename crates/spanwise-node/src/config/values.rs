@@ -47,6 +47,20 @@ pub(super) fn text<'d>(field: &Field<'d>) -> Option<&'d str> {
     Some(text)
 }
 
+/// The name of a receiver or a destination: a label of metrics, which stands in messages too.
+pub(super) fn name<'d>(field: &Field<'d>) -> Option<&'d str> {
+    let name = text(field)?;
+    let is_letter =
+        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.' | '/');
+    if name.len() > MAX_NAME || !name.chars().all(is_letter) {
+        field.error(format!(
+            "accepted are 1 to {MAX_NAME} letters, digits and `_`, `-`, `.` or `/`"
+        ));
+        return None;
+    }
+    Some(name)
+}
+
 /// The path of a file or a directory.
 pub(super) fn path(field: &Field<'_>) -> Option<PathBuf> {
     let text = text(field)?;
@@ -105,6 +119,8 @@ pub(super) fn not_supported_if_true(mapping: &Mapping<'_>, key: &str, reason: &s
 /// The least timeout.
 pub(super) const MIN_TIME: Duration = Duration::from_millis(1);
 /// A century: longer than any timeout, and short enough to be added to an instant.
-pub(super) const MAX_TIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+pub(crate) const MAX_TIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// Bytes of a name.
+const MAX_NAME: usize = 64;
 /// A pebibyte.
 const MAX_MIB: i64 = 1 << 30;

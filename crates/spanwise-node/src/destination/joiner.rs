@@ -38,6 +38,8 @@ pub(super) struct JoinerLimits {
     pub(super) max_bytes: usize,
     /// A single larger request leaves in parts.
     pub(super) max_request_bytes: usize,
+    /// One that cannot be divided leaves whole, unless it is larger than this: a spool would refuse it.
+    pub(super) max_whole_bytes: usize,
     pub(super) timeout: Duration,
 }
 
@@ -133,36 +135,55 @@ impl Joiner {
     fn close(&self, open: Open) {
         let Open { mut bytes, spans, charges, tickets, .. } = open;
         let is_large = bytes.len() > self.limits.max_request_bytes + PREFIX && spans > 1;
-        if is_large {
-            return self.close_in_parts(&bytes, charges, tickets);
+        if is_large && let Some((parts, more)) = self.divided(&bytes) {
+            return self.push_parts(parts, (charges, more), tickets);
         }
-        self.last_bytes.store(bytes.len(), Relaxed);
+        if bytes.len() > self.limits.max_whole_bytes.saturating_add(PREFIX) {
+            return tickets.into_iter().for_each(|tickets| tickets.dropped(DropReason::TooLarge));
+        }
+        self.last_bytes.store(bytes.len().min(self.limits.max_bytes), Relaxed);
         bytes.shrink_to_fit();
         self.push(bytes, charges, (spans, tickets));
     }
 
-    /// One request that is larger than the limit leaves in parts, which share its charge.
-    fn close_in_parts(&self, bytes: &[u8], charges: Charges, mut tickets: Vec<Tickets>) {
-        let charges = Arc::new(charges);
-        let message = bytes.get(PREFIX..).unwrap_or_default();
+    /// The parts of one request that is larger than the limit, with the charge of what they have beyond its bytes: each repeats the resources
+    /// of its spans. `None`: they would be far larger than the request, or there is no memory for them, and the request leaves whole.
+    fn divided<'b>(&self, bytes: &'b [u8]) -> Option<(Vec<RequestPart<'b>>, Option<Charge>)> {
+        let message = bytes.get(PREFIX..)?;
         let limits = RequestLimits::default()
             .with_prefix(PREFIX)
             .with_max_spans(usize::MAX)
             .with_max_bytes(self.limits.max_request_bytes);
-        let (mut skipped, mut copied) = (0, 0);
-        while let Ok(Some(part)) = RequestPart::plan(message, skipped, limits) {
-            let spans = part.spans();
-            // Each part repeats the resources of its spans.
+        let (mut parts, mut skipped, mut copied) = (Vec::new(), 0, 0);
+        while let Some(part) = RequestPart::plan(message, skipped, limits).ok()? {
+            skipped += part.spans();
             copied += part.encoded_len();
             if copied > max_copied(message.len()) {
-                break;
+                return None;
             }
-            skipped += spans;
+            parts.push(part);
+        }
+        match copied.saturating_sub(message.len()) {
+            0 => Some((parts, None)),
+            more => Some((parts, Some(self.requests.try_charge_reserved(more)?))),
+        }
+    }
+
+    /// The parts share the charges.
+    fn push_parts(
+        &self,
+        parts: Vec<RequestPart<'_>>,
+        charges: (Charges, Option<Charge>),
+        mut tickets: Vec<Tickets>,
+    ) {
+        let charges = Arc::new(charges);
+        for part in parts {
+            let spans = part.spans();
             let bytes = part.write(Vec::new()).into_bytes();
             let tickets = tickets.iter_mut().map(|all| all.split(spans)).collect();
             self.push(bytes, Arc::clone(&charges), (spans, tickets));
         }
-        // None is left, since a receiver has checked the framing, or resources are too large to be repeated.
+        // None is left, since a receiver has checked the framing.
         tickets.into_iter().for_each(|tickets| tickets.dropped(DropReason::TooLarge));
     }
 

@@ -3,7 +3,7 @@
 use crate::settings::{DestinationSettings, Target};
 use crate::start_error::{ExitKind, StartError};
 use crate::tls_files::start_error;
-use spanwise_transport::{FileSink, Transport, TransportBuilder};
+use spanwise_transport::{FileSink, FileSinkError, Transport, TransportBuilder};
 
 /// Builds the transport of a destination.
 ///
@@ -22,7 +22,14 @@ pub(super) fn transport(settings: &DestinationSettings) -> Result<Transport, Sta
             if let Some(bytes) = max_bytes {
                 file = file.with_max_file_bytes(*bytes);
             }
-            sink(file.build().map_err(|error| failed(ExitKind::Other, &error))?)
+            let path = path.display();
+            sink(file.build().map_err(|error| match error {
+                FileSinkError::Path { problem, .. } => failed(
+                    ExitKind::Other,
+                    &format!("file.path: cannot write {path}: {problem}; accepted is a file in a directory that exists"),
+                ),
+                error => failed(ExitKind::Other, &error),
+            })?)
         }
         Target::Debug => {
             let output = FileSink::builder().build();

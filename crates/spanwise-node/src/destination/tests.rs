@@ -12,7 +12,9 @@ fn a_shutdown_waits_for_the_last_push_of_the_task_that_joins() {
     let queued = Arc::new(Queued::new(Backend::default().transport()));
     let queues: Arc<[_]> = [Arc::clone(&queued.queue)].into();
     let timeout = Duration::from_secs(1);
-    let limits = JoinerLimits { max_spans: 1, max_bytes: 1, max_request_bytes: 1, timeout };
+    let (max_request_bytes, max_whole_bytes) = (1, usize::MAX);
+    let limits =
+        JoinerLimits { max_spans: 1, max_bytes: 1, max_request_bytes, max_whole_bytes, timeout };
     let joiner = Arc::new(Joiner::new(limits, Arc::clone(&queues), &memory()));
     let destinations = Destinations { joiner, queues };
     let (begun, has_begun) = channel();

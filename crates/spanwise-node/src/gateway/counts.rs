@@ -29,11 +29,12 @@ impl Counters {
     }
 }
 
-/// The account of a peer, without its queue.
+/// The account of a peer with a share, without its queue.
 pub(crate) fn peer_account(name: &str, counts: &PeerCounts) -> PeerAccount {
     let [sent, dropped, rerouted, routed] =
         [&counts.sent, &counts.dropped, &counts.rerouted, &counts.routed]
             .map(|counter| counter.load(Relaxed));
     let name = name.to_owned();
-    PeerAccount { name, routed, sent, dropped, rerouted, queued_bytes: 0, problem: None }
+    let (queued_bytes, problem, has_share) = (0, None, true);
+    PeerAccount { name, routed, sent, dropped, rerouted, queued_bytes, problem, has_share }
 }

@@ -1,7 +1,6 @@
 //! A request on its way through the gateway.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use spanwise_batch::Budget;
@@ -10,7 +9,7 @@ use spanwise_transport::PREFIX;
 
 use super::held::Held;
 use super::peer::queue::Batch;
-use crate::stage::{OwnedRequest, Refusal};
+use crate::stage::{Busy, OwnedRequest, Refusal};
 
 /// A request on its way to a peer.
 pub(crate) struct Load {
@@ -60,10 +59,7 @@ impl Load {
         let (bytes, spans) = (self.message(), self.spans);
         let charge = self.held.into_charge();
         let charge = charge.or_else(|| budget.try_charge_reserved(0).map(Arc::new));
-        let charge = charge.ok_or(Refusal::Busy(RETRY_DELAY))?;
+        let charge = charge.ok_or(Refusal::Busy(Busy::Full))?;
         Ok(OwnedRequest { bytes, spans, charge })
     }
 }
-
-/// The time after which senders try again.
-pub(crate) const RETRY_DELAY: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use spanwise_transport::{Ring, Transport};
 use tokio::runtime::Handle;
@@ -71,6 +71,11 @@ impl Members {
             self.unreachable.clear();
         }
         self.names = names;
+    }
+
+    /// Traces that have begun stay with their peer for this time after the next changes.
+    pub(crate) fn set_decision_wait(&mut self, wait: Duration) {
+        self.settings.decision_wait = wait;
     }
 
     /// A peer does not answer. Returns whether that is new: not for a peer that has left, and not for the last one that is left.

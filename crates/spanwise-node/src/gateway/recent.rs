@@ -1,7 +1,7 @@
 //! The traces of the last decision wait, and the membership of the peers by which each was routed.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU16, AtomicU64};
 use std::time::{Duration, Instant};
 
 use spanwise_worker::__private::mix;
@@ -14,8 +14,10 @@ pub(crate) struct RecentTraces {
     buckets: Vec<Bucket>,
     key: u64,
     start: Instant,
-    /// A step of the time in entries: an eighth of the wait.
+    /// A step of the time in entries: an eighth of the first wait.
     step: Duration,
+    /// The steps of a wait.
+    steps: AtomicU16,
 }
 
 #[repr(align(64))]
@@ -46,7 +48,14 @@ impl RecentTraces {
             key: spanwise_worker::random_seed(),
             start: now,
             step: (wait / STEPS).max(Duration::from_millis(1)),
+            steps: AtomicU16::new(STEPS as u16),
         }
+    }
+
+    /// Retains traces for another wait from now on, of at most 4,096 times the first one.
+    pub(crate) fn set_wait(&self, wait: Duration) {
+        let steps = wait.as_nanos().div_ceil(self.step.as_nanos().max(1));
+        self.steps.store(steps.clamp(1, MAX_STEPS.into()) as u16, Relaxed);
     }
 
     pub(crate) fn step(&self, now: Instant) -> Step {
@@ -67,12 +76,12 @@ impl RecentTraces {
             if found.step() == now.0 {
                 return Seen::Before(found.epoch());
             }
-            if found.age(now) > STEPS as u16 + 1 {
+            if found.age(now) > self.steps.load(Relaxed) + 1 {
                 return replaced(entry, found, Entry::new(mark, epoch, now), Seen::New);
             }
             return replaced(entry, found, found.at(now), Seen::Before(found.epoch()));
         }
-        insert(bucket, Entry::new(mark, epoch, now), now)
+        insert(bucket, Entry::new(mark, epoch, now), (now, self.steps.load(Relaxed)))
     }
 
     /// The trace is routed by the peers of `epoch` from now on. Returns whether this call changed that: of several threads, one does.
@@ -101,7 +110,7 @@ impl RecentTraces {
 
 /// Puts the entry of a trace that is not in its bucket into the place of the oldest one.
 #[inline(never)]
-fn insert(bucket: &[AtomicU64; ENTRIES], new: Entry, now: Step) -> Seen {
+fn insert(bucket: &[AtomicU64; ENTRIES], new: Entry, (now, steps): (Step, u16)) -> Seen {
     let [first, others @ ..] = bucket;
     let (mut oldest, mut replaces) = (first, Entry(first.load(Relaxed)));
     let mut age = replaces.age(now);
@@ -115,7 +124,7 @@ fn insert(bucket: &[AtomicU64; ENTRIES], new: Entry, now: Step) -> Seen {
             (oldest, replaces, age) = (entry, found, found.age(now));
         }
     }
-    let seen = if age > STEPS as u16 + 1 { Seen::New } else { Seen::Unknown };
+    let seen = if age > steps + 1 { Seen::New } else { Seen::Unknown };
     replaced(oldest, replaces, new, seen)
 }
 
@@ -170,8 +179,10 @@ impl Entry {
 }
 
 const ENTRIES: usize = 8;
-/// Steps of a wait.
+/// Steps of the first wait.
 const STEPS: u32 = 8;
+/// A half of those that entries distinguish.
+const MAX_STEPS: u16 = 1 << 15;
 static NO_BUCKET: Bucket = Bucket([const { AtomicU64::new(0) }; ENTRIES]);
 
 #[cfg(test)]
@@ -197,6 +208,22 @@ mod tests {
         assert_eq!(see(1, 2, 26), Seen::New, "no span for longer than a wait");
         assert_eq!(see(1, 3, 27), Seen::Before(2));
         assert_eq!(see(2, 3, 27), Seen::New);
+    }
+
+    #[test]
+    fn a_wait_that_changes_is_that_of_all_traces() {
+        let now = Instant::now();
+        let table = RecentTraces::new(1 << 16, WAIT, now);
+        let see = |number, seconds| {
+            table.see(&id(number), 1, table.step(now + Duration::from_secs(seconds)))
+        };
+        assert_eq!(see(1, 0), Seen::New);
+        table.set_wait(10 * WAIT);
+        assert_eq!(see(1, 80), Seen::Before(1));
+        table.set_wait(Duration::from_millis(1));
+        assert_eq!(see(1, 83), Seen::New);
+        table.set_wait(Duration::MAX);
+        assert_eq!(see(1, 20_000), Seen::Before(1));
     }
 
     #[test]

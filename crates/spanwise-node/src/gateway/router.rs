@@ -13,15 +13,15 @@ use tokio::sync::Notify;
 
 use super::counts::Counters;
 use super::held::{Held, PartsMemory};
-use super::load::{Load, LoadBytes, RETRY_DELAY};
+use super::load::{Load, LoadBytes};
 use super::members::{Members, Membership, Target};
 use super::peer::queue::Batch;
 use super::peer::{Peer, PeerOwner};
 use super::recent::RecentTraces;
 use super::resolver::Resolutions;
 use super::routes::Changed;
-use super::split::{Part, Parts, divide};
-use crate::stage::{OwnedRequest, Refusal, Stage};
+use super::split::{Part, Parts, Undivided, divide};
+use crate::stage::{Busy, OwnedRequest, Refusal, Stage};
 
 /// The part of a gateway that its threads share.
 pub(crate) struct Router {
@@ -52,6 +52,8 @@ struct Shares {
     loads: Vec<(usize, Load)>,
     malformed: u64,
     undivided: u64,
+    /// They are `undivided` because there is no memory for parts.
+    lack_memory: bool,
     stayed: u64,
 }
 
@@ -61,10 +63,14 @@ impl Router {
     fn try_route(&self, request: OwnedRequest) -> Result<(), Refusal> {
         let OwnedRequest { bytes, spans, charge } = request;
         let Some(membership) = self.membership.load_full() else {
-            return Err(Refusal::Busy(RETRY_DELAY));
+            return Err(Refusal::Busy(Busy::NoPeer));
         };
         let (bytes, held) = (LoadBytes::Plain(bytes), Held::new(charge));
         let mut shares = self.divide(Load { bytes, spans, held, tickets: None }, &membership);
+        if shares.lack_memory {
+            // Whole, it would tear its traces.
+            return Err(Refusal::Busy(Busy::Full));
+        }
         let is_local = |(member, _): &(usize, Load)| {
             matches!(membership.targets.get(*member), Some(Target::Local))
         };
@@ -94,7 +100,7 @@ impl Router {
     fn hand_all(&self, shares: Shares, membership: Arc<Membership>) {
         let mut waiting = vec![(shares, membership)];
         while let Some((shares, membership)) = waiting.pop() {
-            let Shares { loads, malformed, undivided, stayed } = shares;
+            let Shares { loads, malformed, undivided, stayed, .. } = shares;
             Counters::add(&self.counters.malformed, malformed);
             Counters::add(&self.counters.undivided, undivided);
             Counters::add(&self.counters.stayed, stayed);
@@ -131,6 +137,7 @@ impl Router {
         let mut at = routes.at(Instant::now(), &self.recent);
         let mut memory = PartsMemory::new(std::mem::take(&mut load.held), &self.budget);
         let division = divide(&bytes, targets.len(), &mut memory, |id| at.peer(id));
+        let lack_memory = matches!(division, Err(Undivided::NoMemory(_)));
         let (parts, malformed, undivided) = match division {
             Ok(division) => (division.parts, division.malformed, 0),
             Err(undivided) => {
@@ -159,7 +166,7 @@ impl Router {
                 parts.into_iter().map(own).collect()
             }
         };
-        Shares { loads, malformed, undivided, stayed }
+        Shares { loads, malformed, undivided, lack_memory, stayed }
     }
 
     /// Hands a request to a member. Returns it if the peer has left.
@@ -332,15 +339,14 @@ impl PeerOwner for Router {
 }
 
 impl Stage for Router {
-    fn busy(&self) -> Option<Duration> {
+    fn busy(&self) -> Option<Busy> {
         if self.is_closed.load(Relaxed) {
-            return Some(RETRY_DELAY);
+            return Some(Busy::Draining);
         }
         let membership = self.membership.load();
-        // Without names, there is no peer yet.
-        let Some(membership) = membership.as_ref() else { return Some(RETRY_DELAY) };
+        let Some(membership) = membership.as_ref() else { return Some(Busy::NoPeer) };
         membership.targets.iter().find_map(|target| match (target, &self.local) {
-            (Target::Peer(peer), _) => peer.is_full().then_some(RETRY_DELAY),
+            (Target::Peer(peer), _) => peer.is_full().then_some(Busy::Full),
             (Target::Local, Some(local)) => local.busy(),
             (Target::Local, None) => None,
         })
@@ -348,7 +354,7 @@ impl Stage for Router {
 
     fn try_accept(&self, request: OwnedRequest) -> Result<(), Refusal> {
         match self.busy() {
-            Some(delay) => Err(Refusal::Busy(delay)),
+            Some(busy) => Err(Refusal::Busy(busy)),
             None => self.try_route(request),
         }
     }

@@ -220,6 +220,24 @@ async fn a_full_queue_refuses_requests_before_they_are_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_for_whose_parts_there_is_no_memory_is_refused() {
+    let [a, b] = [Sampler::start(), Sampler::start()];
+    let mut world = World::start(GatewaySettings::new(list(&[&a, &b]), transport()), None);
+    let (bytes, keys) = request(0..1_000, 1);
+    let bytes = Bytes::from(bytes);
+    let rest = world.budget.limit() - world.budget.charged() - bytes.len();
+    let all = world.budget.try_charge(rest).unwrap();
+    let refused = world.try_send(&bytes, keys.len() as u64);
+    assert_eq!(refused, Err(Refusal::Busy(Busy::Full)));
+    assert_eq!(world.gateway.account().handed, 0);
+    drop(all);
+    world.send(0..1_000, 1).await;
+    let counts = world.drain(LONG).await;
+    assert_eq!((counts.undivided, counts.ledger.exported), (0, 1_000));
+    world.check_all(&[&a, &b]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_refuses_large_requests_gets_smaller_ones() {
     let refuse = |spans: &[SpanKey]| {
         let spans = spans.len();

@@ -6,9 +6,9 @@ use crate::settings::{ReceiverSettings, ReceiverTls};
 use crate::start_error::{ExitKind, StartError};
 use spanwise_receiver::{Limits, Receiver, ReceiverBuilder, StartError as ReceiverError};
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Starts a receiver with its share of the memory for what arrives.
 ///
@@ -18,14 +18,12 @@ pub(crate) fn listen(
     settings: &ReceiverSettings,
     entry: Arc<Entry>,
     shares: &Shares,
-    shutdown_timeout: Duration,
 ) -> Result<Receiver, StartError> {
     let limits = Limits::default()
         .with_body_bytes(shares.max_request_bytes(settings.max_request_bytes))
         .with_memory_bytes(shares.receiver)
         .with_connections(settings.max_connections)
-        .with_concurrent_streams(settings.max_concurrent_streams)
-        .with_shutdown_timeout((shutdown_timeout / 8).min(OPEN_REQUESTS));
+        .with_concurrent_streams(settings.max_concurrent_streams);
     let mut builder = Receiver::builder().with_limits(limits);
     builder = match &settings.unix_socket {
         Some(path) => builder.with_unix_socket(path),
@@ -63,10 +61,8 @@ fn with_tls(
 
 fn of(name: &str, error: &ReceiverError) -> StartError {
     let (kind, fix) = match error {
-        ReceiverError::Bind { .. } | ReceiverError::BindUnix { .. } => (
-            ExitKind::Address,
-            "; stop the other process, choose another endpoint, or give this one the permission",
-        ),
+        ReceiverError::Bind { source, .. } => (ExitKind::Address, fix(source)),
+        ReceiverError::BindUnix { source, .. } => (ExitKind::Address, fix_of_socket(source)),
         ReceiverError::Tls { .. } => (ExitKind::Key, ""),
         ReceiverError::Limit { .. } => (ExitKind::Settings, ""),
         _ => (ExitKind::Other, ""),
@@ -74,5 +70,26 @@ fn of(name: &str, error: &ReceiverError) -> StartError {
     StartError::new(kind, format!("{name}: {error}{fix}"))
 }
 
-/// The most time for open requests to finish when the node ends.
-const OPEN_REQUESTS: Duration = Duration::from_millis(500);
+fn fix(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrInUse => "; stop the process that listens there, or choose another endpoint",
+        ErrorKind::AddrNotAvailable => {
+            "; choose an address of this machine, or 0.0.0.0 for all of them"
+        }
+        ErrorKind::PermissionDenied => {
+            "; choose a port from 1024 on, or give the process the capability for lower ones"
+        }
+        _ => "; choose another endpoint",
+    }
+}
+
+fn fix_of_socket(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrInUse => "; stop the process that listens there, or choose another path",
+        ErrorKind::NotFound => "; create its directory, or choose another path",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "; permit the user of the process to write to its directory, or choose another path"
+        }
+        _ => "; choose another path",
+    }
+}

@@ -6,11 +6,12 @@ use crate::settings::{MemoryLimit, ReceiverSettings};
 use spanwise_transport::{Endpoint, Failure, Outcome, Protocol, ResponseStatus, Transport};
 use std::net::SocketAddr;
 use std::sync::Mutex;
+use std::time::Duration;
 
 struct Refusing(Mutex<Option<Refusal>>);
 
 impl Stage for Refusing {
-    fn busy(&self) -> Option<Duration> {
+    fn busy(&self) -> Option<Busy> {
         None
     }
 
@@ -28,7 +29,7 @@ fn each_refusal_of_a_stage_has_its_answer_and_leaves_nothing_charged() {
     let (of_intake, of_stage) = (Arc::clone(&intake), Arc::clone(&stage) as Arc<dyn Stage>);
     let entry = Arc::new(Entry::new(of_intake, of_stage, false, None));
     let settings = ReceiverSettings::new("receiver", SocketAddr::from(([127, 0, 0, 1], 0)));
-    let receiver = listen(&settings, entry, &shares, Duration::from_secs(1)).unwrap();
+    let receiver = listen(&settings, entry, &shares).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // resource_spans { scope_spans { spans {} } }
     let request = [0x0a, 4, 0x12, 2, 0x12, 0];
@@ -56,7 +57,7 @@ fn each_refusal_of_a_stage_has_its_answer_and_leaves_nothing_charged() {
         };
         let rejected = Outcome::Failed(Failure::Rejected { status });
         assert_eq!(malformed.outcome, rejected, "{malformed}");
-        let busy = send(protocol, Some(Refusal::Busy(Duration::from_secs(1))));
+        let busy = send(protocol, Some(Refusal::Busy(Busy::Full)));
         assert!(matches!(busy.outcome, Outcome::Failed(Failure::RetryDeadline { last: Some(_) })));
         let after = intake.account();
         assert_eq!(after.refused_malformed - before.refused_malformed, 2);

@@ -3,8 +3,8 @@
 mod keys;
 
 use crate::settings::{
-    DestinationSettings, DestinationSpool, GatewaySettings, MemoryLimit, NodeSettings,
-    ReceiverSettings, ReceiverTls, Role, Target,
+    AdminSettings, DestinationSettings, DestinationSpool, GatewaySettings, MemoryLimit,
+    NodeSettings, ReceiverSettings, ReceiverTls, Role, Target,
 };
 use keys::Keys;
 use std::collections::hash_map::DefaultHasher;
@@ -23,7 +23,7 @@ pub(super) struct Fixed {
     tail_sampling: Option<(u16, usize)>,
     gateway: Option<GatewaySettings>,
     destinations: Vec<Destination>,
-    admin: Option<SocketAddr>,
+    admin: Option<AdminSettings>,
     state_directory: Option<PathBuf>,
 }
 
@@ -66,7 +66,7 @@ impl Fixed {
             tail_sampling: tail.map(|tail| (tail.num_shards, tail.max_memory_bytes)),
             gateway: settings.gateway.clone(),
             destinations: settings.destinations.iter().map(Destination::of).collect(),
-            admin: settings.admin,
+            admin: settings.admin.clone(),
             state_directory: settings.state_directory.clone(),
         }
     }

@@ -38,5 +38,6 @@ fn peer(name: &str) -> PeerAccount {
         rerouted: 0,
         queued_bytes: 0,
         problem: None,
+        has_share: true,
     }
 }

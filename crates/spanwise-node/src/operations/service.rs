@@ -7,12 +7,11 @@ use super::state::{Source as _, State, role_name};
 use super::watch::Watch;
 use crate::account::{Account, ReceiverAccount, SamplerAccount};
 use crate::node::Node;
-use crate::settings::{LogFormat, NodeSettings};
+use crate::settings::{AdminSettings, LogFormat, NodeSettings};
 use crate::sizes;
 use crate::start_error::{ExitKind, StartError};
 use spanwise_admin::{AdminEndpoint, AdminError};
 use spanwise_config::{Problem, Read};
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -65,7 +64,8 @@ impl Service {
             Signals::register().map_err(|error| StartError::io("register signals", &error))?;
         let state = Arc::new(State::new(settings.role, log.clone()));
         // Before the node: probes see that it starts, while it reads spools.
-        let admin = settings.admin.map(|address| start_admin(address, &state, &log)).transpose()?;
+        let admin = settings.admin.as_ref().map(|admin| start_admin(admin, &state, &log));
+        let admin = admin.transpose()?;
         let shutdown_timeout = settings.shutdown_timeout;
         let role = role_name(settings.role);
         let node = Node::start(settings)?;
@@ -166,12 +166,13 @@ fn warn(log: &Log, warnings: &[Problem]) {
 }
 
 fn start_admin(
-    address: SocketAddr,
+    settings: &AdminSettings,
     state: &Arc<State>,
     log: &Log,
 ) -> Result<AdminEndpoint, StartError> {
-    let admin = admin::start(address, state.clone()).map_err(|error| match error {
+    let admin = admin::start(settings, state.clone()).map_err(|error| match error {
         AdminError::Bind { source, .. } => {
+            let address = settings.address;
             let message = format!(
                 "admin.endpoint: cannot listen at {address}: {source}; end the process that has the port, or choose another address"
             );

@@ -4,6 +4,7 @@ use super::log::{Line, Log};
 use crate::account::Account;
 use crate::node::NodeView;
 use crate::settings::Role;
+use crate::stage::Busy;
 use spanwise_metrics::Metric;
 use spanwise_tail::PolicyCounts;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -35,8 +36,8 @@ impl Phase {
 pub(crate) trait Source: Send + Sync + 'static {
     fn phase(&self) -> Phase;
 
-    /// Whether the node has no space for another request.
-    fn is_busy(&self) -> bool;
+    /// Why the node takes no request now, if it takes none.
+    fn busy(&self) -> Option<Busy>;
 
     fn about(&self) -> About;
 
@@ -103,8 +104,8 @@ impl Source for State {
         }
     }
 
-    fn is_busy(&self) -> bool {
-        self.view.get().is_some_and(NodeView::is_busy)
+    fn busy(&self) -> Option<Busy> {
+        self.view.get().and_then(NodeView::busy)
     }
 
     fn about(&self) -> About {

@@ -107,23 +107,25 @@ fn destinations(
 
 fn peers(last: Option<&GatewayAccount>, now: &GatewayAccount, log: &mut dyn FnMut(Event<'_>)) {
     let last_peers = last.map(|last| &last.peers[..]).unwrap_or_default();
-    let by_name = |peers: &[PeerAccount]| -> HashMap<String, bool> {
-        peers.iter().map(|peer| (peer.name.clone(), peer.problem.is_none())).collect()
-    };
-    let (known, present) = (by_name(last_peers), by_name(&now.peers));
+    let (known, present) = (peers_by_name(last_peers), peers_by_name(&now.peers));
     let count = now.peers.len() as u64;
-    for account in last_peers.iter().filter(|account| !present.contains_key(&account.name)) {
+    for account in last_peers.iter().filter(|account| !present.contains_key(&*account.name)) {
         log(Event::PeerRemoved { peer: &account.name, peers: count });
     }
     for account in &now.peers {
-        let (peer, before) = (&*account.name, known.get(&account.name).copied());
+        let (peer, before) = (&*account.name, known.get(&*account.name).copied());
         if before.is_none() {
             log(Event::PeerAdded { peer, peers: count });
         }
-        match (before.unwrap_or(true), account.problem.as_deref()) {
+        let was_up = before.is_none_or(|before| before.problem.is_none());
+        match (was_up, account.problem.as_deref()) {
             (true, Some(problem)) => log(Event::PeerDown { peer, problem }),
             (false, None) => log(Event::PeerUp { peer }),
             _ => {}
+        }
+        if before.is_none_or(|before| before.has_share) && !account.has_share {
+            let problem = account.problem.as_deref().unwrap_or("no request is answered");
+            log(Event::PeerUnreachable { peer, problem });
         }
     }
     drops(last.map(|last| &last.ledger), ("load_balancing", &now.ledger), log);
@@ -154,6 +156,10 @@ fn drops(
             log(Event::SpansDropped { destination, reason: reason.name(), spans });
         }
     }
+}
+
+fn peers_by_name(accounts: &[PeerAccount]) -> HashMap<&str, &PeerAccount> {
+    accounts.iter().map(|account| (&*account.name, account)).collect()
 }
 
 fn by_name(accounts: &[DestinationAccount]) -> HashMap<&str, &DestinationAccount> {
@@ -288,6 +294,28 @@ mod tests {
         );
         let removed = "peer_removed peer=Text(\"a\") peers=Number(2)".to_owned();
         assert_eq!(events(&mut watch, of(&["b", "c"])), [removed, added("c", 2)]);
+    }
+
+    #[test]
+    fn a_peer_that_loses_its_share_is_reported_once() {
+        let mut watch = Watch::default();
+        let mut of = |problem: Option<&str>, has_share| {
+            let mut gateway = gateway(&["a"]);
+            for peer in &mut gateway.peers {
+                (peer.problem, peer.has_share) = (problem.map(str::to_owned), has_share);
+            }
+            let mut events =
+                events(&mut watch, Account { gateway: Some(gateway), ..Account::default() });
+            events.retain(|event| !event.starts_with("peer_added") && event.starts_with("peer"));
+            events
+        };
+        let of_peer = |name| format!("{name} peer=Text(\"a\")");
+        let failed = |name| format!("{name} peer=Text(\"a\") problem=Text(\"refused\")");
+        assert_eq!(of(None, true), [""; 0]);
+        assert_eq!(of(Some("refused"), true), [failed("peer_down")]);
+        assert_eq!(of(Some("refused"), false), [failed("peer_unreachable")]);
+        assert_eq!(of(Some("refused"), false), [""; 0]);
+        assert_eq!(of(None, true), [of_peer("peer_up")]);
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn each_component_of_a_sampler_is_read() {
     assert_eq!((archive.max_batch_spans, archive.batch_timeout), (100, Duration::from_secs(2)));
     assert!(matches!(file.target, Target::File { max_bytes: None, .. }));
     assert!(matches!(debug.target, Target::Debug));
-    assert_eq!(node.admin.unwrap().to_string(), "127.0.0.1:13133");
+    assert_eq!(node.admin.unwrap().address.to_string(), "127.0.0.1:13133");
 }
 
 #[test]

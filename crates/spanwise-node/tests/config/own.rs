@@ -195,6 +195,29 @@ fn a_setting_that_a_start_would_refuse_is_a_mistake_of_the_file() {
         &format!("admin: {{endpoint: '127.0.0.1:4317'}}\n{destination}"),
         "1:19: admin.endpoint: a receiver has the same address",
     );
+    check_error(
+        &format!("admin: {{endpoint: '127.0.0.1:1', allowed_hosts: ['a:1']}}\n{destination}"),
+        "1:50: admin.allowed_hosts[0]: a name without a port is expected",
+    );
+    check_error(
+        &format!("admin: {{allowed_hosts: [a]}}\n{destination}"),
+        "1:8: admin.endpoint: it is required",
+    );
+    check_error(
+        &format!(
+            "receivers: [{{name: a, endpoint: '127.0.0.1:1'}}, {{name: a, endpoint: '127.0.0.1:2'}}]\n{destination}"
+        ),
+        "1:56: receivers[1].name: another receiver has the same name",
+    );
+    let spools = "[{name: a, debug: {}, spool: {directory: /tmp/x/../s}}, {name: b, debug: {}, spool: {directory: /tmp/s}}]";
+    check_error(
+        &format!("destinations: {spools}"),
+        "1:111: destinations[1].spool.directory: it is also `destinations[0].spool.directory`",
+    );
+    check_error(
+        "state: {directory: /tmp/s/.}\ndestinations: [{name: a, file: {path: /tmp/s}}]",
+        "1:20: state.directory: it is also `destinations[0].file.path`",
+    );
     let hosts =
         "gateway: {resolver: {static: {hostnames: ['a:b:c']}}, protocol: {tls: {insecure: true}}}";
     check_error(
@@ -219,4 +242,31 @@ fn a_request_in_front_of_a_spool_has_the_time_for_an_attempt() {
     let (shown, warnings) = limit(", retry: {max_elapsed_time: 3s}");
     assert!(shown.contains("request_timeout: 3s"));
     assert_eq!(warnings, 1);
+    assert_eq!(limit(", retry: {max_elapsed_time: 0}").1, 1);
+}
+
+#[test]
+fn a_receiver_without_a_name_has_that_of_its_place() {
+    let destination = "destinations: [{name: d, debug: {}}]";
+    let names = |text: &str| -> Vec<String> {
+        let read = read(text).unwrap();
+        read.value.receivers.into_iter().map(|receiver| receiver.name).collect()
+    };
+    assert_eq!(names(destination), ["receivers[0]", "receivers[1]"]);
+    let receivers = "receivers: [{name: a, endpoint: '127.0.0.1:1'}, {endpoint: '127.0.0.1:2'}]";
+    assert_eq!(names(&format!("{receivers}\n{destination}")), ["a", "receivers[1]"]);
+}
+
+#[test]
+fn a_peer_that_has_less_time_than_an_attempt_is_a_warning() {
+    let warnings = |timeout: &str| {
+        let text = format!(
+            "role: gateway\ngateway: {{resolver: {{static: {{hostnames: ['a:1']}}}}, protocol: {{timeout: 2s, tls: {{insecure: true}}}}, unreachable_timeout: {timeout}}}"
+        );
+        read(&text).map(|read| read.warnings.len()).map_err(|error| error.to_string())
+    };
+    assert_eq!(warnings("4s"), Ok(0));
+    assert_eq!(warnings("3s"), Ok(1));
+    let error = warnings("900ms").unwrap_err();
+    assert!(error.contains("gateway.unreachable_timeout: it is 900ms: at least 1s is accepted"));
 }

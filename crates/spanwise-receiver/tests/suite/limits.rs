@@ -326,7 +326,7 @@ async fn shutdown_waits_for_open_requests_until_its_timeout() {
     assert_eq!(answer.await.unwrap(), 200);
 
     let receiver = Receiver::builder()
-        .with_limits(Limits::default().with_shutdown_timeout(MOMENT))
+        .with_limits(Limits::default().with_shutdown_timeout(Duration::MAX))
         .with_handler(|_| Answer::Accept.after(Duration::MAX))
         .start()
         .unwrap();
@@ -336,7 +336,7 @@ async fn shutdown_waits_for_open_requests_until_its_timeout() {
         tokio::task::yield_now().await;
     }
     let start = Instant::now();
-    receiver.shutdown();
+    receiver.shutdown_within(MOMENT);
     assert!(start.elapsed() < PATIENCE);
     assert!(answer.await.unwrap().is_err());
 }

@@ -101,6 +101,7 @@ impl TransportBuilder {
             Backend::Sink(_) => CompressionSettings::default(),
             Backend::Http(_) => self.compression,
         };
+        let admission = Admission::new(self.longest_throttle(), self.circuit_breaker);
         let shared = Shared {
             protocol: self.protocol,
             endpoint,
@@ -112,12 +113,7 @@ impl TransportBuilder {
                 retry: self.retry,
             },
             max_response_bytes: self.max_response_bytes,
-            admission: Admission::new(
-                self.request_timeout
-                    .saturating_sub(self.attempt_timeout)
-                    .max(self.request_timeout / 2),
-                self.circuit_breaker,
-            ),
+            admission,
             jitter: Jitter::new(),
             backend,
             observer: self.observer,

@@ -177,6 +177,7 @@ fn retried(
         cap: Duration::from_secs(30),
         timeout: if has_storage { BEFORE_SPOOL } else { Duration::from_secs(300) },
         attempt,
+        has_spool: has_storage,
     };
     retry(&mapping, defaults.for_attempts_of(attempt), builder)
 }

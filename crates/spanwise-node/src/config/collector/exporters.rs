@@ -46,7 +46,7 @@ pub(super) fn read(
                 let target = client::http(&mapping, extensions);
                 (mapping, target.map(|builder| Target::Otlp(Box::new(builder))))
             }
-            "file" => file(field),
+            "file" => file(field, context),
             "debug" => debug(field),
             "logging" => {
                 reference.error("`logging` is not supported: the Collector has removed it; `debug` prints requests");
@@ -62,7 +62,7 @@ pub(super) fn read(
         // The exporters of files and of the standard output have none.
         let queue = match *kind {
             "file" | "debug" => Queue::default(),
-            _ => Queue::read(&mapping, name, extensions),
+            _ => Queue::read(&mapping, name, extensions, context),
         };
         let Some(target) = target else { continue };
         if let Target::Otlp(builder) = &target {
@@ -99,7 +99,7 @@ fn check_gateway(component: &Component<'_>, exporters: usize, processed: &Proces
     }
 }
 
-fn file<'d>(field: &Field<'d>) -> (Mapping<'d>, Option<Target>) {
+fn file<'d>(field: &Field<'d>, context: &Context<'_>) -> (Mapping<'d>, Option<Target>) {
     let mapping = field.mapping(&[
         "path",
         "rotation",
@@ -127,7 +127,8 @@ fn file<'d>(field: &Field<'d>) -> (Mapping<'d>, Option<Target>) {
     let reason =
         "the node does not rotate a file: another program may rename it, such as logrotate";
     not_supported(&mapping, &["rotation"], reason);
-    let path = path(&mapping.get("path").required());
+    let field = mapping.get("path").required();
+    let path = path(&field).inspect(|path| context.writes(&field, path));
     (mapping, path.map(|path| Target::File { path, max_bytes: None }))
 }
 

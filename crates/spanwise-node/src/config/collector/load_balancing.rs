@@ -37,8 +37,8 @@ pub(super) fn read(
     check_peers(&transport, !is_insecure, (&otlp, &tls), context);
     Queue::report_for_peers(&mapping);
     Queue::report_for_peers(&peer);
-    let inner = Queue::read(&peer, "peer", extensions).size;
-    let outer = Queue::read(&mapping, "peer", extensions).size;
+    let inner = Queue::read(&peer, "peer", extensions, context).size;
+    let outer = Queue::read(&mapping, "peer", extensions, context).size;
     let defaults = GatewaySettings::new(resolver?, transport);
     let queue_bytes = inner.or(outer);
     Some(GatewaySettings { ring, uses_tls: !is_insecure, queue_bytes, ..defaults })

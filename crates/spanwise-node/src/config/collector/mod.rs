@@ -17,7 +17,7 @@ use self::exporters::Exported;
 use self::extensions::Extensions;
 use self::pipeline::Pipeline;
 use super::context::Context;
-use crate::settings::{LogFormat, NodeSettings, ReceiverSettings, Role};
+use crate::settings::{AdminSettings, LogFormat, NodeSettings, ReceiverSettings, Role};
 use spanwise_config::Field;
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
         tail_sampling: processed.tail_sampling,
         gateway,
         destinations,
-        admin: extensions.admin,
+        admin: extensions.admin.map(AdminSettings::new),
         state_directory: None,
         shutdown_timeout: Duration::from_secs(10),
         logs: LogFormat::default(),

@@ -1,6 +1,7 @@
 //! The block `sending_queue` of an exporter.
 
 use super::extensions::{Extensions, is_enabled};
+use crate::config::context::Context;
 use crate::config::values::{
     duration, not_supported, not_supported_if_true, whole, without_effect,
 };
@@ -24,7 +25,12 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Reads the block of the exporter `name`.
-    pub(super) fn read(exporter: &Mapping<'_>, name: &str, extensions: &Extensions<'_>) -> Self {
+    pub(super) fn read(
+        exporter: &Mapping<'_>,
+        name: &str,
+        extensions: &Extensions<'_>,
+        context: &Context<'_>,
+    ) -> Self {
         not_supported(exporter, &["batcher"], "write `sending_queue.batch`");
         let field = exporter.get("sending_queue");
         let mapping = field.mapping(KEYS);
@@ -49,13 +55,14 @@ impl Queue {
         };
         let consumers = whole(&mapping.get("num_consumers"), 1..=256);
         let storage = mapping.get("storage");
-        let directory = extensions.storage(&storage);
+        let directory = extensions.storage(&storage).map(|shared| shared.join(folder(name)));
+        directory.iter().for_each(|directory| context.writes(&storage, directory));
         let mut queue = Self {
             size,
             // The Collector's default.
             consumers: Some(consumers.map_or(10, |count| count as usize)),
             spool: directory.map(|directory| DestinationSpool {
-                directory: directory.join(folder(name)),
+                directory,
                 settings: SpoolSettings::default(),
             }),
             ..Self::default()

@@ -6,8 +6,13 @@ use crate::settings::{DestinationSettings, Target};
 use spanwise_transport::Compression;
 
 fn limits(max_bytes: usize) -> JoinerLimits {
-    let timeout = Duration::ZERO;
-    JoinerLimits { max_spans: u64::MAX, max_bytes, max_request_bytes: max_bytes, timeout }
+    JoinerLimits {
+        max_spans: u64::MAX,
+        max_bytes,
+        max_request_bytes: max_bytes,
+        max_whole_bytes: usize::MAX,
+        timeout: Duration::ZERO,
+    }
 }
 
 fn queues(memory: &Memory, compressions: &[Compression]) -> Arc<[Arc<Queue>]> {
@@ -79,20 +84,49 @@ fn without_space_for_the_bodies_each_destination_makes_its_own() {
 
 /// A client chooses the resource, which each part repeats.
 #[test]
-fn the_parts_of_a_request_with_a_large_resource_have_a_bound() {
-    let Queued { queue, memory } = Queued::new(Transport::builder().build().unwrap());
-    let joiner = Joiner::new(limits(20_000), [Arc::clone(&queue)].into(), &memory);
+fn a_request_whose_parts_would_be_far_larger_leaves_whole() {
     let message = message(5_000, 19_000);
     let len = message.len();
-    joiner.accept(request(&memory, message, 5_000));
-    let (mut bytes, mut spans) = (0, 0);
-    while let Some(batch) = queue.take() {
-        (bytes, spans) = (bytes + batch.len(), spans + batch.spans);
-        batch.dropped(DropReason::Shed);
+    for (max_whole_bytes, dropped) in [(usize::MAX, 0), (len, 0), (len - 1, 5_000)] {
+        let Queued { queue, memory } = Queued::new(Transport::builder().build().unwrap());
+        let limits = JoinerLimits { max_whole_bytes, ..limits(20_000) };
+        let joiner = Joiner::new(limits, [Arc::clone(&queue)].into(), &memory);
+        joiner.accept(request(&memory, message.clone(), 5_000));
+        let (mut bytes, mut spans) = (Vec::new(), 0);
+        while let Some(batch) = queue.take() {
+            bytes.push(batch.len());
+            spans += batch.spans;
+            batch.dropped(DropReason::Shed);
+        }
+        let ledger = queue.ledger().snapshot();
+        assert_eq!((spans, ledger.dropped(DropReason::TooLarge)), (5_000 - dropped, dropped));
+        assert!(bytes.iter().all(|bytes| *bytes == len), "{bytes:?}");
+        assert_eq!(ledger.in_flight, 0);
     }
-    assert!(bytes <= max_copied(len), "{bytes}");
-    let ledger = queue.ledger().snapshot();
-    assert!(spans > 0 && ledger.dropped(DropReason::TooLarge) > 0);
-    assert_eq!(spans + ledger.dropped(DropReason::TooLarge), 5_000);
-    assert_eq!(ledger.in_flight, 0);
+}
+
+#[test]
+fn the_parts_of_a_request_are_charged_or_it_leaves_whole() {
+    for has_memory in [true, false] {
+        let Queued { queue, memory } = Queued::new(Transport::builder().build().unwrap());
+        let joiner = Joiner::new(limits(200_000), [Arc::clone(&queue)].into(), &memory);
+        let before = memory.requests.charged();
+        let request = request(&memory, message(5_000, 19_000), 5_000);
+        let all = (!has_memory).then(|| {
+            let free = memory.requests.limit() - memory.requests.charged();
+            memory.requests.try_charge_reserved(free).unwrap()
+        });
+        joiner.accept(request);
+        drop(all);
+        let mut batches = Vec::new();
+        while let Some(batch) = queue.take() {
+            batches.push(batch);
+        }
+        assert_eq!(batches.len() > 1, has_memory);
+        assert_eq!(batches.iter().map(|batch| batch.spans).sum::<u64>(), 5_000);
+        let bytes: usize = batches.iter().map(Batch::len).sum();
+        assert!(memory.requests.charged() - before >= bytes, "{bytes}");
+        batches.into_iter().for_each(|batch| batch.dropped(DropReason::Shed));
+        assert_eq!(memory.requests.charged(), before);
+    }
 }

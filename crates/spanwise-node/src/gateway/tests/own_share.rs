@@ -16,9 +16,9 @@ impl Local {
 }
 
 impl Stage for Local {
-    fn busy(&self) -> Option<Duration> {
+    fn busy(&self) -> Option<Busy> {
         match *self.refusal.lock().unwrap() {
-            Some(Refusal::Busy(delay)) => Some(delay),
+            Some(Refusal::Busy(busy)) => Some(busy),
             _ => None,
         }
     }
@@ -46,7 +46,7 @@ fn both(peers: Vec<String>) -> (World, Arc<Local>) {
     (world, local)
 }
 
-const BUSY: Refusal = Refusal::Busy(Duration::from_secs(3));
+const BUSY: Refusal = Refusal::Busy(Busy::Full);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_own_share_stays_in_this_node() {
@@ -56,7 +56,7 @@ async fn the_own_share_stays_in_this_node() {
         world.send(0..100, number).await;
     }
     local.set(Some(BUSY));
-    assert_eq!(world.gateway.busy(), Some(Duration::from_secs(3)), "that of the stage");
+    assert_eq!(world.gateway.busy(), Some(Busy::Full), "that of the stage");
     let counts = world.drain(LONG).await;
     let own = local.spans.lock().unwrap().clone();
     assert_eq!(counts.local, own.len() as u64);

@@ -29,7 +29,6 @@ impl Keys {
             self.add(format!("gateway.protocol.{}", key_of(setting)));
         }
         self.compare("gateway.queue_mib", &before.queue_bytes, &after.queue_bytes);
-        self.compare("gateway.decision_wait", &before.decision_wait, &after.decision_wait);
         let timeouts = (&before.unreachable_timeout, &after.unreachable_timeout);
         self.compare("gateway.unreachable_timeout", timeouts.0, timeouts.1);
     }

@@ -18,7 +18,7 @@ fn account(source: &Shown, _request: &Request) -> Response {
 /// The document. Fields may be added; `schema` changes when one changes its meaning.
 pub(crate) fn document(source: &dyn Source, lines: &[Line]) -> String {
     let about = source.about();
-    let is_ready = source.phase() == Phase::Running && !source.is_busy();
+    let is_ready = source.phase() == Phase::Running && source.busy().is_none();
     let process = Process::read();
     let account = source.account().unwrap_or_default();
     let mut json = Json::new();
@@ -182,6 +182,7 @@ fn peer(json: &mut Json, peer: &PeerAccount) {
     json.object(|json| {
         json.key("name").string(&peer.name);
         json.key("is_up").boolean(peer.problem.is_none());
+        json.key("has_share").boolean(peer.has_share);
         let numbers = [
             ("created", peer.routed),
             ("recovered", 0),

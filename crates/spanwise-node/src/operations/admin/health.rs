@@ -1,6 +1,7 @@
 //! `/healthz` and `/readyz`, for probes.
 
 use crate::operations::state::{Phase, Shown};
+use crate::stage::Busy;
 use spanwise_admin::__private::{Request, Response, Route, Runs, Status, TEXT};
 
 pub(super) const ROUTES: &[Route<Shown>] = &[
@@ -15,13 +16,11 @@ fn healthz(_source: &Shown, _request: &Request) -> Response {
 
 /// Whether senders should choose this node.
 fn readyz(source: &Shown, _request: &Request) -> Response {
-    let reason = match source.phase() {
-        Phase::Starting => "not ready: the node starts",
-        Phase::Draining => "not ready: the node drains",
-        Phase::Running if source.is_busy() => {
-            "not ready: the node has no space for more requests, or knows no peer"
-        }
-        Phase::Running => return Response::ok(TEXT, "ready\n"),
+    let reason = match (source.phase(), source.busy()) {
+        (Phase::Starting, _) => "the node starts",
+        (Phase::Draining, _) => Busy::Draining.text(),
+        (Phase::Running, Some(busy)) => busy.text(),
+        (Phase::Running, None) => return Response::ok(TEXT, "ready\n"),
     };
-    Response::text(Status::Unavailable, reason)
+    Response::text(Status::Unavailable, &format!("not ready: {reason}"))
 }

@@ -27,7 +27,7 @@ pub(super) fn snapshot(source: &dyn Source) -> MetricsSnapshot {
     let about = source.about();
     let mut all =
         All { snapshot: MetricsSnapshot::new(nanos(about.started_at), nanos(SystemTime::now())) };
-    let is_ready = source.phase() == Phase::Running && !source.is_busy();
+    let is_ready = source.phase() == Phase::Running && source.busy().is_none();
     all.gauge("spanwise_node_ready", "", "1 while /readyz answers 200", [one(u64::from(is_ready))]);
     all.process(about.started.elapsed().as_secs_f64());
     if let Some(account) = source.account() {

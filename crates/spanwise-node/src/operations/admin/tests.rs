@@ -8,25 +8,26 @@ use crate::account::{
 use crate::operations::fakes::gateway;
 use crate::operations::log::{Event, Line};
 use crate::operations::state::{About, Phase, Source};
-use crate::settings::LogFormat;
+use crate::settings::{AdminSettings, LogFormat};
+use crate::stage::Busy;
 use spanwise_ledger::{DropReason, Ledger};
 use spanwise_metrics::Metric;
 use spanwise_tail::PolicyCounts;
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
 /// A node of numbers.
 struct Fake {
     about: About,
-    present: Mutex<(Phase, bool)>,
+    present: Mutex<(Phase, Option<Busy>)>,
 }
 
 impl Fake {
-    fn set(&self, phase: Phase, is_busy: bool) {
-        *self.present.lock().unwrap() = (phase, is_busy);
+    fn set(&self, phase: Phase, busy: Option<Busy>) {
+        *self.present.lock().unwrap() = (phase, busy);
     }
 }
 
@@ -35,7 +36,7 @@ impl Source for Fake {
         self.present.lock().unwrap().0
     }
 
-    fn is_busy(&self) -> bool {
+    fn busy(&self) -> Option<Busy> {
         self.present.lock().unwrap().1
     }
 
@@ -97,10 +98,14 @@ fn account() -> Account {
     account
 }
 
+fn settings(address: SocketAddr) -> AdminSettings {
+    AdminSettings { address, allowed_hosts: vec!["node.example".to_owned()] }
+}
+
 fn served() -> (Arc<Fake>, AdminEndpoint) {
     let about = About { role: "both", started: Instant::now(), started_at: SystemTime::now() };
-    let fake = Arc::new(Fake { about, present: Mutex::new((Phase::Starting, false)) });
-    let endpoint = start("127.0.0.1:0".parse().unwrap(), fake.clone()).unwrap();
+    let fake = Arc::new(Fake { about, present: Mutex::new((Phase::Starting, None)) });
+    let endpoint = start(&settings(([127, 0, 0, 1], 0).into()), fake.clone()).unwrap();
     (fake, endpoint)
 }
 
@@ -118,14 +123,15 @@ fn get(endpoint: &AdminEndpoint, path: &str, headers: &str) -> (String, String) 
 #[test]
 fn probes_follow_the_life_of_the_node() {
     let (fake, endpoint) = served();
-    for (phase, is_busy, status, text) in [
-        (Phase::Starting, false, "503", "starts"),
-        (Phase::Running, false, "200", "ready\n"),
-        (Phase::Running, true, "503", "no space"),
-        (Phase::Running, false, "200", "ready\n"),
-        (Phase::Draining, false, "503", "drains"),
+    for (phase, busy, status, text) in [
+        (Phase::Starting, None, "503", "starts"),
+        (Phase::Running, None, "200", "ready\n"),
+        (Phase::Running, Some(Busy::Full), "503", "no space"),
+        (Phase::Running, Some(Busy::NoPeer), "503", "knows no peer"),
+        (Phase::Running, None, "200", "ready\n"),
+        (Phase::Draining, None, "503", "drains"),
     ] {
-        fake.set(phase, is_busy);
+        fake.set(phase, busy);
         let (head, body) = get(&endpoint, "/readyz", "");
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{phase:?} {head}");
         assert!(body.contains(text), "{phase:?} {body}");
@@ -141,7 +147,7 @@ fn probes_follow_the_life_of_the_node() {
 #[test]
 fn the_account_is_read_by_another_implementation_and_has_what_the_page_draws() {
     let (fake, endpoint) = served();
-    fake.set(Phase::Running, false);
+    fake.set(Phase::Running, None);
     let (head, body) = get(&endpoint, "/account", "");
     assert!(head.contains("Content-Type: application/json"), "{head}");
     assert!(!body.contains('<'), "text of the node closes no element");
@@ -183,7 +189,7 @@ fn each_field_of_the_account_is_on_its_page() {
         }
     }
     let (fake, endpoint) = served();
-    fake.set(Phase::Running, false);
+    fake.set(Phase::Running, None);
     let (_, body) = get(&endpoint, "/account", "");
     let mut found = BTreeSet::new();
     fields(&serde_json::from_str(&body).unwrap(), &mut found);
@@ -196,7 +202,7 @@ fn each_field_of_the_account_is_on_its_page() {
 #[test]
 fn each_metric_is_in_the_table_of_the_page() {
     let (fake, endpoint) = served();
-    fake.set(Phase::Running, false);
+    fake.set(Phase::Running, None);
     let (head, text) = get(&endpoint, "/metrics", "");
     assert!(head.contains("Content-Type: text/plain; version=0.0.4"), "{head}");
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
@@ -234,6 +240,8 @@ fn requests_of_other_sites_and_other_names_are_refused() {
     let (_fake, endpoint) = served();
     let (head, _) = get(&endpoint, "/account", "Host: attacker.example\r\n");
     assert!(head.starts_with("HTTP/1.1 421 "), "{head}");
+    let (head, _) = get(&endpoint, "/account", "Host: node.example:13133\r\n");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     let (head, _) = get(&endpoint, "/account", "Sec-Fetch-Site: cross-site\r\n");
     assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
     let (head, body) = get(&endpoint, "/", "Sec-Fetch-Site: cross-site\r\n");
@@ -246,6 +254,6 @@ fn requests_of_other_sites_and_other_names_are_refused() {
 #[test]
 fn a_port_that_is_taken_is_an_error() {
     let (fake, endpoint) = served();
-    let error = start(endpoint.local_addr(), fake).unwrap_err();
+    let error = start(&settings(endpoint.local_addr()), fake).unwrap_err();
     assert!(matches!(error, AdminError::Bind { .. }), "{error}");
 }

@@ -110,6 +110,8 @@ events! {
     Warn "resolve_failed" ResolveFailed { problem: &'a str },
     /// Requests to a peer fail; spans wait.
     Warn "peer_down" PeerDown { peer: &'a str, problem: &'a str },
+    /// A peer has not answered for `unreachable_timeout`: its traces go to the others until it answers.
+    Warn "peer_unreachable" PeerUnreachable { peer: &'a str, problem: &'a str },
     /// A peer accepts requests again.
     Info "peer_up" PeerUp { peer: &'a str },
 }
