@@ -113,10 +113,10 @@ impl Given {
 }
 
 fn role(name: &str) -> Result<Role, String> {
-    let roles = [("gateway", Role::Gateway), ("sampler", Role::Sampler), ("both", Role::Both)];
-    let found = roles.iter().find(|(known, _)| *known == name);
+    let found = Role::NAMES.iter().find(|(known, _)| *known == name);
     found.map(|(_, role)| *role).ok_or_else(|| {
-        let hint = hint(name, &roles.map(|(known, _)| known));
+        let names: Vec<&str> = Role::NAMES.iter().map(|(known, _)| *known).collect();
+        let hint = hint(name, &names);
         format!("no role `{name}`{hint}; accepted is `gateway`, `sampler` or `both`")
     })
 }

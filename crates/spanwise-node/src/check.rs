@@ -4,7 +4,7 @@ use crate::config::{ConfigError, MAX_TIME};
 use crate::memory::Shares;
 use crate::settings::{
     AdminSettings, DestinationSettings, GatewaySettings, MemoryLimit, NodeSettings, Processor,
-    ReceiverSettings, Resolver, Role, Target,
+    ReceiverSettings, Resolver, Target,
 };
 use spanwise_admin::__private::Json;
 use spanwise_config::{Problem, Read};
@@ -40,12 +40,7 @@ pub(crate) fn text(
 
 /// The parts of a node, in the order in which requests pass them.
 fn parts(node: &NodeSettings) -> Vec<(&'static str, String)> {
-    let role = match node.role {
-        Role::Gateway => "gateway",
-        Role::Sampler => "sampler",
-        Role::Both => "both",
-    };
-    let mut parts = vec![("role", role.to_owned()), ("memory", memory(node.memory))];
+    let mut parts = vec![("role", node.role.name().to_owned()), ("memory", memory(node.memory))];
     parts.extend(node.receivers.iter().map(|it| ("receiver", receiver(it, node))));
     parts.extend(node.processors.iter().map(|it| ("processor", processor(it))));
     if let Some(gateway) = &node.gateway {

@@ -1,7 +1,7 @@
 //! The division of a node's memory.
 
+use crate::machine;
 use crate::settings::MemoryLimit;
-use crate::sizes;
 use crate::start_error::{ExitKind, StartError};
 use spanwise_batch::{Budget, Charge};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Shares {
             MemoryLimit::Bytes(bytes) => bytes,
             MemoryLimit::Share(share) => {
                 let unknown = "memory: the size of the machine's memory is unknown; set limit_mib";
-                let all = sizes::memory_bytes()
+                let all = machine::memory_bytes()
                     .ok_or_else(|| StartError::new(ExitKind::Settings, unknown))?;
                 (all as f64 * share) as usize
             }

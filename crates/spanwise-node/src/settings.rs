@@ -49,6 +49,24 @@ pub enum Role {
     Both,
 }
 
+impl Role {
+    /// Each with its name.
+    pub(crate) const NAMES: &[(&str, Self)] = &[
+        (Self::Gateway.name(), Self::Gateway),
+        (Self::Sampler.name(), Self::Sampler),
+        (Self::Both.name(), Self::Both),
+    ];
+
+    /// Its name in files, options and output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Sampler => "sampler",
+            Self::Both => "both",
+        }
+    }
+}
+
 /// The memory of all requests that the node holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum MemoryLimit {

@@ -7,8 +7,8 @@ mod exposed;
 mod gateway;
 mod keys;
 mod memory;
+mod node_file;
 mod otlp;
-mod own;
 mod receivers;
 mod source;
 mod tail_sampling;
@@ -29,7 +29,7 @@ mod tests {
     fn the_page_of_the_file_has_each_key() {
         let page = include_str!("../../../../docs/node/settings.md");
         let sections = [
-            ("## The root", own::KEYS),
+            ("## The root", node_file::KEYS),
             ("## `memory`", memory::KEYS),
             ("## `receivers`", receivers::KEYS),
             ("## `destinations`", destinations::KEYS),

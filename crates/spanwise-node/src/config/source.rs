@@ -1,7 +1,7 @@
 //! The file of a node, which is read at the start and at each reload.
 
 use super::context::{ConfigOptions, Context};
-use super::{collector, own};
+use super::{collector, node_file};
 use crate::settings::NodeSettings;
 use crate::start_error::ExitKind;
 use spanwise_config::{Document, Problems, Read};
@@ -75,7 +75,7 @@ impl NodeSettings {
 fn read(document: &Document, context: &Context<'_>) -> Result<Read<NodeSettings>, ConfigError> {
     let read = document.read(|root| match collector::is_collector(&root) {
         true => collector::read(&root, context),
-        false => own::read(&root, context),
+        false => node_file::read(&root, context),
     });
     read.map_err(|problems| {
         let is_unreadable = problems.iter().len() == context.unreadable_count();

@@ -3,12 +3,12 @@
 use super::admin;
 use super::log::{Event, Log, timestamp};
 use super::signals::{Signal, Signals};
-use super::state::{Source as _, State, role_name};
+use super::state::{Source as _, State};
 use super::watch::Watch;
 use crate::account::{Account, ReceiverAccount, SamplerAccount};
+use crate::machine;
 use crate::node::Node;
 use crate::settings::{AdminSettings, LogFormat, NodeSettings};
-use crate::sizes;
 use crate::start_error::{ExitKind, StartError};
 use spanwise_admin::{AdminEndpoint, AdminError};
 use spanwise_config::{Problem, Read};
@@ -67,7 +67,7 @@ impl Service {
         let admin = settings.admin.as_ref().map(|admin| start_admin(admin, &state, &log));
         let admin = admin.transpose()?;
         let shutdown_timeout = settings.shutdown_timeout;
-        let role = role_name(settings.role);
+        let role = settings.role.name();
         let node = Node::start(settings)?;
         let view = node.view();
         let account = view.account();
@@ -83,7 +83,7 @@ impl Service {
             role,
             version: env!("CARGO_PKG_VERSION"),
             memory_mib: memory >> 20,
-            cores: sizes::cores() as u64,
+            cores: machine::cores() as u64,
             millis: millis(state.about().started),
         });
         Ok(Self { node, state, _admin: admin, signals, log, shutdown_timeout })

@@ -76,7 +76,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(role: Role, log: Log) -> Self {
-        let role = role_name(role);
+        let role = role.name();
         let about = About { role, started: Instant::now(), started_at: SystemTime::now() };
         Self { about, phase: AtomicU8::new(STARTING), view: OnceLock::new(), log }
     }
@@ -127,15 +127,6 @@ impl Source for State {
 
     fn lines(&self) -> Vec<Line> {
         self.log.recent()
-    }
-}
-
-/// The name of a role, as in a file.
-pub(crate) fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Gateway => "gateway",
-        Role::Sampler => "sampler",
-        Role::Both => "both",
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod collector;
 mod files;
-mod own;
+mod node_file;
 mod subsets;
 
 use spanwise_config::{Document, Read};

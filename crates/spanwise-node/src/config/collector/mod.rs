@@ -84,7 +84,7 @@ fn receivers(
             )),
         }
     }
-    super::own::check_addresses(section, &receivers);
+    super::node_file::check_addresses(section, &receivers);
     receivers
 }
 

@@ -2,7 +2,7 @@
 
 use super::component::Component;
 use crate::config::memory::percentage;
-use crate::config::own::redactor;
+use crate::config::node_file::redactor;
 use crate::config::tail_sampling;
 use crate::config::values::{MAX_TIME, duration, mib, not_supported, whole, without_effect};
 use crate::settings::{MemoryLimit, Processor};

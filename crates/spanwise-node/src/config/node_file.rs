@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Reads the file. The value of a file with mistakes, which have been reported, is of no use.
 pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
     let mapping = root.mapping(KEYS);
-    let in_file = mapping.get("role").choice(ROLES);
+    let in_file = mapping.get("role").choice(Role::NAMES);
     let role = context.options.role.or(in_file).unwrap_or_default();
     let mut receivers = receivers::read(&mapping.get("receivers"), context);
     let field = mapping.get("gateway");
@@ -186,8 +186,6 @@ pub(super) fn redactor(field: &Field<'_>, builder: RedactorBuilder) -> Option<Pr
     }
 }
 
-const ROLES: &[(&str, Role)] =
-    &[("gateway", Role::Gateway), ("sampler", Role::Sampler), ("both", Role::Both)];
 const LOG_FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
 pub(super) const ADMIN_KEYS: &[&str] = &["endpoint", "allowed_hosts"];
 /// The most that the endpoint accepts.
