@@ -11,8 +11,8 @@ pub const COMMAND: Command = Command {
     name: "test",
     summary: "everything a change must pass; stops at the first failure",
     help: "Runs, in this order: format check, the ranks of dependencies, clippy and all tests of the workspace\n\
-           with all features, those of packages that time spans once more without the processor's counter\n\
-           (SPANWISE_CLOCK=monotonic, same programs), the facade's tests with its default features, each\n\
+           with all features, several programs at once, those of packages that time spans once more\n\
+           without the processor's counter (SPANWISE_CLOCK=monotonic, same programs), each\n\
            cell of the shutdown matrix once, the documentation, every crate alone with no features and\n\
            with its default ones (`cargo xtask matrix --quick`); all without warnings. Then `cargo deny\n\
            check` and a check of the published crates with Rust 1.88, if they are installed. The last\n\
@@ -102,11 +102,8 @@ fn all() -> Result<(), String> {
         timed(name, check)?;
     }
     Step::cargo("clippy", &format!("clippy {WHOLE} --all-targets -- -D warnings")).run()?;
-    Step::cargo("tests", &format!("test {WHOLE}")).run()?;
-    timed("tests without the counter", tests_without_the_counter)?;
-    // Members of the workspace ask for more features than a user has who names none.
-    Step::cargo("tests of the facade, default features", "test --package spanwise --tests")
-        .run()?;
+    repeat::once(WHOLE, (TIMING_PACKAGES, WITHOUT_THE_COUNTER))?;
+    Step::cargo("tests in the documentation", &format!("test {WHOLE} --doc")).run()?;
     timed("shutdown matrix, each cell once", shutdown_matrix::quick)?;
     Step::cargo("documentation", &format!("doc {WHOLE} --no-deps"))
         .env("RUSTDOCFLAGS", "-D warnings")
@@ -122,16 +119,12 @@ fn tests() -> Step {
     Step::cargo("tests", "test --workspace")
 }
 
-/// The tests with spans timed by the monotonic clock, as on a machine whose counter is not reliable: those of the
-/// packages that time spans.
-fn tests_without_the_counter() -> Result<(), String> {
-    let packages = ["spanwise-worker", "spanwise-sdk"];
-    let arguments = format!("{WHOLE} --lib --bins --tests");
-    repeat::once(&arguments, &packages, ("SPANWISE_CLOCK", "monotonic"))
-}
-
 /// With the features, too, that no member of the workspace asks for. Each other selection would be built anew.
 const WHOLE: &str = "--workspace --all-features";
+/// The packages that time spans.
+const TIMING_PACKAGES: &[&str] = &["spanwise-worker", "spanwise-sdk"];
+/// As on a machine whose counter is not reliable.
+const WITHOUT_THE_COUNTER: (&str, &str) = ("SPANWISE_CLOCK", "monotonic");
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,7 @@ pub(super) struct Binary {
     program: PathBuf,
     /// The package's folder, where cargo runs its tests.
     folder: PathBuf,
+    environment: Option<(&'static str, &'static str)>,
 }
 
 /// The outcome of one run.
@@ -57,17 +58,10 @@ impl Binary {
         self.name.split_once(' ').map_or(&self.name, |(package, _)| package)
     }
 
-    /// As cargo runs it, without a report of times: its output is passed through.
-    ///
-    /// # Errors
-    /// When it cannot be started, or when a test fails.
-    pub(super) fn run_once(&self, (key, value): (&str, &str)) -> Result<(), String> {
-        let mut command = Command::new(&self.program);
-        command.env(key, value).env("CARGO_MANIFEST_DIR", &self.folder).current_dir(&self.folder);
-        println!("     Running {}", self.name);
-        let failed = |reason: String| format!("{}: {reason}", self.name);
-        let status = command.status().map_err(|error| failed(error.to_string()))?;
-        if status.success() { Ok(()) } else { Err(failed(status.to_string())) }
+    /// The same tests with an environment variable.
+    pub(super) fn with_environment(&self, (key, value): (&'static str, &'static str)) -> Self {
+        let name = format!("{} with {key}={value}", self.name);
+        Self { name, environment: Some((key, value)), ..self.clone() }
     }
 
     /// The program that a message of cargo's is about, if it is about one with tests.
@@ -85,7 +79,7 @@ impl Binary {
             "test" => format!("{package} tests/{target}"),
             other => format!("{package} {other} {target}"),
         };
-        Some(Self { name, program, folder })
+        Some(Self { name, program, folder, environment: None })
     }
 
     /// Runs all its tests. Its output stays in `logs` if something failed.
@@ -99,6 +93,7 @@ impl Binary {
             // The test harness's own switch; nothing is compiled here.
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_MANIFEST_DIR", &self.folder)
+            .envs(self.environment)
             .current_dir(&self.folder);
         let log = logs.join(format!("{run}-{}.log", self.name.replace([' ', '/'], "-")));
         let failed = |error: std::io::Error| format!("{}: {error}", self.name);
@@ -106,8 +101,10 @@ impl Binary {
         if ran.is_good() {
             std::fs::remove_file(&log).map_err(failed)?;
         } else {
+            let text = std::fs::read(&log).map_err(failed)?;
             let log = log.strip_prefix(root()).unwrap_or(&log);
-            println!("{} failed in run {run}: see {}", self.name, log.display());
+            println!("{} failed in run {run}: {}", self.name, log.display());
+            println!("{}", end_of(&String::from_utf8_lossy(&text)));
         }
         Ok(ran)
     }
@@ -181,6 +178,14 @@ impl Ran {
     }
 }
 
+/// The last lines of a log: what failed, and why.
+fn end_of(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    let from = lines.len().saturating_sub(SHOWN_LINES);
+    lines.get(from..).unwrap_or_default().join("\n")
+}
+
+const SHOWN_LINES: usize = 100;
 /// How often a running program is looked at.
 const POLL: Duration = Duration::from_millis(10);
 

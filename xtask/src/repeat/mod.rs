@@ -1,4 +1,4 @@
-//! `cargo xtask test --repeat N`: runs the tests repeatedly, to find those that depend on timing.
+//! Runs test programs: all of them once, or repeatedly (`cargo xtask test --repeat N`), to find those that depend on timing.
 
 mod binary;
 mod report;
@@ -44,25 +44,11 @@ pub fn run(options: &Options) -> Result<(), String> {
     if binaries.is_empty() {
         return Err(format!("no tests in {}", options.packages.join(", ")));
     }
-    let logs = root().join("target/repeat");
-    std::fs::create_dir_all(&logs).map_err(|error| format!("{}: {error}", logs.display()))?;
     let load = Load::start(if options.load { loops() } else { 0 });
     let report = Mutex::new(Report::new(binaries.len(), load.0.len()));
     for run in 1..=options.runs {
-        let next = AtomicUsize::new(0);
-        let work = || -> Result<(), String> {
-            while let Some(binary) = binaries.get(next.fetch_add(1, Relaxed)) {
-                let outcome = binary.run(run, &logs, options.limit)?;
-                report.lock().unwrap_or_else(PoisonError::into_inner).add(binary, outcome);
-            }
-            Ok(())
-        };
-        thread::scope(|scope| {
-            let jobs: Vec<_> = (0..options.jobs).map(|_| scope.spawn(work)).collect();
-            jobs.into_iter().try_for_each(|job| job.join().map_err(|_| "a job panicked")?)
-        })?;
-        let report = report.lock().unwrap_or_else(PoisonError::into_inner);
-        println!("run {run} of {}: {}", options.runs, report.progress());
+        let sum = pass(run, &binaries, (options.jobs, options.limit), &report)?;
+        println!("run {run} of {}: {sum}", options.runs);
     }
     drop(load);
     let report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -70,19 +56,57 @@ pub fn run(options: &Options) -> Result<(), String> {
     report.outcome()
 }
 
-/// Runs the tests of these packages once, with an environment variable, as cargo built them for `arguments`: a
-/// selection of fewer packages by cargo would build them anew.
+/// Runs all tests that cargo builds for `arguments` once, several programs at once because tests wait more than they compute. Those of
+/// `again.0` run a second time with an environment variable: a selection of fewer packages by cargo would build them anew.
 ///
 /// # Errors
-/// When they do not build, and that of the first program that fails.
-pub fn once(arguments: &str, packages: &[&str], environment: (&str, &str)) -> Result<(), String> {
-    let binaries = Binary::build_with(arguments)?;
-    let mut wanted =
-        binaries.iter().filter(|binary| packages.contains(&binary.package())).peekable();
-    if wanted.peek().is_none() {
+/// When they do not build, or when any test failed.
+pub fn once(arguments: &str, again: (&[&str], (&'static str, &'static str))) -> Result<(), String> {
+    let mut binaries = Vec::new();
+    timed("build the tests", || {
+        binaries = Binary::build_with(arguments)?;
+        Ok(())
+    })?;
+    let (packages, environment) = again;
+    let selected = binaries.iter().filter(|binary| packages.contains(&binary.package()));
+    let further: Vec<Binary> =
+        selected.map(|binary| binary.with_environment(environment)).collect();
+    if further.is_empty() {
         return Err(format!("no tests in {}", packages.join(", ")));
     }
-    wanted.try_for_each(|binary| binary.run_once(environment))
+    binaries.extend(further);
+    timed("run the tests", || {
+        let report = Mutex::new(Report::new(binaries.len(), 0));
+        let jobs = thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+        pass(1, &binaries, (u32::try_from(jobs).unwrap_or(2), LIMIT), &report)?;
+        let report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
+        println!("{report}");
+        report.outcome()
+    })
+}
+
+/// Runs each program once, `jobs` at once. Returns the sums so far.
+fn pass(
+    run: u32,
+    binaries: &[Binary],
+    (jobs, limit): (u32, Duration),
+    report: &Mutex<Report>,
+) -> Result<String, String> {
+    let logs = root().join("target/repeat");
+    std::fs::create_dir_all(&logs).map_err(|error| format!("{}: {error}", logs.display()))?;
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<(), String> {
+        while let Some(binary) = binaries.get(next.fetch_add(1, Relaxed)) {
+            let outcome = binary.run(run, &logs, limit)?;
+            report.lock().unwrap_or_else(PoisonError::into_inner).add(binary, outcome);
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let jobs: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        jobs.into_iter().try_for_each(|job| job.join().map_err(|_| "a job panicked")?)
+    })?;
+    Ok(report.lock().unwrap_or_else(PoisonError::into_inner).progress())
 }
 
 /// One loop a core, and two at least: no test has a core to itself.
