@@ -17,8 +17,7 @@ pub const COMMAND: Command = Command {
            other crates of the workspace turn on, then its tests. A result is reused while the crate's\n\
            files, those of the workspace's crates below it, Cargo.lock and the compiler are the same.\n\n\
            --quick   the part that `cargo xtask test` runs: clippy without features and with the default\n\
-           \x20         ones, and clippy on the tests of crates with features, without them. Clippy and tests\n\
-           \x20         with all features run with the workspace\n\
+           \x20         ones. Clippy and tests with all features run with the workspace\n\
            --list    only lists the builds, and which of them would run",
     run,
 };
@@ -93,8 +92,6 @@ struct Build {
 enum Kind {
     /// The crate as its users build it.
     Clippy,
-    /// The tests are built, and not run.
-    ClippyOfTests,
     Test,
 }
 
@@ -102,7 +99,6 @@ impl Build {
     fn name(&self) -> String {
         let kind = match self.kind {
             Kind::Clippy => "clippy",
-            Kind::ClippyOfTests => "clippy of tests",
             Kind::Test => "tests",
         };
         format!("{}, {kind}", self.combination.label())
@@ -112,7 +108,6 @@ impl Build {
         let args = self.combination.args();
         let args = match self.kind {
             Kind::Clippy => format!("clippy --quiet {args} -- -D warnings"),
-            Kind::ClippyOfTests => format!("clippy --quiet --tests {args} -- -D warnings"),
             Kind::Test => format!("test --quiet {args}"),
         };
         Step::cargo(self.name(), &args)
@@ -164,19 +159,13 @@ impl Matrix {
 fn builds(package: &Package, quick: bool) -> Vec<Build> {
     let mut builds = Vec::new();
     let combinations = package.combinations();
-    let several = combinations.len() > 1;
     for combination in combinations {
-        let is_bare = combination.features.is_empty();
-        if !quick || is_bare || combination == package.default_features() {
+        let is_quick = combination.features.is_empty() || combination == package.default_features();
+        if !quick || is_quick {
             builds.push(Build { combination: combination.clone(), kind: Kind::Clippy });
         }
-        // The tests of the workspace run with all features, and so do those of crates without any.
-        match quick {
-            true if several && is_bare => {
-                builds.push(Build { combination, kind: Kind::ClippyOfTests });
-            }
-            true => {}
-            false => builds.push(Build { combination, kind: Kind::Test }),
+        if !quick {
+            builds.push(Build { combination, kind: Kind::Test });
         }
     }
     builds
@@ -217,6 +206,6 @@ mod tests {
         check(&[], false, &["x bare, clippy", "x bare, tests"]);
         check(&[], true, &["x bare, clippy"]);
         check(&["a"], false, &["x bare, clippy", "x bare, tests", "x a, clippy", "x a, tests"]);
-        check(&["a"], true, &["x bare, clippy", "x bare, clippy of tests"]);
+        check(&["a"], true, &["x bare, clippy"]);
     }
 }
