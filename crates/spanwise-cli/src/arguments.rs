@@ -77,7 +77,10 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
             Long("version") | Short('V') => wants_version = true,
             Value(value) if command.is_none() => {
                 words.push(value.to_string_lossy().into_owned());
-                let name = words.join(" ");
+                let name = match words.join(" ") {
+                    short if short == "replay" => spool::REPLAY.name.to_owned(),
+                    name => name,
+                };
                 command = COMMANDS.iter().find(|command| command.name == name);
                 let begins = format!("{name} ");
                 if command.is_none() && !COMMANDS.iter().any(|it| it.name.starts_with(&begins)) {

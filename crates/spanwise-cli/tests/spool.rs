@@ -231,6 +231,18 @@ fn replay_sends_the_records_and_removes_them() {
     let directory = filled();
     let (receiver, collected) = Receiver::collecting().unwrap();
     let endpoint = receiver.http_endpoint();
+    let before = std::fs::read(directory.segment()).unwrap();
+    let options = ["--endpoint", &endpoint, "--dry-run"];
+    let (status, text) = run("replay", &directory, &options);
+    let expected = format!("would be sent to {endpoint}/v1/traces; nothing was sent\n");
+    assert!(status == 0 && text.starts_with("3 spans in 1 segment, "), "{text}");
+    assert!(text.ends_with(&expected), "{text}");
+    let (status, report) = json("replay", &directory, &options);
+    assert_eq!(
+        (status, &report["unsent_spans"], &report["unreadable_spans"]),
+        (0, &3.into(), &0.into())
+    );
+    assert_eq!((collected.spans(), std::fs::read(directory.segment()).unwrap()), (0, before));
     let (status, text) = run("spool replay", &directory, &["--endpoint", &endpoint]);
     assert_eq!(
         (status, text),

@@ -18,19 +18,21 @@ pub struct Options {
     pub limit: Option<usize>,
     pub endpoint: Option<String>,
     pub skip_rejected: bool,
+    pub dry_run: bool,
     values: Vec<OsString>,
     /// The options that were given.
     names: Vec<String>,
 }
 
 /// The options, and the subcommand that has each.
-const OPTIONS: [(&str, &str); 6] = [
+const OPTIONS: [(&str, &str); 7] = [
     ("service", "spool find"),
     ("since", "spool find"),
     ("until", "spool find"),
     ("limit", "spool find"),
     ("endpoint", "spool replay"),
     ("skip-rejected", "spool replay"),
+    ("dry-run", "spool replay"),
 ];
 
 /// Whether a subcommand of `spool` has the option.
@@ -42,10 +44,15 @@ impl Options {
     /// Sets an option, whose value is next.
     pub fn set(&mut self, option: &str, parser: &mut lexopt::Parser) -> Result<(), String> {
         self.names.push(option.to_owned());
-        if option == "skip-rejected" {
-            self.skip_rejected = true;
-            return Ok(());
+        match option {
+            "skip-rejected" => self.skip_rejected = true,
+            "dry-run" => self.dry_run = true,
+            _ => return self.set_value(option, parser),
         }
+        Ok(())
+    }
+
+    fn set_value(&mut self, option: &str, parser: &mut lexopt::Parser) -> Result<(), String> {
         let value = parser.value().map_err(|error| error.to_string())?;
         let value = value.into_string().map_err(|it| {
             format!("--{option} `{}`: a text in UTF-8 is accepted", it.to_string_lossy())

@@ -5,7 +5,7 @@ use super::words;
 use crate::command::{Arguments, Command, FileArgument, Output};
 use serde_json::json;
 use spanwise_spool::storage::DirectoryStorage;
-use spanwise_spool::{Losses, Spool, SpoolError, StoredRequest};
+use spanwise_spool::{Losses, SegmentSummary, Spool, SpoolError, SpoolReader, StoredRequest};
 use spanwise_transport::{BlockingTransport, Endpoint, Failure, Headers, Outcome};
 use spanwise_wire::{RequestLimits, RequestPart};
 use std::path::Path;
@@ -13,11 +13,13 @@ use std::time::{Duration, SystemTime};
 
 pub const COMMAND: Command = Command {
     name: "spool replay",
-    usage: "DIRECTORY [--endpoint URL] [--skip-rejected] [--json]",
+    usage: "DIRECTORY [--endpoint URL] [--dry-run] [--skip-rejected] [--json]",
     summary: "Sends the stored spans to a receiver, and removes what it accepts",
     help: "Sends the records in the order of their appends over OTLP/HTTP in protobuf, with the transport's retries, acknowledges each \
            one that the receiver accepts, and removes the segments that are acknowledged as a whole. Ends at the first record that is \
-           not accepted, which stays stored. Needs the lock of the spool: the process with the spool must have ended.\n\n\
+           not accepted, which stays stored. Needs the lock of the spool: the process with the spool must have ended. `spanwise replay` \
+           is the same command.\n\n\
+           --dry-run prints what would be sent and its destination: it sends and changes nothing, and needs no lock.\n\n\
            --endpoint is the URL without /v1/traces, as OTEL_EXPORTER_OTLP_ENDPOINT, which is the default; without both it is \
            http://localhost:4318. OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_OTLP_COMPRESSION and \
            OTEL_EXPORTER_OTLP_CERTIFICATE, and their TRACES forms, are read as well. --skip-rejected acknowledges a record that the \
@@ -33,6 +35,9 @@ fn run(arguments: &Arguments) -> Output {
         Ok(transport) => transport,
         Err(problem) => return failed(&problem, arguments.json),
     };
+    if options.dry_run {
+        return dry_run(&options.directory, &transport.destination(), arguments.json);
+    }
     let mut spool = match open(&options.directory) {
         Ok(spool) => spool,
         Err(problem) => return failed(&problem, arguments.json),
@@ -59,6 +64,43 @@ fn run(arguments: &Arguments) -> Output {
         false => to_text(&sums, (left, &losses), &transport, stopped.as_deref()),
     };
     Output { text, is_well }
+}
+
+/// The spans that a replay would send, as of the last checkpoint of the process with the spool.
+fn dry_run(directory: &Path, destination: &str, json: bool) -> Output {
+    let reader = match SpoolReader::open(directory) {
+        Ok(reader) => reader,
+        Err(error) => return failed(&error.to_string(), json),
+    };
+    let left = |it: &SegmentSummary| it.spans.saturating_sub(it.acknowledged_spans);
+    let unsent: Vec<_> = reader.segments().iter().filter(|it| left(it) > 0).collect();
+    let spans: u64 = unsent.iter().map(|it| left(it)).sum();
+    let bytes: u64 = unsent.iter().map(|it| it.bytes).sum();
+    let unreadable: u64 =
+        reader.segments().iter().map(|it| it.stored_spans.saturating_sub(it.spans)).sum();
+    let text = match json {
+        true => json!({
+            "destination": destination,
+            "unsent_segments": unsent.len(),
+            "unsent_spans": spans,
+            "unsent_bytes": bytes,
+            "unreadable_spans": unreadable,
+        })
+        .to_string(),
+        false => {
+            let segments = words::count(unsent.len() as u64, "segment");
+            let mut text = format!(
+                "{} in {segments}, {}, would be sent to {destination}; nothing was sent",
+                words::count(spans, "span"),
+                words::bytes(bytes)
+            );
+            if unreadable > 0 {
+                text.push_str(&format!("; {unreadable} not readable"));
+            }
+            text
+        }
+    };
+    Output { text, is_well: unreadable == 0 }
 }
 
 fn to_text(
