@@ -62,6 +62,8 @@ pub struct IntakeAccount {
     pub unauthorized_requests: u64,
     /// Requests that were refused before their body was read, because a stage was busy or the node ends.
     pub overloaded_requests: u64,
+    /// Why the last one of those was refused: `no_space`, `no_peer` or `draining`. Empty without any.
+    pub last_refusal: &'static str,
     /// Spans of requests that were read.
     pub received: u64,
     /// Spans of requests that were read and refused, with a delay after which the sender tries again.

@@ -41,7 +41,7 @@ fn start(source: &ConfigSource) -> ExitCode {
         source.read().map_err(|error| error.problems().iter().map(ToString::to_string).collect())
     };
     let name = source.path().display().to_string();
-    serve(read, &SettingsFile { name: &name, read: &read_again })
+    serve(read, &SettingsFile { path: source.path(), name: &name, read: &read_again })
 }
 
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! The destinations: requests are joined, queued for each destination, sent, and stored on disk while a destination is down.
 
-mod attempts;
 mod batch;
 #[cfg(test)]
 mod fakes;
@@ -160,7 +159,7 @@ impl Destinations {
         joining.abort();
         // An end of it on another thread would push behind the last look.
         _ = joining.await;
-        self.joiner.flush();
+        self.joiner.close_all();
         while !self.is_idle() && Instant::now() < flush_until {
             let wait = flush_until.saturating_duration_since(Instant::now()).min(IDLE_CHECK);
             tokio::time::sleep(wait).await;
@@ -184,6 +183,9 @@ impl Stage for Destinations {
     fn try_accept(&self, request: OwnedRequest) -> Result<(), Refusal> {
         if let Some(busy) = self.busy() {
             return Err(Refusal::Busy(busy));
+        }
+        if self.joiner.is_too_large(request.bytes.len(), request.spans) {
+            return Err(Refusal::TooLarge);
         }
         self.joiner.accept(request);
         Ok(())

@@ -28,8 +28,8 @@ use counts::peer_account;
 use members::{Members, Target};
 use peer::Peer;
 use recent::RecentTraces;
-pub(crate) use resolver::endpoint_of;
 use resolver::{Names, Resolutions, Resolving};
+pub(crate) use resolver::{check_name, endpoint_of};
 use router::Router;
 
 use crate::account::{GatewayAccount, PeerAccount};
@@ -67,7 +67,7 @@ impl Gateway {
         let resolutions = Arc::new(Resolutions::default());
         let mut names = Names::new(source, Arc::clone(&resolutions));
         let resolver = resolver::kind(&settings.resolver);
-        let max_queue_bytes = settings.queue_bytes.unwrap_or(budget.limit() / 8).max(1);
+        let max_queue_bytes = settings.queue_bytes.unwrap_or(budget.limit() / 2).max(1);
         let recent_bytes = (budget.limit() / 32).min(MAX_RECENT_BYTES);
         let router = Arc::new_cyclic(|this| Router {
             membership: None.into(),
@@ -135,10 +135,10 @@ impl Gateway {
         };
         let left = deadline.saturating_duration_since(Instant::now());
         _ = tokio::time::timeout(left, settled).await;
-        let peers = router.members().stop();
+        let (peers, leaving) = router.members().stop();
         router.is_over.store(true, Release);
         router.membership.store(None);
-        peers.iter().for_each(|peer| peer.stop());
+        peers.iter().chain(&leaving).for_each(|peer| peer.stop());
         let _only_once = self.stopped.set(peers);
         // The senders report the outcomes of what they had in flight.
         let until = Instant::now() + LAST_OUTCOMES;

@@ -19,7 +19,7 @@ use spanwise_receiver::{Answer, Export, Headers};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-pub(crate) use listening::listen;
+pub(crate) use listening::{listen, renewed};
 pub(crate) use readers::ReceiverStatsReaders;
 
 /// The part that all receivers of a node share.
@@ -98,7 +98,7 @@ impl Entry {
         };
         match busy {
             Some(busy) => {
-                counts.overloaded_requests.fetch_add(1, Relaxed);
+                counts.refuse_unread(busy);
                 Err(not_now(busy))
             }
             None => Ok(()),
@@ -116,6 +116,10 @@ impl Entry {
         counts.received.fetch_add(spans, Relaxed);
         if spans == 0 {
             return Answer::Accept;
+        }
+        if spans > MAX_REQUEST_SPANS {
+            counts.refused_malformed.fetch_add(spans, Relaxed);
+            return too_large();
         }
         let refuse = |busy| {
             counts.refused_overloaded.fetch_add(spans, Relaxed);
@@ -190,7 +194,7 @@ fn too_large() -> Answer {
     Answer::Refuse {
         http_status: 413,
         grpc_code: RESOURCE_EXHAUSTED,
-        message: "the request is larger than max size of the queue of tail sampling".to_owned(),
+        message: "the request is larger than max size: the node has no space for it, or it has more than 1,048,576 spans".to_owned(),
         retry_after: None,
     }
 }
@@ -204,6 +208,8 @@ fn malformed() -> Answer {
     }
 }
 
+/// The work on a request grows with its spans, of which 16 MiB have 8 million if they are empty.
+const MAX_REQUEST_SPANS: u64 = 1 << 20;
 // https://grpc.github.io/grpc/core/md_doc_statuscodes.html
 const INVALID_ARGUMENT: u16 = 3;
 const RESOURCE_EXHAUSTED: u16 = 8;

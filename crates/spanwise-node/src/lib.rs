@@ -3,6 +3,7 @@
 
 mod account;
 mod arguments;
+mod attempts;
 mod check;
 mod config;
 mod destination;
@@ -14,6 +15,7 @@ mod memory;
 mod node;
 mod operations;
 mod processors;
+mod rejection;
 mod sampler;
 pub mod settings;
 mod stage;

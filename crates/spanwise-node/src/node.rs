@@ -6,7 +6,7 @@ use crate::account::{Account, CrashAccount, MemoryAccount};
 use crate::destination::{DestinationTasks, Destinations};
 use crate::directories::Directories;
 use crate::gateway::Gateway;
-use crate::intake::{Entry, Intake, ReceiverStatsReaders, listen};
+use crate::intake::{Entry, Intake, ReceiverStatsReaders, listen, renewed};
 use crate::machine;
 use crate::memory::{Memory, Shares};
 use crate::processors::Processors;
@@ -17,7 +17,7 @@ use crate::start_error::{ExitKind, ReloadError, ReloadProblem, StartError};
 use crate::state::{State, StateThread};
 use fixed::Fixed;
 use spanwise_metrics::Metric;
-use spanwise_receiver::Receiver;
+use spanwise_receiver::{Receiver, TlsRenewal};
 use spanwise_tail::TailSamplerThreads;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -194,6 +194,14 @@ impl Node {
                 Err(error) => not_valid(error),
             }
         }
+        let mut renewals = Vec::new();
+        for (receiver, settings) in self.receivers.iter().zip(&receivers) {
+            let Some(tls) = &settings.tls else { continue };
+            match renewed(receiver, &settings.name, tls) {
+                Ok(renewal) => renewals.push(renewal),
+                Err(error) => not_valid(error),
+            }
+        }
         let Some(processors) = processors.filter(|_| problems.is_empty()) else {
             return Err(ReloadError::new(problems));
         };
@@ -208,6 +216,7 @@ impl Node {
         }
         self.shared.intake.set_processors(processors);
         self.shared.destinations.set_transports(transports);
+        renewals.into_iter().for_each(TlsRenewal::apply);
         for (entry, settings) in self.entries.iter().zip(receivers) {
             entry.set_token(settings.bearer_token);
         }
@@ -229,10 +238,12 @@ impl Node {
         };
         let flush_until = until - storing;
         self.shared.intake.close();
+        let open_requests = (timeout / 8).min(MAX_OPEN_REQUESTS);
         thread::scope(|scope| {
             for receiver in self.receivers.drain(..) {
-                let open_requests = (timeout / 8).min(MAX_OPEN_REQUESTS);
-                scope.spawn(move || receiver.shutdown_within(open_requests));
+                let end = move || receiver.shutdown_within(open_requests);
+                // Where the system has no thread, the receiver stops by its drop.
+                let _not_waited_for = thread::Builder::new().spawn_scoped(scope, end);
             }
         });
         if let (Some(gateway), Some(runtime)) = (&self.shared.gateway, &self.runtime) {

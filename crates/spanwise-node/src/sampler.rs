@@ -88,9 +88,13 @@ impl Sampler {
     pub(crate) fn shutdown(&self, until: Instant, end: Instant) {
         let lock = self.way_out.until.lock();
         *lock.unwrap_or_else(PoisonError::into_inner) = Some(until);
-        // Decisions alone take microseconds a trace.
-        let timeout = end.saturating_duration_since(Instant::now()).max(MIN_DECIDING);
-        let _counted_in_the_account = self.threads.shutdown(timeout);
+        // A half of the time behind `until` for decisions, whose traces are dropped where they are sampled, and a half for drops.
+        let deciding = until + end.saturating_duration_since(until) / 2;
+        let left = |end: Instant| end.saturating_duration_since(Instant::now()).max(MIN_TIME);
+        if !self.threads.shutdown(left(deciding)).is_complete {
+            self.threads.discard_pending();
+            let _counted_in_the_account = self.threads.shutdown(left(end));
+        }
     }
 }
 
@@ -128,8 +132,13 @@ impl TailOutput for Output {
             {
                 let (bytes, spans) = (Bytes::copy_from_slice(request.bytes), request.spans);
                 let owned = OwnedRequest { bytes, spans, charge: Arc::new(charge) };
-                if way_out.next.try_accept(owned).is_ok() {
-                    return;
+                match way_out.next.try_accept(owned) {
+                    Ok(()) => return,
+                    Err(Refusal::Busy(_)) => {}
+                    Err(Refusal::TooLarge | Refusal::Malformed) => {
+                        way_out.dropped.fetch_add(request.spans, Relaxed);
+                        return;
+                    }
                 }
             }
             thread::sleep(SPACE_WAIT);
@@ -165,6 +174,6 @@ fn full_bytes(max: usize) -> usize {
 /// The bytes of a usual request while it waits.
 const USUAL_REQUEST: usize = 512 << 10;
 /// A shutdown without time has some nevertheless: each accepted span needs an outcome.
-const MIN_DECIDING: Duration = Duration::from_millis(30);
+const MIN_TIME: Duration = Duration::from_millis(15);
 const SPACE_WAIT: Duration = Duration::from_millis(2);
 const MAX_SHARDS: usize = 64;

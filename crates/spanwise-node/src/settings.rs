@@ -32,6 +32,9 @@ pub struct NodeSettings {
     pub state_directory: Option<PathBuf>,
     /// The deadline of a drain. Default 10 s.
     pub shutdown_timeout: Duration,
+    /// The time between two looks at the file of the settings and at the certificates of receivers, which are read again if one has changed;
+    /// `None` waits for a signal.
+    pub reload_interval: Option<Duration>,
     /// The form of log lines.
     pub logs: LogFormat,
 }
@@ -169,7 +172,7 @@ pub struct GatewaySettings {
     pub transport: TransportBuilder,
     /// Whether the peers' endpoints begin with `https`.
     pub uses_tls: bool,
-    /// The most bytes that wait for one peer. Default an eighth of the memory.
+    /// The most bytes that wait for one peer. Default a half of the memory of requests.
     pub queue_bytes: Option<usize>,
     /// The longest `decision_wait` of the samplers behind the peers: after a change of the peers, traces that have begun stay
     /// with their peer for as long. Default 30 s, as that of tail sampling.

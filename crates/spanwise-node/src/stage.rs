@@ -43,6 +43,17 @@ pub(crate) enum Busy {
 }
 
 impl Busy {
+    pub(crate) const ALL: [Self; 3] = [Self::Full, Self::NoPeer, Self::Draining];
+
+    /// Its name in the log.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Full => "no_space",
+            Self::NoPeer => "no_peer",
+            Self::Draining => "draining",
+        }
+    }
+
     /// A sentence, without a dot.
     pub(crate) fn text(self) -> &'static str {
         match self {

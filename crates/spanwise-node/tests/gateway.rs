@@ -55,6 +55,7 @@ fn settings(role: Role, receivers: Vec<ReceiverSettings>) -> NodeSettings {
         admin: None,
         state_directory: None,
         shutdown_timeout: Duration::from_secs(30),
+        reload_interval: None,
         logs: LogFormat::Text,
     }
 }

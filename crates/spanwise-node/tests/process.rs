@@ -233,3 +233,23 @@ fn a_second_start_on_the_same_spool_is_status_5() {
     node.send("-TERM");
     assert_eq!(node.end().0, Some(0));
 }
+
+#[test]
+fn a_file_that_changes_is_read_again_without_a_signal() {
+    let file = |rest: &str| {
+        format!(
+            "receivers: [{{endpoint: '127.0.0.1:0'}}]\ndestinations: [{{name: d, debug: {{}}}}]\nadmin: {{endpoint: '127.0.0.1:0'}}\nreload_interval: 1s\n{rest}"
+        )
+    };
+    let folder = Folder::new(&file(""));
+    let mut node = Running::start(&folder.file());
+    folder.write(&file("shutdown_timeout: 3s\n"));
+    node.line("reloaded");
+    folder.write(&file("nonsense: 1\n"));
+    let line = node.line("reload_failed");
+    assert!(line.contains("nonsense: unknown key"), "{line}");
+    node.send("-TERM");
+    let (status, rest) = node.end();
+    assert_eq!(status, Some(0), "{rest}");
+    assert!(rest.contains("timeout_millis=3000"), "{rest}");
+}

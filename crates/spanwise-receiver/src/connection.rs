@@ -123,7 +123,7 @@ async fn open(
     charge: &Charge,
 ) -> Result<(Version, Stream), Unopened> {
     #[cfg(feature = "tls")]
-    if let Some(tls) = &server.tls {
+    if let Some(tls) = server.tls() {
         // A client that sends nothing gets no session, which would hold memory.
         if socket::peek(&socket, &mut [0]).await? == 0 {
             return Err(Unopened::Failed);
@@ -223,7 +223,9 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
     }
     close(connection.as_mut());
     let now = Instant::now();
-    let closed = timeout_at(now + CLOSE_TIMEOUT, poll_fn(|cx| poll(&mut connection, cx))).await;
+    let of_stop = stop.borrow().unwrap_or(CLOSE_TIMEOUT);
+    let closed =
+        timeout_at(now + CLOSE_TIMEOUT.min(of_stop), poll_fn(|cx| poll(&mut connection, cx))).await;
     if closed.is_err() && watch.is_busy() {
         let timeout = stop.borrow().unwrap_or(limits.shutdown_timeout).min(FOREVER);
         _ = timeout_at(now + timeout, poll_fn(|cx| poll(&mut connection, cx))).await;

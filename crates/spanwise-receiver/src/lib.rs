@@ -38,6 +38,8 @@ mod stream;
 mod thread;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_renewal;
 #[cfg(unix)]
 mod unix_path;
 mod watch;
@@ -53,3 +55,5 @@ pub use limits::Limits;
 pub use receiver::{Receiver, ReceiverBuilder};
 pub use stats::Stats;
 pub use stats_reader::StatsReader;
+#[cfg(feature = "tls")]
+pub use tls_renewal::TlsRenewal;

@@ -26,6 +26,8 @@ use crate::stats_reader::StatsReader;
 use crate::thread::{ThreadRole, belongs_to, prepare, suppress_server_tracing};
 #[cfg(feature = "tls")]
 use crate::tls::TlsSettings;
+#[cfg(feature = "tls")]
+use crate::tls_renewal::TlsRenewal;
 
 /// A running OTLP server: HTTP/protobuf and gRPC on one port.
 ///
@@ -127,6 +129,23 @@ impl Receiver {
     /// A reader of the counters for other threads, which may outlive the receiver.
     pub fn stats_reader(&self) -> StatsReader {
         StatsReader::new(Arc::clone(&self.server))
+    }
+
+    /// Checks a renewed certificate chain with its key, and renewed authorities of client certificates if the receiver requires them, all in
+    /// PEM: see [`TlsRenewal`].
+    ///
+    /// # Errors
+    /// [`StartError::Tls`] if one of them cannot be used or the receiver speaks plain text, and [`StartError::Limit`] if the memory is too
+    /// small for sessions with client certificates. The receiver goes on as before.
+    #[cfg(feature = "tls")]
+    pub fn renew_tls_pem(
+        &self,
+        certificates: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+        client_ca: Option<Vec<u8>>,
+    ) -> Result<TlsRenewal, StartError> {
+        let own = Some((certificates.into(), key.into()));
+        TlsRenewal::new(&self.server, &TlsSettings { own, client_ca })
     }
 
     /// Stops listening, gives open requests the

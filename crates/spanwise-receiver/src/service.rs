@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+#[cfg(feature = "tls")]
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, EXPECT};
@@ -42,7 +44,7 @@ pub(crate) struct Server {
     interceptor: Option<Interceptor>,
     /// `None` for plain text.
     #[cfg(feature = "tls")]
-    pub tls: Option<TlsServer>,
+    tls: Option<Mutex<TlsServer>>,
     /// Concurrent decoders: each uses some 40 KiB that no request is charged for.
     inflating: Semaphore,
 }
@@ -71,7 +73,7 @@ impl Server {
             handler,
             interceptor,
             #[cfg(feature = "tls")]
-            tls,
+            tls: tls.map(Mutex::new),
             inflating,
         }
     }
@@ -82,6 +84,21 @@ impl Server {
         return self.tls.is_some();
         #[cfg(not(feature = "tls"))]
         false
+    }
+
+    /// The sessions of the next connection; `None` for plain text.
+    #[cfg(feature = "tls")]
+    pub fn tls(&self) -> Option<TlsServer> {
+        let tls = self.tls.as_ref()?.lock();
+        Some(tls.unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// Replaces the sessions of the next connections, if there are any.
+    #[cfg(feature = "tls")]
+    pub fn set_tls(&self, next: TlsServer) {
+        if let Some(tls) = &self.tls {
+            *tls.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        }
     }
 
     pub fn stats(&self) -> Stats {

@@ -96,6 +96,11 @@ impl TlsSettings {
     }
 }
 
+/// The error of certificates for a receiver without TLS.
+pub(crate) fn plain_text() -> StartError {
+    refused(OWN, "the receiver was started without TLS")
+}
+
 impl TlsServer {
     /// The most bytes of a session during its handshake.
     pub fn handshake_bytes(&self) -> usize {

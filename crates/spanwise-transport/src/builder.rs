@@ -315,11 +315,13 @@ impl TransportBuilder {
         for (field, time) in [
             ("with_attempt_timeout (the attempt timeout)", self.attempt_timeout),
             ("with_request_timeout (the request timeout)", self.request_timeout),
-            ("with_max_throttle (the longest throttle)", self.longest_throttle()),
             ("RetryPolicy::with_initial (the first wait of the retry policy)", retry.initial),
             ("RetryPolicy::with_cap (the cap of the retry policy)", retry.cap),
         ] {
             range::time(field, time)?;
+        }
+        if let Some(longest) = self.max_throttle {
+            range::time("with_max_throttle (the longest throttle)", longest)?;
         }
         self.circuit_breaker.as_ref().map_or(Ok(()), CircuitBreaker::check)?;
         let factor = "RetryPolicy::with_factor (the factor of the retry policy)";

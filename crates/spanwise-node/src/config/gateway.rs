@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::values::{MAX_TIME, MIN_TIME, duration, mib, path, text, whole};
 use super::{otlp, receivers};
-use crate::gateway::endpoint_of;
+use crate::gateway::check_name;
 use crate::settings::{GatewaySettings, ReceiverSettings, Resolver, Role};
 use spanwise_config::{Field, Mapping};
 use spanwise_transport::{Ring, RingError, RingVersion};
@@ -146,11 +146,8 @@ fn hosts(field: &Field<'_>, ring: RingVersion) -> Option<Vec<String>> {
             }
             continue;
         };
-        let is_host = !host.contains("://")
-            && !host.contains(['/', ' ', '@', '\t'])
-            && endpoint_of(host, false).is_ok();
-        if !is_host {
-            element.error("a host and a port are expected, such as `sampler-1:4317`, without a scheme and a path");
+        if let Err(expected) = check_name(host) {
+            element.error(expected);
             is_valid = false;
         }
         hosts.push(host.to_owned());

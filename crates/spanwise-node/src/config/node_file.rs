@@ -25,7 +25,13 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
         false => (None, None),
     };
     let has_wait = has_gateway && field.mapping(gateway::KEYS).get("decision_wait").has_value();
-    receivers.extend(peer_receiver);
+    if let Some(receiver) = peer_receiver {
+        if receivers.iter().any(|known| known.name == receiver.name) {
+            let field = field.mapping(gateway::KEYS).get("peer_receiver");
+            field.mapping(receivers::KEYS).get("name").error("another receiver has the same name");
+        }
+        receivers.push(receiver);
+    }
     check_addresses(&mapping.get("receivers"), &receivers);
     let admin = admin(&mapping.get("admin"), &receivers);
     let tail_sampling = mapping.get("tail_sampling");
@@ -62,7 +68,7 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
     let is_gateway = role == Role::Gateway;
     NodeSettings {
         role,
-        memory: memory::read(&mapping.get("memory")),
+        memory: memory::read(&mapping.get("memory"), context),
         receivers,
         processors: processors(&mapping),
         tail_sampling: tail.filter(|_| !is_gateway),
@@ -72,6 +78,10 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
         state_directory: state_directory(&mapping.get("state"), context),
         shutdown_timeout: duration(&mapping.get("shutdown_timeout"), Duration::ZERO..=MAX_TIME)
             .unwrap_or(Duration::from_secs(10)),
+        reload_interval: duration(
+            &mapping.get("reload_interval"),
+            Duration::from_secs(1)..=MAX_TIME,
+        ),
         logs: mapping
             .get("logs")
             .mapping(&["format"])
@@ -203,5 +213,6 @@ pub(super) const KEYS: &[&str] = &[
     "destinations",
     "admin",
     "shutdown_timeout",
+    "reload_interval",
     "logs",
 ];

@@ -153,6 +153,10 @@ pub(super) fn headers(field: &Field<'_>) -> Headers {
             false => Some(""),
         };
         let Some(text) = text else { return };
+        if value.is_substituted() && text.trim().is_empty() {
+            return value
+                .error("its variable is not set, or empty: set it, or leave the header out");
+        }
         // The error names the header, and never its value.
         match std::mem::take(&mut headers).with(name, text) {
             Ok(more) => headers = more,
@@ -201,6 +205,8 @@ pub(super) struct Retry {
     pub(super) attempt: Duration,
     /// Requests that are not accepted in time go to the disk.
     pub(super) has_spool: bool,
+    /// The most of `max_elapsed_time`, where it has another meaning than in the Collector.
+    pub(super) max_timeout: Duration,
 }
 
 impl Retry {
@@ -225,6 +231,7 @@ impl Default for Retry {
             timeout: Duration::from_secs(60),
             attempt: ATTEMPT_TIMEOUT,
             has_spool: false,
+            max_timeout: MAX_TIME,
         }
     }
 }
@@ -245,11 +252,19 @@ pub(super) fn retry(
     // 0 is no limit, as in the Collector.
     let field = mapping.get("max_elapsed_time");
     let timeout = match duration(&field, Duration::ZERO..=MAX_TIME) {
-        Some(Duration::ZERO) => {
-            if defaults.has_spool {
-                field.warning("requests that are tried again stay in memory without end, where a kill loses them: those behind them go to the disk once the queue is full");
+        Some(timeout) if timeout.is_zero() || timeout > defaults.max_timeout => {
+            let most = defaults.max_timeout.max(defaults.timeout);
+            if most < MAX_TIME {
+                field.warning(format!(
+                    "{most:?} is used: the Collector stores each request at once, and the node those that no receiver accepts for this time"
+                ));
+                most
+            } else {
+                if defaults.has_spool {
+                    field.warning("requests that are tried again stay in memory without end, where a kill loses them: those behind them go to the disk once the queue is full");
+                }
+                MAX_TIME
             }
-            MAX_TIME
         }
         Some(timeout) => {
             if timeout < defaults.attempt {
@@ -259,8 +274,8 @@ pub(super) fn retry(
         }
         None => defaults.timeout,
     };
-    let builder = match defaults.has_spool {
-        // Its requests go to the disk meanwhile.
+    // A spool has its requests meanwhile. Without one, the time that leaves each request an attempt may be a year.
+    let builder = match defaults.has_spool || timeout > MAX_THROTTLE {
         true => builder.with_max_throttle(MAX_THROTTLE),
         false => builder,
     };
@@ -273,7 +288,7 @@ pub(super) const UNTIL_ANSWERED: &str = "a request is repeated until a peer has 
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time for which a request in front of a spool is tried from memory.
 pub(super) const BEFORE_SPOOL: Duration = Duration::from_secs(5);
-/// The longest time that a destination with a spool can ask for.
+/// The longest time for which a destination can ask for patience.
 const MAX_THROTTLE: Duration = Duration::from_secs(300);
 const PROTOCOLS: &[(&str, Protocol)] =
     &[("grpc", Protocol::Grpc), ("http/protobuf", Protocol::HttpProtobuf)];

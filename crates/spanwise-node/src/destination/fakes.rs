@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
 use spanwise_ledger::Snapshot;
-use spanwise_transport::{Failure, Outcome, PREFIX, Transport, TransportBuilder};
+use spanwise_transport::{Failure, Outcome, PREFIX, ResponseStatus, Transport, TransportBuilder};
 use spanwise_wire::read::TraceRequest;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -24,13 +24,24 @@ pub(super) struct Behaviour {
     pub(super) accepts: usize,
     /// It refuses larger ones as too large.
     pub(super) max_bytes: usize,
+    /// It refuses requests with one of these names as invalid.
+    pub(super) refused_names: Vec<String>,
+    /// It refuses all requests, because of their credentials.
+    pub(super) is_unauthorized: bool,
     pub(super) attempts: usize,
     pub(super) spans: u64,
 }
 
 impl Default for Behaviour {
     fn default() -> Self {
-        Self { accepts: usize::MAX, max_bytes: usize::MAX, attempts: 0, spans: 0 }
+        Self {
+            accepts: usize::MAX,
+            max_bytes: usize::MAX,
+            refused_names: Vec::new(),
+            is_unauthorized: false,
+            attempts: 0,
+            spans: 0,
+        }
     }
 }
 
@@ -63,6 +74,15 @@ impl Backend {
         behaviour.attempts += 1;
         if request.len() > behaviour.max_bytes {
             return Outcome::Failed(Failure::TooLarge);
+        }
+        if behaviour.is_unauthorized {
+            let status = ResponseStatus::Http(401);
+            return Outcome::Failed(Failure::Rejected { status });
+        }
+        let has = |name: &String| request.windows(name.len()).any(|it| it == name.as_bytes());
+        if behaviour.refused_names.iter().any(has) {
+            let status = ResponseStatus::Http(400);
+            return Outcome::Failed(Failure::Rejected { status });
         }
         if behaviour.accepts == 0 {
             return Outcome::Failed(Failure::AmbiguousTimeout);

@@ -11,7 +11,7 @@ use spanwise_batch::{Budget, Charge};
 use spanwise_ledger::{DropReason, Tickets};
 use spanwise_transport::{PREFIX, Transport};
 use spanwise_wire::{RequestLimits, RequestPart};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -24,6 +24,7 @@ pub(super) struct Joiner {
     queues: Arc<[Arc<Queue>]>,
     open: Mutex<Option<Open>>,
     opened: Notify,
+    is_closing: AtomicBool,
     /// Bytes of the last joined request: the capacity of the next.
     last_bytes: AtomicUsize,
     requests: Budget,
@@ -61,10 +62,16 @@ impl Joiner {
             queues,
             open: Mutex::new(None),
             opened: Notify::new(),
+            is_closing: AtomicBool::new(false),
             last_bytes: AtomicUsize::new(0),
             requests: memory.requests.clone(),
             _charge: memory.requests.try_charge(limits.max_bytes),
         }
+    }
+
+    /// Whether no destination can ever have a request of `bytes` bytes with this number of spans.
+    pub(super) fn is_too_large(&self, bytes: usize, spans: u64) -> bool {
+        spans == 1 && !self.is_storable(bytes + PREFIX)
     }
 
     /// Copies a request behind those that wait.
@@ -85,7 +92,8 @@ impl Joiner {
         }
         let is_full =
             joined.spans >= self.limits.max_spans || joined.bytes.len() >= self.limits.max_bytes;
-        if is_full || self.limits.timeout.is_zero() {
+        // Behind the lock: what is open then is closed by `close_all`.
+        if is_full || self.limits.timeout.is_zero() || self.is_closing.load(Relaxed) {
             full.extend(open.take());
         } else if is_new {
             self.opened.notify_one();
@@ -94,8 +102,9 @@ impl Joiner {
         full.into_iter().for_each(|open| self.close(open));
     }
 
-    /// Hands the queues the request that is being joined.
-    pub(super) fn flush(&self) {
+    /// Hands the queues the request that is being joined, and each later one at once.
+    pub(super) fn close_all(&self) {
+        self.is_closing.store(true, Relaxed);
         let open = self.lock().take();
         open.into_iter().for_each(|open| self.close(open));
     }
@@ -135,10 +144,15 @@ impl Joiner {
     fn close(&self, open: Open) {
         let Open { mut bytes, spans, charges, tickets, .. } = open;
         let is_large = bytes.len() > self.limits.max_request_bytes + PREFIX && spans > 1;
+        let may_be_whole = self.is_storable(bytes.len());
         if is_large && let Some((parts, more)) = self.divided(&bytes) {
-            return self.push_parts(parts, (charges, more), tickets);
+            // Bytes of the parts beyond the bytes of the request.
+            let charge = if more > 0 { self.requests.try_charge_reserved(more) } else { None };
+            if charge.is_some() || more == 0 || !may_be_whole {
+                return self.push_parts(parts, (charges, charge), tickets);
+            }
         }
-        if bytes.len() > self.limits.max_whole_bytes.saturating_add(PREFIX) {
+        if !may_be_whole {
             return tickets.into_iter().for_each(|tickets| tickets.dropped(DropReason::TooLarge));
         }
         self.last_bytes.store(bytes.len().min(self.limits.max_bytes), Relaxed);
@@ -146,9 +160,14 @@ impl Joiner {
         self.push(bytes, charges, (spans, tickets));
     }
 
-    /// The parts of one request that is larger than the limit, with the charge of what they have beyond its bytes: each repeats the resources
-    /// of its spans. `None`: they would be far larger than the request, or there is no memory for them, and the request leaves whole.
-    fn divided<'b>(&self, bytes: &'b [u8]) -> Option<(Vec<RequestPart<'b>>, Option<Charge>)> {
+    /// Whether each spool stores a request of `len` bytes with the prefix.
+    fn is_storable(&self, len: usize) -> bool {
+        len <= self.limits.max_whole_bytes.saturating_add(PREFIX)
+    }
+
+    /// The parts of one request that is larger than the limit, and how many bytes they have beyond its own: each repeats the resources of its
+    /// spans. `None` if they would be far larger than the request.
+    fn divided<'b>(&self, bytes: &'b [u8]) -> Option<(Vec<RequestPart<'b>>, usize)> {
         let message = bytes.get(PREFIX..)?;
         let limits = RequestLimits::default()
             .with_prefix(PREFIX)
@@ -163,10 +182,7 @@ impl Joiner {
             }
             parts.push(part);
         }
-        match copied.saturating_sub(message.len()) {
-            0 => Some((parts, None)),
-            more => Some((parts, Some(self.requests.try_charge_reserved(more)?))),
-        }
+        Some((parts, copied.saturating_sub(message.len())))
     }
 
     /// The parts share the charges.
@@ -179,9 +195,14 @@ impl Joiner {
         let charges = Arc::new(charges);
         for part in parts {
             let spans = part.spans();
+            let of_part: Vec<Tickets> = tickets.iter_mut().map(|all| all.split(spans)).collect();
+            // One span has as many bytes as its client gave it.
+            if !self.is_storable(part.encoded_len()) {
+                of_part.into_iter().for_each(|tickets| tickets.dropped(DropReason::TooLarge));
+                continue;
+            }
             let bytes = part.write(Vec::new()).into_bytes();
-            let tickets = tickets.iter_mut().map(|all| all.split(spans)).collect();
-            self.push(bytes, Arc::clone(&charges), (spans, tickets));
+            self.push(bytes, Arc::clone(&charges), (spans, of_part));
         }
         // None is left, since a receiver has checked the framing.
         tickets.into_iter().for_each(|tickets| tickets.dropped(DropReason::TooLarge));

@@ -1,13 +1,15 @@
 //! The requests that wait for one destination.
 
-use super::attempts::Attempts;
 use super::batch::Batch;
 use super::spool_link::SpoolLink;
 use crate::account::{DestinationAccount, SpoolState};
+use crate::attempts::Attempts;
 use crate::memory::Memory;
+use crate::rejection::{MAX_IN_A_ROW, is_about_access, is_about_content};
 use crate::settings::DestinationSettings;
 use arc_swap::ArcSwap;
 use spanwise_export::SpoolUsage;
+use spanwise_export::sans_io::is_retryable;
 use spanwise_ledger::{DropReason, Ledger, Tickets};
 use spanwise_transport::{Delivery, Failure, Outcome, Transport};
 use spanwise_worker::Notifier;
@@ -28,6 +30,8 @@ pub(super) struct Queue {
     work: Notify,
     /// The deadline of a shutdown, once requests are cancelled.
     cancelled: watch::Sender<Option<Instant>>,
+    /// The number of transports that replaced one whose attempts failed.
+    replaced: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -45,6 +49,10 @@ struct State {
     is_down: bool,
     /// Requests are sent nevertheless, to find out whether that is so still.
     is_probing: bool,
+    /// Requests that were refused because of their spans since one was accepted.
+    rejections: u32,
+    /// The deadline has passed: no request is taken.
+    is_over: bool,
     spool: Option<SpoolLink>,
     last_error: Option<String>,
 }
@@ -65,6 +73,7 @@ impl Queue {
             state: Mutex::default(),
             work: Notify::new(),
             cancelled: watch::Sender::new(None),
+            replaced: watch::Sender::new(0),
         }
     }
 
@@ -76,8 +85,33 @@ impl Queue {
         self.transport.load_full()
     }
 
+    /// Requests that succeed end with the earlier transport, and those that are tried again and again go on with this one.
     pub(super) fn set_transport(&self, transport: Transport) {
         self.transport.store(Arc::new(observed(transport, &self.attempts)));
+        if self.attempts.is_failing() {
+            self.replaced.send_modify(|count| *count += 1);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_failing(&self) -> bool {
+        self.attempts.is_failing()
+    }
+
+    /// Changes with each transport that replaces one whose attempts fail.
+    pub(super) fn replaced(&self) -> watch::Receiver<u64> {
+        self.replaced.subscribe()
+    }
+
+    /// Whether the same request may be accepted later. A destination that refuses all requests may have other credentials then: a spool has
+    /// time for that.
+    pub(super) fn may_retry(&self, delivery: &Delivery) -> bool {
+        is_retryable(delivery) || is_about_access(delivery) && self.has_spool()
+    }
+
+    /// Whether a request that is refused because of some spans is divided to find them.
+    pub(super) fn may_divide(&self) -> bool {
+        self.lock().rejections < MAX_IN_A_ROW
     }
 
     /// Counts `spans` spans as handed to the destination.
@@ -99,6 +133,10 @@ impl Queue {
     /// Adds a request, behind the others.
     pub(super) fn push(&self, batch: Batch) {
         let mut state = self.lock();
+        if state.is_over {
+            drop(state);
+            return batch.dropped(DropReason::ShutdownDeadline);
+        }
         state.held_bytes += batch.len();
         state.held += 1;
         state.waiting_bytes += batch.len();
@@ -205,14 +243,19 @@ impl Queue {
 
     /// Takes note of the end of a request.
     pub(super) fn note(&self, delivery: &Delivery) {
+        if matches!(delivery.outcome, Outcome::Failed(Failure::Shutdown)) {
+            return;
+        }
         // The end of a request decides over its attempts: a rejected one had an answer.
         self.attempts.ended();
         let mut state = self.lock();
         match &delivery.outcome {
-            Outcome::Accepted { .. } => (state.is_down, state.is_probing) = (false, false),
-            Outcome::Failed(Failure::Shutdown) => return,
+            Outcome::Accepted { .. } => {
+                (state.is_down, state.is_probing, state.rejections) = (false, false, 0);
+            }
             Outcome::Failed(_) => {
-                if spanwise_export::sans_io::is_retryable(delivery) {
+                state.rejections += u32::from(is_about_content(delivery));
+                if is_retryable(delivery) || is_about_access(delivery) {
                     (state.is_down, state.is_probing) = (true, false);
                 }
                 state.last_error = Some(delivery.to_string());
@@ -301,6 +344,7 @@ impl Queue {
     /// The deadline has passed: what waits is lost.
     pub(super) fn drop_rest(&self) {
         let mut state = self.lock();
+        state.is_over = true;
         let rest: Vec<_> = std::mem::take(&mut state.failed)
             .into_iter()
             .chain(std::mem::take(&mut state.waiting))

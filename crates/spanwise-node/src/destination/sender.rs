@@ -6,9 +6,10 @@ mod tests;
 use super::batch::{Batch, book, framed, max_copied};
 use super::queue::Queue;
 use crate::memory::{CopyCharge, Memory};
-use spanwise_export::sans_io::{count_request, is_retryable, is_too_large};
+use crate::rejection::{MAX_DIVISIONS, is_about_content};
+use spanwise_export::sans_io::{count_request, is_too_large};
 use spanwise_ledger::DropReason;
-use spanwise_transport::{Delivery, FramedRequest, PREFIX};
+use spanwise_transport::{Delivery, Failure, FramedRequest, Outcome, PREFIX};
 use spanwise_wire::{RequestLimits, RequestPart};
 use std::sync::Arc;
 
@@ -53,35 +54,79 @@ fn store(queue: &Queue, batch: Batch) {
     }
 }
 
-/// Sends a request, in parts if the destination refuses it as too large.
+/// Sends a request, in parts if the destination refuses it as too large, or because of some of its spans.
 pub(super) async fn send(queue: &Queue, memory: &Memory, mut batch: Batch) -> Sent {
     let copies = match batch.has_copies {
         true => 0,
         false => queue.transport().compressed_bound(batch.len()),
     };
-    let delivery = attempt(queue, memory, &batch.request, copies).await;
-    if is_too_large(&delivery) && batch.spans > 1 {
+    let (delivery, is_ambiguous) = attempt(queue, memory, &batch.request, copies).await;
+    batch.is_ambiguous |= is_ambiguous;
+    let mut limits = PartLimits::of_whole(&batch);
+    if batch.spans > 1 && limits.lower(&delivery, (batch.spans, batch.len()), queue) {
         batch.is_ambiguous |= delivery.may_have_been_accepted();
-        return send_in_parts(queue, memory, batch).await;
+        return send_in_parts(queue, memory, batch, limits).await;
     }
     queue.note(&delivery);
-    if is_retryable(&delivery) {
+    if queue.may_retry(&delivery) {
         return Sent::Unsent(batch.unsent(&delivery));
     }
     batch.book(&delivery);
     Sent::Settled
 }
 
-/// Sends the parts of a request, one at a time.
-async fn send_in_parts(queue: &Queue, memory: &Memory, mut batch: Batch) -> Sent {
-    let (mut skipped, mut max_bytes, mut copied) = (0, batch.len() / 2, 0);
-    loop {
-        let limits = RequestLimits::default()
+/// The limits of the next part of a request.
+struct PartLimits {
+    max_spans: u64,
+    max_bytes: usize,
+    /// Rejections because of spans for which the request is divided still.
+    divisions: u32,
+}
+
+impl PartLimits {
+    fn of_whole(batch: &Batch) -> Self {
+        Self { max_spans: batch.spans, max_bytes: usize::MAX, divisions: MAX_DIVISIONS }
+    }
+
+    /// Halves a limit behind the refusal of a part of several spans. Returns whether a smaller part may be accepted.
+    fn lower(&mut self, delivery: &Delivery, (spans, bytes): (u64, usize), queue: &Queue) -> bool {
+        if is_too_large(delivery) {
+            self.max_bytes = bytes / 2;
+            return true;
+        }
+        let divides = is_about_content(delivery) && self.divisions > 0 && queue.may_divide();
+        if divides {
+            queue.note(delivery);
+            self.divisions -= 1;
+            self.max_spans = spans / 2;
+        }
+        divides
+    }
+
+    /// Behind a part that has its outcome, a larger one may be accepted.
+    fn raise(&mut self) {
+        self.max_spans = self.max_spans.saturating_mul(2);
+    }
+
+    fn of_request(&self) -> RequestLimits {
+        RequestLimits::default()
             .with_prefix(PREFIX)
-            .with_max_spans(usize::MAX)
-            .with_max_bytes(max_bytes);
-        let planned = RequestPart::plan(batch.request.message(), skipped, limits).ok().flatten();
-        let Some(part) = planned else { break };
+            .with_max_spans(usize::try_from(self.max_spans).unwrap_or(usize::MAX))
+            .with_max_bytes(self.max_bytes)
+    }
+}
+
+/// Sends the parts of a request, one at a time.
+async fn send_in_parts(
+    queue: &Queue,
+    memory: &Memory,
+    mut batch: Batch,
+    mut limits: PartLimits,
+) -> Sent {
+    let (mut skipped, mut copied) = (0, 0);
+    loop {
+        let planned = RequestPart::plan(batch.request.message(), skipped, limits.of_request());
+        let Some(part) = planned.ok().flatten() else { break };
         let (spans, bytes) = (part.spans(), part.encoded_len());
         copied += bytes;
         if copied > 4 * max_copied(batch.len()) {
@@ -93,16 +138,17 @@ async fn send_in_parts(queue: &Queue, memory: &Memory, mut batch: Batch) -> Sent
             false => bytes + queue.transport().compressed_bound(bytes),
         };
         let part = FramedRequest::from(part.write(Vec::new()));
-        let delivery = attempt(queue, memory, &part, copies).await;
-        if is_too_large(&delivery) && spans > 1 {
-            max_bytes = bytes / 2;
+        let (delivery, is_ambiguous) = attempt(queue, memory, &part, copies).await;
+        batch.is_ambiguous |= is_ambiguous;
+        if spans > 1 && limits.lower(&delivery, (spans, bytes), queue) {
             continue;
         }
         queue.note(&delivery);
-        if is_retryable(&delivery) {
+        if queue.may_retry(&delivery) {
             return rest(memory, batch, skipped, &delivery);
         }
         book(batch.tickets.split(spans), &delivery, batch.is_ambiguous);
+        limits.raise();
         skipped += spans;
     }
     // None is left, unless the bytes are no request.
@@ -140,13 +186,14 @@ fn rest(memory: &Memory, batch: Batch, skipped: u64, delivery: &Delivery) -> Sen
     }
 }
 
-/// Sends a request as it is. Copies take `copies` bytes.
+/// Sends a request as it is, with the next transport too if the first one fails and is replaced meanwhile. Copies take `copies` bytes. Returns
+/// whether the destination may have it from an earlier transport.
 async fn attempt(
     queue: &Queue,
     memory: &Memory,
     request: &FramedRequest,
     copies: usize,
-) -> Delivery {
+) -> (Delivery, bool) {
     // A cancelled request ends without an attempt.
     let _copies: Option<CopyCharge> = match copies {
         0 => None,
@@ -155,8 +202,22 @@ async fn attempt(
             () = queue.cancelled() => None,
         },
     };
-    let transport = queue.transport();
-    let delivery = transport.send_with_cancel(request.clone(), queue.cancelled()).await;
-    count_request(queue.ledger(), Some(&delivery));
-    delivery
+    let mut is_ambiguous = false;
+    loop {
+        // Before the transport is read.
+        let mut replaced = queue.replaced();
+        let ended = async {
+            tokio::select! {
+                () = queue.cancelled() => {}
+                _ = replaced.changed() => {}
+            }
+        };
+        let delivery = queue.transport().send_with_cancel(request.clone(), ended).await;
+        count_request(queue.ledger(), Some(&delivery));
+        let is_interrupted = matches!(delivery.outcome, Outcome::Failed(Failure::Shutdown));
+        if !is_interrupted || queue.cancelled_until().is_some() {
+            return (delivery, is_ambiguous);
+        }
+        is_ambiguous |= delivery.may_have_been_accepted();
+    }
 }

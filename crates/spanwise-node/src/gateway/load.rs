@@ -48,9 +48,7 @@ impl Load {
         let held = self.held;
         match self.bytes {
             LoadBytes::Plain(message) => Batch::copied(&message, tickets, held),
-            LoadBytes::Prefixed(prefixed) => {
-                Batch { prefixed, tickets, is_alone: false, held, not_taken_at: None }
-            }
+            LoadBytes::Prefixed(prefixed) => Batch::new(prefixed, tickets, held),
         }
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Members {
     /// Those of them that do not answer, with their transports.
     unreachable: HashMap<String, Arc<Peer>>,
     peers: HashMap<String, Arc<Peer>>,
+    /// Peers that left, and may have requests in flight.
+    leaving: Vec<Weak<Peer>>,
     is_stopped: bool,
 }
 
@@ -59,6 +61,7 @@ impl Members {
             names: Vec::new(),
             unreachable: HashMap::new(),
             peers: HashMap::new(),
+            leaving: Vec::new(),
             is_stopped: false,
         }
     }
@@ -106,10 +109,11 @@ impl Members {
         self.unreachable.values()
     }
 
-    /// Ends all changes. Returns the peers.
-    pub(crate) fn stop(&mut self) -> Vec<Arc<Peer>> {
+    /// Ends all changes. Returns the peers, and those that left and have requests in flight.
+    pub(crate) fn stop(&mut self) -> (Vec<Arc<Peer>>, Vec<Arc<Peer>>) {
         self.is_stopped = true;
-        self.peers.values().chain(self.unreachable.values()).cloned().collect()
+        let peers = self.peers.values().chain(self.unreachable.values()).cloned().collect();
+        (peers, self.leaving.drain(..).filter_map(|peer| peer.upgrade()).collect())
     }
 
     /// The members after a change; `None` if they are the same ones.
@@ -160,6 +164,9 @@ impl Members {
             .partition(|(name, _)| members.contains(name.as_str()));
         self.peers = stay;
         let left: HashMap<String, Arc<Peer>> = left;
+        // Its senders hold a peer until their requests have ended.
+        self.leaving.retain(|peer| peer.strong_count() > 0);
+        self.leaving.extend(left.values().map(Arc::downgrade));
         let membership = Membership { routes, targets };
         Ok(Some(Change { membership, left: left.into_values().collect() }))
     }

@@ -6,7 +6,7 @@ use spanwise_metrics::{Attribute, Metric, MetricData, NumberPoint};
 
 use super::members::Target;
 use super::resolver::Resolutions;
-use crate::account::GatewayAccount;
+use crate::account::{GatewayAccount, PeerAccount};
 
 /// A metric by its name without the Collector's prefix.
 macro_rules! metric {
@@ -25,6 +25,14 @@ macro_rules! own {
             MetricData::Counter(vec![NumberPoint::new($value)]),
         )
         .with_description($description)
+    };
+}
+
+/// A gauge of our own, of all peers.
+macro_rules! own_gauge {
+    ($name:literal, $unit:literal, $description:literal, $data:expr) => {
+        Metric::new(concat!("spanwise.node.gateway.", $name), $unit, $data)
+            .with_description($description)
     };
 }
 
@@ -60,7 +68,32 @@ pub(super) fn snapshot(
         let endpoint = Attribute::new("endpoint", peer.name().to_owned());
         Some(peer.latency()?.with_attributes([endpoint]))
     });
+    let of_peers = |value: fn(&PeerAccount) -> u64| {
+        let points = account.peers.iter().map(|peer| {
+            let endpoint = Attribute::new("endpoint", peer.name.clone());
+            NumberPoint::new(value(peer)).with_attributes([endpoint])
+        });
+        MetricData::Gauge(points.collect())
+    };
     vec![
+        own_gauge!(
+            "peer_up",
+            "",
+            "1 while requests to the peer are answered",
+            of_peers(|it| it.problem.is_none().into())
+        ),
+        own_gauge!(
+            "peer_has_share",
+            "",
+            "1 while traces are routed to the peer",
+            of_peers(|it| it.has_share.into())
+        ),
+        own_gauge!(
+            "peer_queued",
+            "By",
+            "Bytes that wait for the peer",
+            of_peers(|it| it.queued_bytes as u64)
+        ),
         metric!(
             "backend_latency",
             "ms",

@@ -5,7 +5,7 @@ pub(crate) mod sender;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use spanwise_ledger::DropReason;
@@ -15,11 +15,16 @@ use tokio::sync::watch;
 
 use queue::{Batch, Queue};
 
+use crate::attempts::Attempts;
+use crate::rejection::{is_about_access, is_about_content};
+
 /// A peer of the gateway.
 pub(crate) struct Peer {
     name: String,
     queue: Queue,
     transport: Transport,
+    /// Shared with the observer of attempts.
+    attempts: Arc<Attempts>,
     counts: PeerCounts,
     /// The time of requests in milliseconds.
     latency: Option<HistogramRecorder>,
@@ -45,6 +50,8 @@ struct Answers {
     last: Option<Instant>,
     /// The last request that was accepted.
     accepted: Option<Instant>,
+    /// Requests that were refused because of their spans since one was accepted.
+    rejections: u32,
     /// The first failure since the last answer, and its cause.
     silence: Option<Silence>,
 }
@@ -93,11 +100,16 @@ impl Peer {
         max_bytes: usize,
         patience: Duration,
     ) -> Self {
+        let attempts: Arc<Attempts> = Arc::default();
+        let observed = Arc::clone(&attempts);
+        let transport =
+            transport.with_attempt_observer(move |failed| observed.failed(&failed.cause));
         let latency = HistogramRecorder::builder().with_bounds(LATENCY_BOUNDS).with_shards(2);
         Self {
             name,
             queue: Queue::new(max_bytes),
             transport,
+            attempts,
             counts: PeerCounts::default(),
             latency: latency.build().ok(),
             answers: Mutex::default(),
@@ -167,9 +179,10 @@ impl Peer {
         self.transport.send(FramedRequest::from(Vec::new())).await.is_accepted()
     }
 
-    /// The cause of the silence, while no attempt has an answer.
+    /// The cause of the silence, while no request has an answer, or that of attempts that fail before one has ended.
     pub(crate) fn problem(&self) -> Option<String> {
-        self.answers().silence.as_ref().map(|silence| silence.cause.clone())
+        let of_requests = self.answers().silence.as_ref().map(|silence| silence.cause.clone());
+        of_requests.or_else(|| self.attempts.failing())
     }
 
     /// Whether any request has had an answer since then.
@@ -180,6 +193,11 @@ impl Peer {
     /// Whether it has accepted a request since then.
     fn has_accepted_since(&self, instant: Instant) -> bool {
         self.answers().accepted.is_some_and(|accepted| accepted > instant)
+    }
+
+    /// Requests that were refused because of their spans since one was accepted.
+    fn rejections_in_a_row(&self) -> u32 {
+        self.answers().rejections
     }
 
     fn answers(&self) -> MutexGuard<'_, Answers> {
@@ -194,6 +212,7 @@ impl Peer {
             &self.counts.failed_requests
         };
         PeerCounts::add(counter, 1);
+        self.attempts.ended();
         let elapsed = begun.elapsed();
         if let Some(latency) = &self.latency {
             latency.record(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
@@ -202,10 +221,16 @@ impl Peer {
         // The attempt before the one that the deadline cut off may have had one.
         let is_answered =
             matches!(delivery.outcome, Outcome::Failed(Failure::RetryDeadline { last: Some(_) }));
-        if delivery.is_accepted() || delivery.status.is_some() || is_answered {
+        let is_served = !is_about_access(delivery);
+        if is_served && (delivery.is_accepted() || delivery.status.is_some() || is_answered) {
             let now = Some(Instant::now());
-            let accepted = if delivery.is_accepted() { now } else { answers.accepted };
-            *answers = Answers { last: now, accepted, silence: None };
+            let (accepted, rejections) = match delivery.is_accepted() {
+                true => (now, 0),
+                false => {
+                    (answers.accepted, answers.rejections + u32::from(is_about_content(delivery)))
+                }
+            };
+            *answers = Answers { last: now, accepted, rejections, silence: None };
             return None;
         }
         let cause = delivery.cause.clone();

@@ -19,7 +19,7 @@ use crate::start_error::{ExitKind, StartError};
 use dns::Dns;
 pub(crate) use dns::{Lookup, system};
 use file::PeerFile;
-pub(crate) use names::endpoint_of;
+pub(crate) use names::{check_name, endpoint_of};
 pub(crate) use source::Source;
 
 /// The resolutions so far.

@@ -2,12 +2,15 @@
 
 use crate::account::IntakeAccount;
 use crate::processors::LeftOut;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::stage::Busy;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 #[derive(Default)]
 pub(super) struct Counts {
     pub(super) unauthorized_requests: AtomicU64,
-    pub(super) overloaded_requests: AtomicU64,
+    overloaded_requests: AtomicU64,
+    /// The number of the [`Busy`] that refused the last one, from 1 on.
+    last_refusal: AtomicU8,
     pub(super) received: AtomicU64,
     pub(super) refused_overloaded: AtomicU64,
     pub(super) refused_malformed: AtomicU64,
@@ -22,6 +25,13 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    /// Counts a request that is refused before its body is read.
+    pub(super) fn refuse_unread(&self, busy: Busy) {
+        let at = Busy::ALL.iter().position(|it| *it == busy).map_or(0, |at| at + 1);
+        self.last_refusal.store(at as u8, Relaxed);
+        self.overloaded_requests.fetch_add(1, Relaxed);
+    }
+
     /// Counts an accepted request of `spans` spans.
     pub(super) fn accept(&self, spans: u64, left_out: LeftOut) {
         self.accepted.fetch_add(spans, Relaxed);
@@ -38,6 +48,10 @@ impl Counts {
         IntakeAccount {
             unauthorized_requests: self.unauthorized_requests.load(Relaxed),
             overloaded_requests: self.overloaded_requests.load(Relaxed),
+            last_refusal: usize::from(self.last_refusal.load(Relaxed))
+                .checked_sub(1)
+                .and_then(|at| Busy::ALL.get(at))
+                .map_or("", |busy| busy.name()),
             received: self.received.load(Relaxed),
             refused_overloaded: self.refused_overloaded.load(Relaxed),
             refused_malformed: self.refused_malformed.load(Relaxed),

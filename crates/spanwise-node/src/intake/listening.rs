@@ -4,7 +4,9 @@ use super::Entry;
 use crate::memory::Shares;
 use crate::settings::{ReceiverSettings, ReceiverTls};
 use crate::start_error::{ExitKind, StartError};
-use spanwise_receiver::{Limits, Receiver, ReceiverBuilder, StartError as ReceiverError};
+use spanwise_receiver::{
+    Limits, Receiver, ReceiverBuilder, StartError as ReceiverError, TlsRenewal,
+};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -40,23 +42,54 @@ pub(crate) fn listen(
         .map_err(|error| of(&settings.name, &error))
 }
 
+/// Reads the certificates and the key of a running receiver again, and checks them.
+///
+/// # Errors
+/// One of them cannot be used.
+pub(crate) fn renewed(
+    receiver: &Receiver,
+    name: &str,
+    tls: &ReceiverTls,
+) -> Result<TlsRenewal, StartError> {
+    let PemFiles { certificates, key, client_ca } = PemFiles::read(name, tls)?;
+    receiver.renew_tls_pem(certificates, key, client_ca).map_err(|error| of(name, &error))
+}
+
 fn with_tls(
-    mut builder: ReceiverBuilder,
+    builder: ReceiverBuilder,
     name: &str,
     tls: &ReceiverTls,
 ) -> Result<ReceiverBuilder, StartError> {
-    let read = |key: &str, path: &Path| {
-        fs::read(path).map_err(|error| {
-            let message = format!("{name}.tls.{key}: cannot read {}: {error}", path.display());
-            StartError::new(ExitKind::Key, message)
+    let PemFiles { certificates, key, client_ca } = PemFiles::read(name, tls)?;
+    let builder = builder.with_tls_pem(certificates, key);
+    Ok(match client_ca {
+        Some(authorities) => builder.with_client_ca_pem(authorities),
+        None => builder,
+    })
+}
+
+/// The contents of the files of a receiver.
+struct PemFiles {
+    certificates: Vec<u8>,
+    key: Vec<u8>,
+    client_ca: Option<Vec<u8>>,
+}
+
+impl PemFiles {
+    fn read(name: &str, tls: &ReceiverTls) -> Result<Self, StartError> {
+        let read = |key: &str, path: &Path| {
+            fs::read(path).map_err(|error| {
+                let message = format!("{name}.tls.{key}: cannot read {}: {error}", path.display());
+                StartError::new(ExitKind::Key, message)
+            })
+        };
+        let client_ca = tls.client_ca_file.as_ref();
+        Ok(Self {
+            certificates: read("cert_file", &tls.cert_file)?,
+            key: read("key_file", &tls.key_file)?,
+            client_ca: client_ca.map(|path| read("client_ca_file", path)).transpose()?,
         })
-    };
-    let certificates = read("cert_file", &tls.cert_file)?;
-    builder = builder.with_tls_pem(certificates, read("key_file", &tls.key_file)?);
-    if let Some(path) = &tls.client_ca_file {
-        builder = builder.with_client_ca_pem(read("client_ca_file", path)?);
     }
-    Ok(builder)
 }
 
 fn of(name: &str, error: &ReceiverError) -> StartError {

@@ -7,12 +7,8 @@ use crate::settings::{
     NodeSettings, ReceiverSettings, ReceiverTls, Role, Target,
 };
 use keys::Keys;
-use std::collections::hash_map::DefaultHasher;
-use std::fs::File;
-use std::hash::{Hash as _, Hasher as _};
-use std::io::Read as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The settings that only a restart changes.
@@ -29,10 +25,10 @@ pub(super) struct Fixed {
 
 struct Listener {
     key: String,
+    name: String,
     place: (bool, SocketAddr, Option<PathBuf>),
+    /// The contents of the files may change.
     tls: Option<ReceiverTls>,
-    /// Of the certificate, the key and the authorities.
-    contents: [Option<u64>; 3],
     max_request_bytes: usize,
     max_connections: usize,
     max_concurrent_streams: u32,
@@ -118,16 +114,11 @@ impl Listener {
             false => format!("receivers[{index}]"),
         };
         let (address, socket) = (settings.address, settings.unix_socket.clone());
-        let contents = settings.tls.as_ref().map_or([None; 3], |tls| {
-            let client_ca = tls.client_ca_file.as_deref();
-            [Some(&*tls.cert_file), Some(&*tls.key_file), client_ca]
-                .map(|path| path.and_then(content_hash))
-        });
         Self {
             key,
+            name: settings.name.clone(),
             place: (settings.is_for_peers, address, socket),
             tls: settings.tls.clone(),
-            contents,
             max_request_bytes: settings.max_request_bytes,
             max_connections: settings.max_connections,
             max_concurrent_streams: settings.max_concurrent_streams,
@@ -136,16 +127,9 @@ impl Listener {
 
     fn add(&self, next: &Self, keys: &mut Keys) {
         let key = |name: &str| format!("{}.{name}", self.key);
+        keys.compare(&key("name"), &self.name, &next.name);
         keys.compare(&key("endpoint"), &self.place, &next.place);
-        match self.tls == next.tls {
-            false => keys.add(key("tls")),
-            true => {
-                let files = ["tls.cert_file", "tls.key_file", "tls.client_ca_file"];
-                for (name, (a, b)) in files.iter().zip(self.contents.iter().zip(&next.contents)) {
-                    keys.compare(&format!("the content of {}", key(name)), a, b);
-                }
-            }
-        }
+        keys.compare(&key("tls"), &self.tls, &next.tls);
         keys.compare(&key("max_request_mib"), &self.max_request_bytes, &next.max_request_bytes);
         keys.compare(&key("max_connections"), &self.max_connections, &next.max_connections);
         let streams = (&self.max_concurrent_streams, &next.max_concurrent_streams);
@@ -184,15 +168,3 @@ impl Destination {
         keys.compare(&key("spool"), &self.spool, &next.spool);
     }
 }
-
-/// A hash of the content of a file; `None` if it cannot be read.
-fn content_hash(path: &Path) -> Option<u64> {
-    let mut content = Vec::new();
-    File::open(path).ok()?.take(MAX_PEM_BYTES).read_to_end(&mut content).ok()?;
-    let mut hasher = DefaultHasher::new();
-    content.hash(&mut hasher);
-    Some(hasher.finish())
-}
-
-/// More than a certificate chain has.
-const MAX_PEM_BYTES: u64 = 1 << 20;

@@ -3,6 +3,7 @@
 mod admin;
 #[cfg(test)]
 mod fakes;
+mod file_watch;
 mod log;
 mod service;
 mod signals;

@@ -1,6 +1,7 @@
 //! [`serve`]: the node as a process, from its start to its end.
 
 use super::admin;
+use super::file_watch::FileWatch;
 use super::log::{Event, Log, timestamp};
 use super::signals::{Signal, Signals};
 use super::state::{Source as _, State};
@@ -12,12 +13,14 @@ use crate::settings::{AdminSettings, LogFormat, NodeSettings};
 use crate::start_error::{ExitKind, StartError};
 use spanwise_admin::{AdminEndpoint, AdminError};
 use spanwise_config::{Problem, Read};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The file of the settings, which a reload reads again.
 pub(crate) struct SettingsFile<'a> {
+    pub(crate) path: &'a Path,
     /// Its path, for messages.
     pub(crate) name: &'a str,
     /// Reads it: the settings with warnings, or a line for each problem.
@@ -36,7 +39,7 @@ pub(crate) fn serve(read: Read<NodeSettings>, file: &SettingsFile<'_>) -> ExitCo
         }
     };
     warn(&log, &warnings);
-    let result = Service::start(settings, log.clone()).map(|service| service.run(file));
+    let result = Service::start(settings, file, log.clone()).map(|service| service.run(file));
     let status = result.unwrap_or_else(|error| {
         let exit_status = error.kind.code();
         let (problem, exit_status) = (error.to_string(), u64::from(exit_status));
@@ -56,10 +59,15 @@ struct Service {
     signals: Signals,
     log: Log,
     shutdown_timeout: Duration,
+    watch: Option<FileWatch>,
 }
 
 impl Service {
-    fn start(settings: NodeSettings, log: Log) -> Result<Self, StartError> {
+    fn start(
+        settings: NodeSettings,
+        file: &SettingsFile<'_>,
+        log: Log,
+    ) -> Result<Self, StartError> {
         let signals =
             Signals::register().map_err(|error| StartError::io("register signals", &error))?;
         let state = Arc::new(State::new(settings.role, log.clone()));
@@ -67,6 +75,7 @@ impl Service {
         let admin = settings.admin.as_ref().map(|admin| start_admin(admin, &state, &log));
         let admin = admin.transpose()?;
         let shutdown_timeout = settings.shutdown_timeout;
+        let watch = FileWatch::new(file.path, &settings, Instant::now());
         let role = settings.role.name();
         let node = Node::start(settings)?;
         let view = node.view();
@@ -86,7 +95,7 @@ impl Service {
             cores: machine::cores() as u64,
             millis: millis(state.about().started),
         });
-        Ok(Self { node, state, _admin: admin, signals, log, shutdown_timeout })
+        Ok(Self { node, state, _admin: admin, signals, log, shutdown_timeout, watch })
     }
 
     /// Runs until a signal ends the node, and returns the exit status.
@@ -97,6 +106,10 @@ impl Service {
                 Some(Signal::Terminate(signal)) => break signal,
                 Some(Signal::Reload) => self.reload(file),
                 None => {
+                    let now = Instant::now();
+                    if self.watch.as_mut().is_some_and(|watch| watch.has_changed(now)) {
+                        self.reload(file);
+                    }
                     let log = self.log.clone();
                     watch.observe(self.node.account(), &mut |event| log.event(event));
                 }
@@ -111,10 +124,12 @@ impl Service {
             Ok(Read { value: settings, warnings, .. }) => {
                 warn(&self.log, &warnings);
                 let (logs, shutdown_timeout) = (settings.logs, settings.shutdown_timeout);
+                let watch = FileWatch::new(file.path, &settings, Instant::now());
                 match self.node.reload(settings) {
                     Ok(()) => {
                         self.log.set_format(logs);
                         self.shutdown_timeout = shutdown_timeout;
+                        self.watch = watch;
                         let event = Event::Reloaded { file: file.name, millis: millis(start) };
                         return self.log.event_unlimited(event);
                     }

@@ -164,6 +164,7 @@ mod tests {
             admin: None,
             state_directory: None,
             shutdown_timeout: Duration::from_secs(10),
+            reload_interval: None,
             logs: LogFormat::Text,
         };
         let log = Log::to(LogFormat::Text, Box::new(std::io::sink())).unwrap();

@@ -5,7 +5,7 @@ use crate::account::{
     Account, DestinationAccount, GatewayAccount, PeerAccount, ReceiverAccount, SamplerAccount,
     SpoolAccount,
 };
-use spanwise_ledger::Snapshot;
+use spanwise_ledger::{DropReason, Snapshot};
 use std::collections::HashMap;
 
 /// The account of a moment ago. The parts of a node count and log nothing; this compares.
@@ -40,7 +40,7 @@ impl Watch {
             spans.into_iter().for_each(|spans| log(Event::Refusing { reason, spans }));
         }
         if let Some(requests) = grown(now.overloaded_requests, last.overloaded_requests) {
-            log(Event::RefusingUnread { requests });
+            log(Event::RefusingUnread { reason: now.last_refusal, requests });
         }
         for (processor, spans) in [
             ("redaction", grown(now.unredactable, last.unredactable)),
@@ -55,6 +55,11 @@ impl Watch {
 }
 
 fn sampler(last: Option<&SamplerAccount>, now: &SamplerAccount, log: &mut dyn FnMut(Event<'_>)) {
+    let early = |account: &SamplerAccount| account.counts.shards.evicted_traces;
+    let traces = early(now).saturating_sub(last.map_or(0, early));
+    if traces > 0 {
+        log(Event::TracesDecidedEarly { traces });
+    }
     for (index, (reason, spans)) in now.lost().enumerate() {
         let before = last.and_then(|last| last.lost().nth(index)).map_or(0, |(_, spans)| spans);
         let spans = spans.saturating_sub(before);
@@ -96,9 +101,12 @@ fn destinations(
             (Some(_), None) => log(Event::SpoolRestored { destination }),
             _ => {}
         }
-        let recovered = before.map_or(0, |before| before.ledger.recovered);
-        if account.ledger.recovered > recovered {
-            let spans = account.ledger.recovered - recovered;
+        // Without those that a crash lost, which are recovered and dropped at once.
+        let recovered =
+            |ledger: &Snapshot| ledger.recovered.saturating_sub(ledger.dropped(DropReason::Crash));
+        let spans = recovered(&account.ledger);
+        let spans = spans.saturating_sub(before.map_or(0, |before| recovered(&before.ledger)));
+        if spans > 0 {
             log(Event::SpoolRecovered { destination, spans });
         }
         drops(before.map(|before| &before.ledger), (destination, &account.ledger), log);
@@ -179,7 +187,7 @@ mod tests {
     use super::*;
     use crate::account::SpoolState;
     use crate::operations::fakes::gateway;
-    use spanwise_ledger::{DropReason, Ledger};
+    use spanwise_ledger::Ledger;
 
     fn sender(name: &str, is_up: bool, dropped: u64) -> DestinationAccount {
         let ledger = Ledger::new();
@@ -269,15 +277,24 @@ mod tests {
         let mut watch = Watch::default();
         let mut of = |invalid_id, drop_policy, requests| {
             let mut sampler = SamplerAccount::default();
+            sampler.counts.shards.evicted_traces = invalid_id * 2;
             sampler.counts.shards.dropped_spans.invalid_id = invalid_id;
             sampler.counts.shards.dropped_spans.drop_policy = drop_policy;
             let mut account = Account { sampler: Some(sampler), ..Account::default() };
             account.intake.overloaded_requests = requests;
+            account.intake.last_refusal = "no_space";
             events(&mut watch, account)
         };
         let dropped = "spans_dropped destination=Text(\"tail_sampling\") reason=Text(\"invalid_id\") spans=Number(3)";
         assert_eq!(of(0, 0, 0), [""; 0]);
-        assert_eq!(of(3, 7, 2), ["refusing_unread requests=Number(2)", dropped]);
+        assert_eq!(
+            of(3, 7, 2),
+            [
+                "refusing_unread reason=Text(\"no_space\") requests=Number(2)",
+                "traces_decided_early traces=Number(6)",
+                dropped,
+            ]
+        );
         assert_eq!(of(3, 9, 2), [""; 0], "a policy drops these");
     }
 

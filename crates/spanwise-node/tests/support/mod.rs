@@ -34,6 +34,7 @@ pub fn settings(destinations: Vec<DestinationSettings>) -> NodeSettings {
         admin: None,
         state_directory: None,
         shutdown_timeout: Duration::from_secs(10),
+        reload_interval: None,
         logs: LogFormat::Text,
     }
 }

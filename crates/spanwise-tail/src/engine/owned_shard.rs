@@ -1,5 +1,6 @@
 //! A shard that one thread owns.
 
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::divided_request::{DividedRequest, SpanPlace};
@@ -77,10 +78,15 @@ impl OwnedShard {
         self.shard.next_deadline().and_then(|deadline| self.origin.checked_add(deadline))
     }
 
-    /// Decides or drops all traces.
-    pub(crate) fn shutdown(&mut self, now: Instant, output: &mut dyn TailOutput) {
+    /// Decides or drops all traces; drops them from the moment on when `discards` is set.
+    pub(crate) fn shutdown(
+        &mut self,
+        now: Instant,
+        output: &mut dyn TailOutput,
+        discards: &AtomicBool,
+    ) {
         self.shard.begin(self.since(now));
-        self.shard.shutdown(output);
+        self.shard.shutdown(output, discards);
     }
 
     fn since(&self, now: Instant) -> Duration {

@@ -9,6 +9,7 @@ mod long_traces;
 mod memory;
 mod record;
 mod reload;
+mod shutdown;
 mod update;
 
 use std::time::Duration;
@@ -373,20 +374,6 @@ impl Shard {
         if self.is_reloaded {
             self.meet_limits(output);
         }
-    }
-
-    /// Decides or drops all traces.
-    pub(crate) fn shutdown(&mut self, output: &mut dyn TailOutput) {
-        while let Some(slot) = self.table.earliest() {
-            if self.settings.drops_pending {
-                self.finish(slot, outcome(Decision::Dropped), DecisionCause::Shutdown, output);
-            } else {
-                self.decide(slot, DecisionCause::Shutdown, output);
-            }
-        }
-        self.decide_candidates(output);
-        self.forward_long_traces(u64::MAX, output);
-        self.end(output);
     }
 
     fn end(&mut self, output: &mut dyn TailOutput) {

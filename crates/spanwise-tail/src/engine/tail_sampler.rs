@@ -3,6 +3,7 @@
 mod metrics;
 mod reload;
 
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use spanwise_wire::read::{TraceRequest, WireError};
@@ -302,7 +303,7 @@ impl ShardedTailSampler {
         let now = self.since(now);
         for shard in &mut self.shards {
             shard.begin(now);
-            shard.shutdown(output);
+            shard.shutdown(output, &AtomicBool::new(false));
         }
     }
 

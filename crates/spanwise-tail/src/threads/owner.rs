@@ -1,6 +1,7 @@
 //! The thread that owns a shard.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -77,6 +78,10 @@ impl<O: TailOutput, C: FnMut() -> Instant> Owner<O, C> {
         let ShardSpans { request, spans } = spans;
         let mut position = 0;
         while position < spans.len() {
+            if self.shared.discards.load(Relaxed) {
+                self.shard.shard.discard((spans.len() - position) as u64);
+                return self.publish();
+            }
             let now = self.begin();
             let list = (&request.request, &spans[..]);
             let is_taken = self.shard.append(now, list, &mut position, &mut self.output);
@@ -103,7 +108,7 @@ impl<O: TailOutput, C: FnMut() -> Instant> Owner<O, C> {
 
     fn decide_all(&mut self) {
         let now = self.begin();
-        self.shard.shutdown(now, &mut self.output);
+        self.shard.shutdown(now, &mut self.output, &self.shared.discards);
         self.publish();
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) running: Arc<Running>,
     pub(crate) output_panics: AtomicU64,
     is_closed: AtomicBool,
+    /// Undecided and queued spans are dropped.
+    pub(crate) discards: AtomicBool,
     shards: Vec<Place>,
 }
 
@@ -70,6 +72,7 @@ impl Shared {
             running: Arc::default(),
             output_panics: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
+            discards: AtomicBool::new(false),
             shards: shards.map(place).collect(),
         }
     }

@@ -316,6 +316,15 @@ impl TailSamplerThreads {
         TailShutdown { is_complete, counts: self.counts() }
     }
 
+    /// Drops all spans that wait and all undecided traces as [`shutdown`](crate::TailDropReason::Shutdown), instead of deciding them, once
+    /// [`shutdown`](Self::shutdown) was called: for one whose time is over. A further call of it waits for the threads.
+    ///
+    /// # Cost
+    /// Some 100 ns a trace, on the threads of the shards.
+    pub fn discard_pending(&self) {
+        self.shared.discards.store(true, Ordering::Relaxed);
+    }
+
     fn is_forked(&self) -> bool {
         process::id() != self.process
     }

@@ -75,3 +75,37 @@ fn an_output_that_finds_the_queue_full_is_refused_at_once() {
     assert_eq!(shutdown.counts.shards.sampled_spans, 1 + accepted);
     assert_eq!(shutdown.counts.refused_requests, 1);
 }
+
+/// Stops at its first request until the sender is dropped.
+struct Stopped(mpsc::Receiver<()>);
+
+impl TailOutput for Stopped {
+    fn request(&mut self, _: SampledRequest<'_>) {
+        let _dropped = self.0.recv();
+    }
+}
+
+#[test]
+fn a_shutdown_without_time_drops_what_is_undecided_and_what_waits() {
+    let (go, stopped) = mpsc::channel();
+    let output = Mutex::new(Some(Stopped(stopped)));
+    let settings = config(vec![policy(PolicyKind::AlwaysSample)])
+        .with_decision_wait(Duration::from_millis(1))
+        .with_max_request_bytes(1_024);
+    let sampler = TailSamplerThreads::builder(settings)
+        .build(|_| output.lock().unwrap().take().unwrap())
+        .unwrap();
+    // The decision about the first trace stops the shard: the others wait.
+    for trace in 1..=100 {
+        sampler.append(request(vec![span(trace, 1)])).unwrap();
+    }
+    assert!(!sampler.shutdown(Duration::from_millis(50)).is_complete);
+    sampler.discard_pending();
+    drop(go);
+    let shutdown = sampler.shutdown(PATIENCE);
+    assert!(shutdown.is_complete && shutdown.counts.is_balanced(), "{shutdown:?}");
+    let counts = shutdown.counts.shards;
+    let dropped = counts.dropped_spans.shutdown;
+    assert_eq!((counts.received_spans, counts.sampled_spans + dropped), (100, 100));
+    assert!(counts.sampled_spans > 0 && dropped > 0, "{counts:?}");
+}

@@ -178,6 +178,7 @@ fn retried(
         timeout: if has_storage { BEFORE_SPOOL } else { Duration::from_secs(300) },
         attempt,
         has_spool: has_storage,
+        max_timeout: if has_storage { BEFORE_SPOOL } else { MAX_TIME },
     };
     retry(&mapping, defaults.for_attempts_of(attempt), builder)
 }

@@ -65,6 +65,7 @@ pub(super) fn read(root: &Field<'_>, context: &Context<'_>) -> NodeSettings {
         admin: extensions.admin.map(AdminSettings::new),
         state_directory: None,
         shutdown_timeout: Duration::from_secs(10),
+        reload_interval: None,
         logs: LogFormat::default(),
     }
 }

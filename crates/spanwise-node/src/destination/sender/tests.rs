@@ -1,8 +1,10 @@
-//! Requests that a destination refuses as too large.
+//! Requests that a destination refuses as too large, or because of some of their spans.
 
 use crate::destination::batch::max_copied;
 use crate::destination::fakes::{Backend, Queued, message};
 use spanwise_ledger::DropReason;
+use spanwise_transport::{Endpoint, TransportBuilder};
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_request_that_is_too_large_arrives_in_parts() {
@@ -58,4 +60,96 @@ async fn a_request_in_parts_that_fails_again_and_again_is_charged_once() {
     queued.send().await;
     assert_eq!((queued.ledger().exported, backend.lock().spans), (400, 400));
     assert_eq!(queued.memory.requests.charged(), 0);
+}
+
+#[tokio::test]
+async fn a_span_that_a_destination_does_not_accept_costs_no_other() {
+    for refused in [vec![0], vec![499], vec![250], vec![3, 4, 490]] {
+        let backend = Backend::default();
+        // With what follows a name in a span: `span 4` is not `span 490`.
+        let names = refused.iter().map(|number| format!("*{}span {number}", name_len(*number)));
+        backend.lock().refused_names = names.collect();
+        let queued = Queued::new(backend.transport());
+        queued.push(500);
+        queued.send().await;
+        let ledger = queued.ledger();
+        let lost = refused.len() as u64;
+        assert_eq!((ledger.exported, ledger.dropped(DropReason::Rejected)), (500 - lost, lost));
+        assert_eq!((backend.lock().spans, ledger.in_flight), (500 - lost, 0));
+        assert!(backend.lock().attempts <= 64 + 1, "{refused:?}: {}", backend.lock().attempts);
+        assert!(queued.queue.is_idle());
+    }
+}
+
+/// The length of the name `span N` in its field, as a character.
+fn name_len(number: u64) -> char {
+    let digits = number.to_string().len();
+    char::from(u8::try_from("span ".len() + digits).unwrap())
+}
+
+#[tokio::test]
+async fn requests_to_a_destination_that_accepts_none_are_not_divided_for_ever() {
+    let backend = Backend::default();
+    backend.lock().refused_names = vec!["span ".to_owned()];
+    let queued = Queued::new(backend.transport());
+    for _ in 0..100 {
+        queued.push(500);
+        queued.send().await;
+    }
+    let ledger = queued.ledger();
+    assert_eq!((ledger.dropped(DropReason::Rejected), ledger.in_flight), (50_000, 0));
+    assert!(backend.lock().attempts < 300, "{}", backend.lock().attempts);
+    // One that is accepted shows that others may be.
+    backend.lock().refused_names = vec!["span 77".to_owned()];
+    queued.push(50);
+    queued.push(100);
+    queued.send().await;
+    assert_eq!(queued.ledger().exported, 50 + 99);
+}
+
+#[tokio::test]
+async fn a_request_that_is_tried_in_vain_goes_on_with_the_next_transport() {
+    // Nothing listens there: port 9 is reserved for a service that discards.
+    let endpoint = Endpoint::parse_base("endpoint", "http://127.0.0.1:9").unwrap();
+    let wrong = TransportBuilder::default()
+        .with_endpoint(endpoint)
+        .with_request_timeout(Duration::from_secs(3_600))
+        .build()
+        .unwrap();
+    let queued = Queued::new(wrong);
+    queued.push(5);
+    let replaced = async {
+        while !queued.queue.is_failing() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let backend = Backend::default();
+        queued.queue.set_transport(backend.transport());
+        backend
+    };
+    let (sent, backend) = tokio::join!(queued.send(), replaced);
+    assert_eq!((sent, backend.lock().spans), (1, 5));
+    assert_eq!((queued.ledger().exported, queued.ledger().in_flight), (5, 0));
+}
+
+#[tokio::test]
+async fn a_destination_without_the_right_credentials_is_down_and_costs_no_span_in_front_of_a_spool()
+{
+    for has_spool in [false, true] {
+        let backend = Backend::default();
+        backend.lock().is_unauthorized = true;
+        let queued = Queued::new(backend.transport());
+        if has_spool {
+            queued.queue.set_spool(spanwise_worker::notify().0, None);
+        }
+        queued.push(5);
+        queued.send().await;
+        assert!(!queued.queue.account().is_up);
+        let lost = if has_spool { 0 } else { 5 };
+        let ledger = queued.ledger();
+        assert_eq!((ledger.dropped(DropReason::Rejected), ledger.in_flight), (lost, 5 - lost));
+        backend.lock().is_unauthorized = false;
+        queued.queue.probe();
+        queued.send().await;
+        assert_eq!(queued.ledger().exported, 5 - lost);
+    }
 }

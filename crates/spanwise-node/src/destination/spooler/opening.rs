@@ -20,7 +20,14 @@ pub(in crate::destination) fn open(
 ) -> Result<DiskSpool, StartError> {
     let key = format!("spool.directory of destination {name}");
     let mut directory = directories.open(&key, &spool.directory)?;
-    check_writable(&mut directory).map_err(|error| {
+    let written = match check_writable(&mut directory) {
+        // It is full of records, and has space again once they are sent.
+        Err(error) if error.kind() == io::ErrorKind::StorageFull && has_records(&directory) => {
+            Ok(())
+        }
+        written => written,
+    };
+    written.map_err(|error| {
         let path = spool.directory.display();
         let message = format!(
             "{key}: {path} cannot be written: {error}; free space, or mount it for writing"
@@ -48,6 +55,11 @@ fn check_writable<S: Storage>(storage: &mut S) -> io::Result<()> {
     });
     let _removed_by_the_next_start = storage.remove(CHECK_FILE);
     written
+}
+
+fn has_records<S: Storage>(storage: &S) -> bool {
+    let entries = storage.list().unwrap_or_default();
+    entries.iter().any(|entry| entry.name.ends_with(".segment") && entry.len > 0)
 }
 
 const CHECK_FILE: &str = "write-check";

@@ -1,9 +1,9 @@
 //! The queue of a peer: requests that are joined while they wait.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use spanwise_ledger::Tickets;
@@ -22,6 +22,8 @@ pub(crate) struct Batch {
     pub(crate) is_alone: bool,
     /// When its peer had not taken it, or the batch that it is a part of, for the whole time.
     pub(crate) not_taken_at: Option<Instant>,
+    /// The rejections for which it, and the other parts of the same batch, are divided still.
+    pub(crate) divisions: Option<Arc<AtomicU32>>,
     // Behind the memory: that is freed first.
     pub(crate) held: Held,
 }
@@ -32,7 +34,13 @@ impl Batch {
         let mut prefixed = Vec::with_capacity(PREFIX + message.len());
         prefixed.extend_from_slice(&[0; PREFIX]);
         prefixed.extend_from_slice(message);
-        Self { prefixed, tickets, is_alone: false, held, not_taken_at: None }
+        Self::new(prefixed, tickets, held)
+    }
+
+    /// A request behind [`PREFIX`] bytes.
+    pub(crate) fn new(prefixed: Vec<u8>, tickets: Tickets, held: Held) -> Self {
+        let (not_taken_at, divisions) = (None, None);
+        Self { prefixed, tickets, is_alone: false, held, not_taken_at, divisions }
     }
 
     pub(crate) fn message(&self) -> &[u8] {

@@ -1,5 +1,6 @@
 //! Sends the batches of a peer, each until it has an outcome.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use tokio::time::timeout;
 
 use super::queue::Batch;
 use super::{Peer, PeerCounts, PeerOwner, Phase};
+use crate::rejection::{MAX_DIVISIONS, MAX_IN_A_ROW, is_about_access, is_about_content};
 
 /// Starts the senders of a peer, which run on `runtime`.
 pub(crate) fn start(peer: &Arc<Peer>, owner: &Weak<dyn PeerOwner>, runtime: &Handle) {
@@ -40,7 +42,7 @@ impl Sender {
     /// Sends a batch until it has an outcome, or its halves wait behind the other batches.
     async fn deliver(&self, batch: Batch) {
         let peer = &*self.peer;
-        let Batch { prefixed, tickets, is_alone, held, not_taken_at } = batch;
+        let Batch { prefixed, tickets, is_alone, held, not_taken_at, divisions } = batch;
         let mut memory = None;
         let framed = FramedRequest::in_prefixed_memory(prefixed, |prefixed| {
             memory.insert(Bytes::from(prefixed)).clone()
@@ -54,7 +56,7 @@ impl Sender {
         drop(framed);
         let (spans, phase) = (tickets.len(), *peer.phase.borrow());
         let prefixed = Vec::from(memory);
-        let mut batch = Batch { prefixed, tickets, is_alone, held, not_taken_at };
+        let mut batch = Batch { prefixed, tickets, is_alone, held, not_taken_at, divisions };
         match &delivery.outcome {
             Outcome::Accepted { rejected, .. } => {
                 let refused = batch.tickets.split(*rejected);
@@ -71,6 +73,15 @@ impl Sender {
                 Phase::Serving => self.not_taken(batch, &delivery),
                 Phase::Left | Phase::Stopped => self.interrupted(batch, phase, &delivery),
             },
+            Outcome::Failed(failure) if spans > 1 && self.may_divide(&mut batch, &delivery) => {
+                let reason = drop_reason(failure, delivery.may_have_been_accepted());
+                match halves(batch) {
+                    Ok(halves) => {
+                        halves.into_iter().for_each(|half| self.put_back(half, &delivery))
+                    }
+                    Err(batch) => peer.dropped(batch, reason),
+                }
+            }
             Outcome::Failed(failure) => {
                 peer.dropped(batch, drop_reason(failure, delivery.may_have_been_accepted()));
             }
@@ -125,6 +136,16 @@ impl Sender {
         }
     }
 
+    /// Whether a batch that was refused because of some spans is divided to find them.
+    fn may_divide(&self, batch: &mut Batch, delivery: &Delivery) -> bool {
+        let divisions =
+            batch.divisions.get_or_insert_with(|| Arc::new(AtomicU32::new(MAX_DIVISIONS)));
+        let take = |left: u32| left.checked_sub(1);
+        is_about_content(delivery)
+            && self.peer.rejections_in_a_row() < MAX_IN_A_ROW
+            && divisions.fetch_update(Relaxed, Relaxed, take).is_ok()
+    }
+
     /// Adds a batch behind those that wait; it counts as routed already.
     fn put_back(&self, batch: Batch, delivery: &Delivery) {
         if let Err(batch) = self.peer.queue.push(batch) {
@@ -149,7 +170,11 @@ impl Sender {
 /// Whether the same request may be accepted later: without an answer, or with one that asks for patience.
 fn is_retryable(delivery: &Delivery) -> bool {
     let Outcome::Failed(failure) = &delivery.outcome else { return false };
-    matches!(failure, Failure::RetryDeadline { .. } | Failure::AmbiguousTimeout | Failure::Tls)
+    is_about_access(delivery)
+        || matches!(
+            failure,
+            Failure::RetryDeadline { .. } | Failure::AmbiguousTimeout | Failure::Tls
+        )
 }
 
 /// The two halves of a batch.
@@ -179,10 +204,10 @@ fn halves(mut batch: Batch) -> Result<[Batch; 2], Batch> {
     let tickets = batch.tickets.split(first_half.0);
     // The charges last until both halves have ended.
     let mut held = batch.held.shared(2);
-    let not_taken_at = batch.not_taken_at;
+    let (not_taken_at, divisions) = (batch.not_taken_at, batch.divisions);
     let mut half = |prefixed, tickets| {
-        let held = held.pop().unwrap_or_default();
-        Batch { prefixed, tickets, is_alone: true, held, not_taken_at }
+        let (held, divisions) = (held.pop().unwrap_or_default(), divisions.clone());
+        Batch { prefixed, tickets, is_alone: true, held, not_taken_at, divisions }
     };
     Ok([half(first_half.1, tickets), half(second_half.1, batch.tickets)])
 }

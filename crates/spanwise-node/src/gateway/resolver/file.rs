@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use spanwise_worker::__private::open_regular;
 
-use super::names::{MAX_PEERS, endpoint_of};
+use super::names::{MAX_PEERS, check_name};
 use super::source::Source;
 
 /// A file with one `host:port` on each line. `#` begins a comment; lines without a name are left out. It is read at each look: an
@@ -39,8 +39,8 @@ fn parse(bytes: &[u8]) -> Result<Vec<String>, String> {
         if name.is_empty() {
             continue;
         }
-        if let Err(error) = endpoint_of(name, false) {
-            return Err(format!("line {number}: {error}"));
+        if let Err(expected) = check_name(name) {
+            return Err(format!("line {number}: {expected}"));
         }
         if names.iter().any(|other| other == name) {
             return Err(format!("line {number}: the peer `{name}` stands there twice"));
@@ -67,6 +67,8 @@ mod tests {
         for (text, problem) in [
             (&b"a:1\nb c\n"[..], "line 2: "),
             (b"a:1\na:1\n", "line 2: the peer `a:1` stands there twice"),
+            (b"http://a:1\n", "line 1: a host and a port are expected"),
+            (b"a:1\na/b\n", "line 2: a host and a port are expected"),
             (b"\xff\n", "it is no UTF-8"),
         ] {
             let error = parse(text).unwrap_err();

@@ -16,6 +16,19 @@ pub(super) fn checked(mut names: Vec<String>) -> Result<Vec<String>, String> {
     }
 }
 
+/// Checks the name of a peer in a list or a file.
+///
+/// # Errors
+/// The form that is accepted.
+pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
+    let is_host = !name.contains("://")
+        && !name.contains(['/', ' ', '@', '\t'])
+        && endpoint_of(name, false).is_ok();
+    is_host.then_some(()).ok_or(
+        "a host and a port are expected, such as `sampler-1:4317`, without a scheme and a path",
+    )
+}
+
 /// The endpoint of a peer: a name without a port has the port 4317, as in the Collector.
 ///
 /// # Errors

@@ -210,6 +210,50 @@ async fn a_request_that_is_too_large_for_a_busy_peer_is_halved() {
 
 /// Certificates that are being replaced cannot be read for a moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_span_that_a_peer_does_not_accept_costs_no_other() {
+    let (_, refused) = request(777..778, 1);
+    let refused = refused[0].0;
+    let sampler = Sampler::at(SocketAddr::from(([127, 0, 0, 1], 0)), move |spans| {
+        match spans.iter().any(|(trace, _)| *trace == refused) {
+            true => Answer::Refuse {
+                http_status: 400,
+                grpc_code: 13,
+                message: "error unmarshalling request".to_owned(),
+                retry_after: None,
+            },
+            false => Answer::Accept,
+        }
+    });
+    let mut world = World::start(GatewaySettings::new(list(&[&sampler]), transport()), None);
+    world.send(0..2_000, 1).await;
+    let counts = world.drain(LONG).await;
+    assert_eq!(counts.ledger.exported, 1_999);
+    assert_eq!(counts.ledger.dropped(DropReason::Rejected), 1);
+    assert_eq!(sampler.spans().len(), 1_999);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_ends_the_requests_of_a_peer_that_has_left() {
+    let silent = Sampler::at(SocketAddr::from(([127, 0, 0, 1], 0)), |_| {
+        Answer::Accept.after(Duration::from_secs(3_600))
+    });
+    let other = Sampler::start();
+    let file = Names::new("leaving");
+    file.set(&[&silent, &other]);
+    let mut world = World::start(GatewaySettings::new(file.resolver(), transport()), None);
+    world.send(0..1_000, 1).await;
+    while world.gateway.account().peers.iter().any(|it| it.name == other.name() && it.sent == 0) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    file.set(&[&other]);
+    while world.gateway.account().peers.len() > 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let counts = world.drain(Duration::from_millis(50)).await;
+    assert!(counts.ledger.dropped(DropReason::AmbiguousShutdown) > 0, "{:?}", counts.ledger);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_that_fails_is_made_as_soon_as_it_can_be() {
     let names = Names::new("retried");
     let [a, b] = [Sampler::start(), Sampler::start()];

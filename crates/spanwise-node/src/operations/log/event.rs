@@ -82,8 +82,8 @@ events! {
     Warn "connections_closed" ConnectionsClosed { receiver: &'a str, reason: &'a str, connections: u64 },
     /// Requests are refused, and their senders try again: these spans since the last line.
     Warn "refusing" Refusing { reason: &'a str, spans: u64 },
-    /// Requests are refused before their body is read, because the node has no space, knows no peer or ends: these since the last line.
-    Warn "refusing_unread" RefusingUnread { requests: u64 },
+    /// Requests are refused before their body is read, with the reason of the last one: these since the last line.
+    Warn "refusing_unread" RefusingUnread { reason: &'a str, requests: u64 },
     /// Requests without the token of their receiver since the last line.
     Warn "unauthorized" Unauthorized { requests: u64 },
     /// Spans that a processor could not read, which the node drops.
@@ -94,6 +94,8 @@ events! {
     Info "destination_up" DestinationUp { destination: &'a str },
     /// Spans for a destination or a peer were lost.
     Warn "spans_dropped" SpansDropped { destination: &'a str, reason: &'a str, spans: u64 },
+    /// Traces were decided before their wait was over, because `num_traces` or the memory of tail sampling is used up: these since the last line.
+    Warn "traces_decided_early" TracesDecidedEarly { traces: u64 },
     /// The process before this one crashed or was killed, with these spans in memory at the last write of its state.
     Warn "earlier_crash" EarlierCrash { spans: u64 },
     /// A spool had spans of earlier processes.

@@ -3,9 +3,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The failed attempts of requests to one destination since the last end of a request.
+/// The failed attempts of requests to one destination or peer since the last end of a request.
 #[derive(Default)]
-pub(super) struct Attempts {
+pub(crate) struct Attempts {
     failing: Mutex<Option<Failing>>,
 }
 
@@ -16,19 +16,24 @@ struct Failing {
 }
 
 impl Attempts {
-    pub(super) fn failed(&self, cause: &str) {
+    pub(crate) fn failed(&self, cause: &str) {
         let mut failing = self.lock();
         let since = failing.as_ref().map_or_else(Instant::now, |it| it.since);
         *failing = Some(Failing { since, cause: cause.to_owned() });
     }
 
     /// A request has ended, in whichever way.
-    pub(super) fn ended(&self) {
+    pub(crate) fn ended(&self) {
         *self.lock() = None;
     }
 
+    /// Whether the last attempt failed, and no request has ended since.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.lock().is_some()
+    }
+
     /// The cause, if attempts have failed for longer than a moment.
-    pub(super) fn failing(&self) -> Option<String> {
+    pub(crate) fn failing(&self) -> Option<String> {
         let failing = self.lock();
         let failing = failing.as_ref().filter(|it| it.since.elapsed() >= MOMENT);
         failing.map(|it| it.cause.clone())

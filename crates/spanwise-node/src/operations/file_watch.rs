@@ -1,0 +1,59 @@
+//! [`FileWatch`]: whether the file of the settings, or a certificate or a key of a receiver, has changed.
+
+use crate::settings::NodeSettings;
+use std::collections::hash_map::DefaultHasher;
+use std::fs::File;
+use std::hash::{Hash as _, Hasher as _};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Compares the contents of files at an interval: the time of a file shows no change by an editor, a link of Kubernetes or a network file
+/// system.
+pub(super) struct FileWatch {
+    interval: Duration,
+    files: Vec<PathBuf>,
+    contents: Vec<Option<u64>>,
+    next: Instant,
+}
+
+impl FileWatch {
+    /// `None` if the settings have no interval.
+    pub(super) fn new(file: &Path, settings: &NodeSettings, now: Instant) -> Option<Self> {
+        let interval = settings.reload_interval?;
+        let tls = settings.receivers.iter().filter_map(|receiver| receiver.tls.as_ref());
+        let of_receivers = tls.flat_map(|tls| {
+            let authorities = tls.client_ca_file.as_ref();
+            [&tls.cert_file, &tls.key_file].into_iter().chain(authorities).cloned()
+        });
+        let files: Vec<PathBuf> = std::iter::once(file.to_owned()).chain(of_receivers).collect();
+        let contents = read(&files);
+        Some(Self { interval, files, contents, next: now + interval })
+    }
+
+    /// Whether it is time, and a file has another content than at the last look. One that is being replaced changes twice.
+    pub(super) fn has_changed(&mut self, now: Instant) -> bool {
+        if now < self.next {
+            return false;
+        }
+        self.next = now + self.interval;
+        let before = std::mem::replace(&mut self.contents, read(&self.files));
+        before != self.contents
+    }
+}
+
+/// Hashes of the contents; `None` for a file that cannot be read.
+fn read(files: &[PathBuf]) -> Vec<Option<u64>> {
+    files.iter().map(|path| content_hash(path)).collect()
+}
+
+fn content_hash(path: &Path) -> Option<u64> {
+    let mut content = Vec::new();
+    File::open(path).ok()?.take(MAX_BYTES).read_to_end(&mut content).ok()?;
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+/// More than a file of settings or a certificate chain has.
+const MAX_BYTES: u64 = 4 << 20;
