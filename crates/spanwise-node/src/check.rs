@@ -44,7 +44,7 @@ fn parts(node: &NodeSettings) -> Vec<(&'static str, String)> {
     parts.extend(node.receivers.iter().map(|it| ("receiver", receiver(it, node))));
     parts.extend(node.processors.iter().map(|it| ("processor", processor(it))));
     if let Some(gateway) = &node.gateway {
-        parts.push(("peers", peers(gateway)));
+        parts.push(("peers", peers(gateway, node)));
     }
     if let Some(tail) = &node.tail_sampling {
         let (policies, rules) = (tail.policies.len(), tail.rules.len());
@@ -123,7 +123,7 @@ fn processor(processor: &Processor) -> String {
     }
 }
 
-fn peers(gateway: &GatewaySettings) -> String {
+fn peers(gateway: &GatewaySettings, node: &NodeSettings) -> String {
     let mut text = match &gateway.resolver {
         Resolver::Static(hosts) => hosts.join(", "),
         Resolver::Dns { hostname, interval, .. } => format!("{hostname} by DNS every {interval:?}"),
@@ -135,6 +135,12 @@ fn peers(gateway: &GatewaySettings) -> String {
     }
     text.push_str(if gateway.uses_tls { "; TLS" } else { "; plain text" });
     text.push_str(&changes(&gateway.transport));
+    let queue = gateway.queue_bytes.or_else(|| shares(node).map(|shares| shares.requests / 2));
+    if let Some(bytes) = queue {
+        let _infallible = write!(text, "; queue of each {}", size(bytes as u64));
+    }
+    let (wait, unreachable) = (gateway.decision_wait, gateway.unreachable_timeout);
+    let _infallible = write!(text, "; decision wait {wait:?}; unreachable after {unreachable:?}");
     text
 }
 

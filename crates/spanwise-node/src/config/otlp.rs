@@ -64,7 +64,8 @@ fn protocol(mapping: &Mapping<'_>) -> Protocol {
 }
 
 fn settings(mapping: &Mapping<'_>, protocol: Protocol, defaults: Retry) -> TransportBuilder {
-    let mut builder = TransportBuilder::default().with_protocol(protocol);
+    let mut builder =
+        TransportBuilder::default().with_protocol(protocol).with_settings_in_file(true);
     if let Some(compression) = mapping.get("compression").choice(COMPRESSIONS) {
         builder = builder.with_compression(compression);
         if let Some(level) = compression_level(&mapping.get("compression_level"), compression) {

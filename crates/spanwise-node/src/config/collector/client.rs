@@ -35,7 +35,8 @@ pub(super) fn grpc_settings(
     mapping: &Mapping<'_>,
     extensions: &Extensions<'_>,
 ) -> (TransportBuilder, bool) {
-    let builder = TransportBuilder::default().with_protocol(Protocol::Grpc);
+    let builder =
+        TransportBuilder::default().with_protocol(Protocol::Grpc).with_settings_in_file(true);
     let builder = common(mapping, builder, Duration::from_secs(5), extensions);
     let balancer = mapping.get("balancer_name");
     if balancer.string().is_some_and(|name| !["round_robin", "pick_first", ""].contains(&name)) {
@@ -66,7 +67,7 @@ pub(super) fn grpc_settings(
 pub(super) fn http(mapping: &Mapping<'_>, extensions: &Extensions<'_>) -> Option<TransportBuilder> {
     let encodings = [("proto", Protocol::HttpProtobuf), ("json", Protocol::HttpJson)];
     let protocol = mapping.get("encoding").choice(&encodings).unwrap_or(Protocol::HttpProtobuf);
-    let builder = TransportBuilder::default().with_protocol(protocol);
+    let builder = TransportBuilder::default().with_protocol(protocol).with_settings_in_file(true);
     let mut builder = common(mapping, builder, Duration::from_secs(30), extensions);
     let reason = "the node sends traces alone";
     without_effect(mapping, &["metrics_endpoint", "logs_endpoint", "profiles_endpoint"], reason);
