@@ -8,7 +8,7 @@ pub const PRINTED: &str = "\
     export::Exporter export::ExporterBuilder export::FlushError export::PreparedExporter \
     export::QueueAction export::ScopeTable export::SpanQueue ledger::Snapshot \
     receiver::ReceiverBuilder receiver::Collected receiver::Export receiver::Headers \
-    receiver::Receiver receiver::Stats receiver::StatsReader sampling::JaegerRemote sampling::JaegerSettings \
+    receiver::Receiver receiver::Stats receiver::StatsReader receiver::TlsRenewal sampling::JaegerRemote sampling::JaegerSettings \
     sampling::JaegerPoller sampling::RemoteSettings opentelemetry::BatchSpanProcessor \
     opentelemetry::BatchSpanProcessorBuilder opentelemetry::OtlpExporter \
     opentelemetry::OtlpExporterBuilder sampling::Sampler sampling::SettingError \

@@ -6,6 +6,7 @@ use opentelemetry::trace::{Span as _, Tracer as _};
 use spanwise::admin::AdminEndpoint;
 use spanwise::{FlushError, MetricsExport, Spanwise, SpanwiseBuilder};
 use spanwise_receiver::{Answer, Receiver};
+use spanwise_testkit::pki::{Authority, Template};
 use spanwise_transport::{Endpoint, Headers, Transport};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -205,6 +206,12 @@ pub fn a_receiver_does_not_show_what_it_was_sent(printed: &Printed) {
     printed.debug("StatsReader", receiver.stats_reader());
     let (_receiver, collected) = Receiver::collecting().unwrap();
     printed.debug("Collected", collected);
+    let own = Authority::new(SECRET).unwrap().issue(&Template::default()).unwrap();
+    let builder = Receiver::builder().with_tls_pem(&*own.certificate, &*own.key);
+    printed.debug("ReceiverBuilder", &builder);
+    let receiver = builder.start().unwrap();
+    printed.debug("TlsRenewal", receiver.renew_tls_pem(own.certificate, own.key, None).unwrap());
+    printed.error("StartError", receiver.renew_tls_pem(SECRET, SECRET, None).unwrap_err());
 }
 
 pub fn a_reload_does_not_show_its_secrets(printed: &Printed) {
