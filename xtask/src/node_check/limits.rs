@@ -144,9 +144,10 @@ fn overload(options: &Options, node: &Path, scratch: &Scratch) -> Result<(), Str
             let (from, to) = (resident.len() * from / 4, resident.len() * to / 4);
             mib(resident.get(from..to).unwrap_or_default().iter().copied().max().unwrap_or(0))
         };
-        let (second, last) = (part(1, 2), part(3, 4));
+        let quarters = [part(0, 1), part(1, 2), part(2, 3), part(3, 4)];
+        let [_, second, _, last] = quarters;
         println!(
-            "node-overload{name}: {:.0} s, {:.0} spans/s accepted, {} attempts refused; {second:.0} MiB resident in the second quarter, {last:.0} MiB in the last",
+            "node-overload{name}: {:.0} s, {:.0} spans/s accepted, {} attempts refused; at most {quarters:.1?} MiB resident in each quarter",
             sent.seconds,
             sent.accepted_spans as f64 / sent.seconds,
             sent.retries,
