@@ -124,8 +124,7 @@ fn drain(node: &Path, scratch: &Scratch) -> Result<(), String> {
 
 /// A destination that takes a part of what the clients send: the node refuses the rest, and its memory does not grow.
 fn overload(options: &Options, node: &Path, scratch: &Scratch) -> Result<(), String> {
-    // Tail sampling fills its share of the memory of the file slowly, and the whole must stay below that.
-    for (name, processors, growth) in [("", "", 1.05), (" with tail sampling", TAIL, 1.1)] {
+    for (name, processors) in [("", ""), (" with tail sampling", TAIL)] {
         let receiver = slow(TAKEN_A_SECOND)?;
         let file = UNSPOOLED
             .replace("DESTINATION", &receiver.address().to_string())
@@ -145,7 +144,8 @@ fn overload(options: &Options, node: &Path, scratch: &Scratch) -> Result<(), Str
             mib(resident.get(from..to).unwrap_or_default().iter().copied().max().unwrap_or(0))
         };
         let quarters = [part(0, 1), part(1, 2), part(2, 3), part(3, 4)];
-        let [_, second, _, last] = quarters;
+        // With tail sampling, the heap takes minutes to reach its size, which the memory of the file bounds.
+        let [_, _, third, last] = quarters;
         println!(
             "node-overload{name}: {:.0} s, {:.0} spans/s accepted, {} attempts refused; at most {quarters:.1?} MiB resident in each quarter",
             sent.seconds,
@@ -155,7 +155,7 @@ fn overload(options: &Options, node: &Path, scratch: &Scratch) -> Result<(), Str
         if sent.retries == 0 {
             return Err("nothing was refused: the load is none".to_owned());
         }
-        at_most("of the memory of the second quarter", last / second, growth)?;
+        at_most("of the memory of the third quarter", last / third, 1.05)?;
         at_most("MiB, the memory of the file", last, LIMIT_MIB)?;
         running.process.stop()?;
     }
