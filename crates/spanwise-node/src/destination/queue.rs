@@ -254,7 +254,8 @@ impl Queue {
                 (state.is_down, state.is_probing, state.rejections) = (false, false, 0);
             }
             Outcome::Failed(_) => {
-                state.rejections += u32::from(is_about_content(delivery));
+                let more = u32::from(is_about_content(delivery));
+                state.rejections = state.rejections.saturating_add(more);
                 if is_retryable(delivery) || is_about_access(delivery) {
                     (state.is_down, state.is_probing) = (true, false);
                 }

@@ -226,9 +226,10 @@ impl Peer {
             let now = Some(Instant::now());
             let (accepted, rejections) = match delivery.is_accepted() {
                 true => (now, 0),
-                false => {
-                    (answers.accepted, answers.rejections + u32::from(is_about_content(delivery)))
-                }
+                false => (
+                    answers.accepted,
+                    answers.rejections.saturating_add(is_about_content(delivery).into()),
+                ),
             };
             *answers = Answers { last: now, accepted, rejections, silence: None };
             return None;

@@ -7,8 +7,8 @@ use crate::start_error::{ExitKind, StartError};
 use spanwise_receiver::{
     Limits, Receiver, ReceiverBuilder, StartError as ReceiverError, TlsRenewal,
 };
-use std::fs;
-use std::io::{self, ErrorKind};
+use spanwise_worker::__private::open_regular;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ struct PemFiles {
 impl PemFiles {
     fn read(name: &str, tls: &ReceiverTls) -> Result<Self, StartError> {
         let read = |key: &str, path: &Path| {
-            fs::read(path).map_err(|error| {
+            read_pem(path).map_err(|error| {
                 let message = format!("{name}.tls.{key}: cannot read {}: {error}", path.display());
                 StartError::new(ExitKind::Key, message)
             })
@@ -91,6 +91,19 @@ impl PemFiles {
         })
     }
 }
+
+/// Reads a regular file: a pipe would block a reload, and a device has no end.
+fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    open_regular(path)?.take(MAX_PEM_BYTES + 1).read_to_end(&mut content)?;
+    match content.len() as u64 > MAX_PEM_BYTES {
+        true => Err(io::Error::other("it has more than 1 MiB")),
+        false => Ok(content),
+    }
+}
+
+/// More than a certificate chain has.
+const MAX_PEM_BYTES: u64 = 1 << 20;
 
 fn of(name: &str, error: &ReceiverError) -> StartError {
     let (kind, fix) = match error {

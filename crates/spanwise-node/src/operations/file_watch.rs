@@ -1,8 +1,8 @@
 //! [`FileWatch`]: whether the file of the settings, or a certificate or a key of a receiver, has changed.
 
 use crate::settings::NodeSettings;
+use spanwise_worker::__private::open_regular;
 use std::collections::hash_map::DefaultHasher;
-use std::fs::File;
 use std::hash::{Hash as _, Hasher as _};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,8 @@ fn read(files: &[PathBuf]) -> Vec<Option<u64>> {
 
 fn content_hash(path: &Path) -> Option<u64> {
     let mut content = Vec::new();
-    File::open(path).ok()?.take(MAX_BYTES).read_to_end(&mut content).ok()?;
+    // A pipe in its place would block the thread that waits for signals.
+    open_regular(path).ok()?.take(MAX_BYTES).read_to_end(&mut content).ok()?;
     let mut hasher = DefaultHasher::new();
     content.hash(&mut hasher);
     Some(hasher.finish())
