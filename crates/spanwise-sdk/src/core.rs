@@ -233,7 +233,8 @@ impl Core {
 
     /// Drops the sampler and catches a panic of its drop: a user's sampler may panic.
     pub(crate) fn drop_sampler(&self) -> Result<(), CaughtPanic> {
-        catch_panic(|| self.sampler.set(Sampler::always_off()))
+        // A span whose start began before the shutdown is recorded and counts as `after_shutdown` at its end.
+        catch_panic(|| self.sampler.set(Sampler::always_on().parent_based()))
     }
 
     /// The byte budget of chunks and requests.

@@ -67,7 +67,7 @@ fn a_shutdown_that_loses_spans_returns_their_number_and_the_cause() {
     let spanwise = builder.build().unwrap();
     make(&spanwise, 3);
     let error = spanwise.shutdown_timeout(Duration::from_millis(300)).unwrap_err();
-    assert!(matches!(&error, FlushError::Timeout(report) if report.dropped == 3));
+    assert!(matches!(&error, FlushError::Timeout(report) if report.ledger.dropped_total() == 3));
     let lost = wait_for(&log, "spans lost");
     for text in [error.to_string(), format!("{error:?}"), lost] {
         assert!(text.contains("3 spans lost"), "{text}");
@@ -122,7 +122,7 @@ fn a_warning_of_the_receiver_is_reported() {
     let spanwise = log.attach(builder()).with_endpoint(receiver.http_endpoint()).build().unwrap();
     make(&spanwise, 5);
     let report = spanwise.shutdown_timeout(LONG).unwrap();
-    assert_eq!((report.exported, report.dropped), (5, 0));
+    assert_eq!((report.ledger.exported, report.ledger.dropped_total()), (5, 0));
     let line = wait_for(&log, "warned");
     assert!(line.ends_with("send less"), "{line}");
 }
@@ -165,7 +165,7 @@ fn a_success_that_is_not_otlp_is_reported() {
     let spanwise = log.attach(builder()).with_endpoint(peer.endpoint()).build().unwrap();
     make(&spanwise, 1);
     let report = spanwise.shutdown_timeout(LONG).unwrap();
-    assert_eq!(report.exported, 1, "the status is a success");
+    assert_eq!(report.ledger.exported, 1, "the status is a success");
     let line = wait_for(&log, "is it an OTLP receiver");
     assert!(line.contains("text/html"), "{line}");
 }
@@ -256,7 +256,7 @@ fn a_shutdown_counts_every_span_that_it_drops() {
     // All threads have ended, so no thread starts spans any more.
     let ledger = spanwise.ledger();
     assert_eq!((ledger.exported, ledger.in_flight), (0, 0), "{ledger:?}");
-    assert_eq!(report.dropped, ledger.dropped_total(), "{report} {ledger}");
+    assert_eq!(report.ledger.dropped_total(), ledger.dropped_total(), "{report} {ledger}");
 }
 
 /// The provider reports each of three outages within half a minute, and each recovery.
@@ -307,7 +307,7 @@ fn a_request_that_is_split_is_reported_as_that_and_as_nothing_else() {
             assert_eq!(count(&log, outage), 0, "{:#?}", log.lines());
         }
         // A span that is refused alone is given up, and that is reported.
-        assert_eq!((report.exported, report.dropped), if max > 0 { (64, 0) } else { (0, 64) });
+        assert_eq!((report.ledger.exported, report.ledger.dropped_total()), if max > 0 { (64, 0) } else { (0, 64) });
         if max == 0 {
             assert!(wait_for(&log, " lost: ").contains("too many spans"));
         }

@@ -100,7 +100,7 @@ fn no_canary_leaves_over_otlp() {
         let spanwise = builder.build().unwrap();
         make(&spanwise);
         let report = spanwise.shutdown_timeout(LONG).unwrap();
-        assert_eq!(report.exported, CANARIES.len() as u64, "{protocol:?}");
+        assert_eq!(report.ledger.exported, CANARIES.len() as u64, "{protocol:?}");
         collected.bodies().iter().for_each(|body| assert_clean(protocol.name(), body));
     }
 }

@@ -252,7 +252,7 @@ fn exports_run_one_at_a_time_outside_of_a_runtime_with_telemetry_suppressed() {
         .unwrap();
     make(&spanwise, 500);
     let report = spanwise.shutdown_timeout(LONG).unwrap();
-    assert_eq!((report.exported, report.dropped), (500, 0));
+    assert_eq!((report.ledger.exported, report.ledger.dropped_total()), (500, 0));
     let exports = received.iter().filter(|call| call.starts_with("export")).count();
     assert_eq!(exports, 50);
 }

@@ -143,7 +143,7 @@ fn an_export_timeout_precedes_that_of_the_preset() {
     drop(spanwise.tracer("x").start("span"));
     let report = spanwise.force_flush_timeout(LONG);
     let dropped = match report {
-        Ok(report) => report.dropped,
+        Ok(report) => report.ledger.dropped_total(),
         Err(error) => panic!("{error}"),
     };
     assert_eq!(dropped, 1);

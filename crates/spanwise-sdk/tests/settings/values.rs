@@ -114,7 +114,7 @@ fn a_timeout_of_zero_is_no_limit() {
         assert!(log.lines().is_empty(), "{:?}", log.lines());
         drop(spanwise.tracer("x").start("span"));
         let report = spanwise.shutdown_timeout(LONG).unwrap();
-        assert_eq!(report.exported, delivered, "{report}");
+        assert_eq!(report.ledger.exported, delivered, "{report}");
     }
 }
 

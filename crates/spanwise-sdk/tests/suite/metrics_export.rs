@@ -145,7 +145,7 @@ fn a_dead_endpoint_of_metrics_costs_no_span_and_no_deadline() {
     for _ in 0..3 {
         end_spans(&bench.spanwise, 10);
         let report = bench.spanwise.force_flush_timeout(LONG).unwrap();
-        assert_eq!(report.dropped, 0);
+        assert_eq!(report.ledger.dropped_total(), 0);
     }
     let report = bench.spanwise.shutdown_timeout(Duration::from_millis(300)).unwrap();
     assert!(report.elapsed < LONG, "{report}");

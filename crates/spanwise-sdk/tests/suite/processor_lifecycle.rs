@@ -100,7 +100,7 @@ fn the_error_of_a_processor_comes_with_the_report_of_the_export() {
     let error = bench.spanwise.force_flush_timeout(LONG).unwrap_err();
     let FlushError::Processor { problem, report } = &error else { panic!("{error}") };
     assert_eq!(problem, "span processor 1: no disk left");
-    assert_eq!((report.exported, report.dropped), (1, 0));
+    assert_eq!((report.ledger.exported, report.ledger.dropped_total()), (1, 0));
     assert!(matches!(
         bench.spanwise.shutdown_timeout(LONG).unwrap_err(),
         FlushError::Processor { .. }
