@@ -2,7 +2,7 @@
 
 use crate::check;
 use crate::config::{ConfigOptions, ConfigSource};
-use crate::operations::{SettingsFile, serve};
+use crate::operations::{FileContent, SettingsFile, serve};
 use crate::settings::Role;
 use crate::start_error::ExitKind;
 use lexopt::prelude::{Long, Short, Value};
@@ -30,6 +30,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
 }
 
 fn start(source: &ConfigSource) -> ExitCode {
+    let content = FileContent::of(source.path());
     let read = match source.read() {
         Ok(read) => read,
         Err(error) => {
@@ -41,7 +42,8 @@ fn start(source: &ConfigSource) -> ExitCode {
         source.read().map_err(|error| error.problems().iter().map(ToString::to_string).collect())
     };
     let name = source.path().display().to_string();
-    serve(read, &SettingsFile { path: source.path(), name: &name, read: &read_again })
+    let path = source.path();
+    serve(read, &SettingsFile { path, content, name: &name, read: &read_again })
 }
 
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! The destinations: requests are joined, queued for each destination, sent, and stored on disk while a destination is down.
 
 mod batch;
+mod division;
 #[cfg(test)]
 mod fakes;
 mod joiner;
@@ -11,6 +12,7 @@ mod spooler;
 mod target;
 #[cfg(test)]
 mod tests;
+mod transports;
 
 use crate::account::DestinationAccount;
 use crate::directories::Directories;

@@ -256,7 +256,10 @@ impl Node {
             sampler.shutdown(flush_until, flush_until + storing / 2);
         }
         if let (Some(runtime), Some(tasks)) = (self.runtime.take(), self.tasks.take()) {
-            runtime.block_on(self.shared.destinations.shutdown(tasks, (flush_until, until)));
+            // Without a spool, spans are sent until the end.
+            let has_spools = self.shared.destinations.have_spools();
+            let send_until = if has_spools { flush_until } else { until };
+            runtime.block_on(self.shared.destinations.shutdown(tasks, (send_until, until)));
             runtime.shutdown_background();
         }
         let account = self.shared.account();

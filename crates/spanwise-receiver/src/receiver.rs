@@ -135,8 +135,8 @@ impl Receiver {
     /// PEM: see [`TlsRenewal`].
     ///
     /// # Errors
-    /// [`StartError::Tls`] if one of them cannot be used or the receiver speaks plain text, and [`StartError::Limit`] if the memory is too
-    /// small for sessions with client certificates. The receiver goes on as before.
+    /// [`StartError::Tls`] if one of them cannot be used, the receiver speaks plain text, or `client_ca` is there and the receiver requires no
+    /// client certificates, or the reverse. [`StartError::Limit`] if the memory is too small for sessions. The receiver goes on as before.
     #[cfg(feature = "tls")]
     pub fn renew_tls_pem(
         &self,

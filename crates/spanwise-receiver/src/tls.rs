@@ -102,6 +102,19 @@ pub(crate) fn plain_text() -> StartError {
 }
 
 impl TlsServer {
+    /// Whether `next` asks clients for certificates if this does: a renewal is no change of who may connect.
+    pub fn check_renewal(&self, next: &TlsServer) -> Result<(), StartError> {
+        match (self.has_clients, next.has_clients) {
+            (true, false) => {
+                Err(refused(CLIENT_CA, "the receiver requires client certificates: renew it too"))
+            }
+            (false, true) => {
+                Err(refused(CLIENT_CA, "the receiver was started without client certificates"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The most bytes of a session during its handshake.
     pub fn handshake_bytes(&self) -> usize {
         if self.has_clients { SESSION_BYTES + 2 * MAX_CHAIN } else { SESSION_BYTES }

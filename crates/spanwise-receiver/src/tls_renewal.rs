@@ -18,7 +18,9 @@ pub struct TlsRenewal {
 
 impl TlsRenewal {
     pub(crate) fn new(server: &Arc<Server>, settings: &TlsSettings) -> Result<Self, StartError> {
-        let tls = settings.server()?.filter(|_| server.is_tls()).ok_or_else(plain_text)?;
+        let before = server.tls().ok_or_else(plain_text)?;
+        let tls = settings.server()?.ok_or_else(plain_text)?;
+        before.check_renewal(&tls)?;
         server.limits.check_session(tls.handshake_bytes())?;
         Ok(Self { server: Arc::clone(server), tls })
     }

@@ -307,7 +307,10 @@ fn a_request_that_is_split_is_reported_as_that_and_as_nothing_else() {
             assert_eq!(count(&log, outage), 0, "{:#?}", log.lines());
         }
         // A span that is refused alone is given up, and that is reported.
-        assert_eq!((report.ledger.exported, report.ledger.dropped_total()), if max > 0 { (64, 0) } else { (0, 64) });
+        assert_eq!(
+            (report.ledger.exported, report.ledger.dropped_total()),
+            if max > 0 { (64, 0) } else { (0, 64) }
+        );
         if max == 0 {
             assert!(wait_for(&log, " lost: ").contains("too many spans"));
         }

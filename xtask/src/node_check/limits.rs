@@ -20,11 +20,16 @@ use std::time::{Duration, Instant, SystemTime};
 /// A part of the command: its name, and what it does with the program.
 type Part = (&'static str, fn(&Options, &Path, &Scratch) -> Result<(), String>);
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     ("node-size", |_, _, scratch| size(scratch)),
     ("node-ready", |_, node, scratch| ready(node, scratch)),
     ("node-drain", |_, node, scratch| drain(node, scratch)),
-    ("node-overload", overload),
+    ("node-overload", |options, node, scratch| {
+        overload(options, node, scratch, ("node-overload", ""))
+    }),
+    ("node-overload-tail", |options, node, scratch| {
+        overload(options, node, scratch, ("node-overload-tail", TAIL))
+    }),
 ];
 
 /// Measures each part that is wanted, and compares it with its bound.
@@ -123,42 +128,44 @@ fn drain(node: &Path, scratch: &Scratch) -> Result<(), String> {
 }
 
 /// A destination that takes a part of what the clients send: the node refuses the rest, and its memory does not grow.
-fn overload(options: &Options, node: &Path, scratch: &Scratch) -> Result<(), String> {
-    for (name, processors) in [("", ""), (" with tail sampling", TAIL)] {
-        let receiver = slow(TAKEN_A_SECOND)?;
-        let file = UNSPOOLED
-            .replace("DESTINATION", &receiver.address().to_string())
-            .replace("PROCESSORS", processors);
-        let running = Started::new(node, scratch, "overload", &file)?;
-        let (id, load) =
-            (running.process.id(), running.load(options.seconds, 64, Some(2 * TAKEN_A_SECOND)));
-        let sender = thread::spawn(move || load.run());
-        let mut resident = Vec::new();
-        while !sender.is_finished() {
-            thread::sleep(Duration::from_millis(200));
-            resident.push(used(id)?.bytes);
-        }
-        let sent: Sent = sender.join().map_err(|_| "the sender panicked")??;
-        let part = |from: usize, to: usize| {
-            let (from, to) = (resident.len() * from / 4, resident.len() * to / 4);
-            mib(resident.get(from..to).unwrap_or_default().iter().copied().max().unwrap_or(0))
-        };
-        let quarters = [part(0, 1), part(1, 2), part(2, 3), part(3, 4)];
-        let [_, second, _, last] = quarters;
-        println!(
-            "node-overload{name}: {:.0} s, {:.0} spans/s accepted, {} attempts refused; at most {quarters:.1?} MiB resident in each quarter",
-            sent.seconds,
-            sent.accepted_spans as f64 / sent.seconds,
-            sent.retries,
-        );
-        if sent.retries == 0 {
-            return Err("nothing was refused: the load is none".to_owned());
-        }
-        at_most("of the memory of the second quarter", last / second, 1.05)?;
-        at_most("MiB, the memory of the file", last, LIMIT_MIB)?;
-        running.process.stop()?;
+fn overload(
+    options: &Options,
+    node: &Path,
+    scratch: &Scratch,
+    (name, processors): (&str, &str),
+) -> Result<(), String> {
+    let receiver = slow(TAKEN_A_SECOND)?;
+    let file = UNSPOOLED
+        .replace("DESTINATION", &receiver.address().to_string())
+        .replace("PROCESSORS", processors);
+    let running = Started::new(node, scratch, "overload", &file)?;
+    let (id, load) =
+        (running.process.id(), running.load(options.seconds, 64, Some(2 * TAKEN_A_SECOND)));
+    let sender = thread::spawn(move || load.run());
+    let mut resident = Vec::new();
+    while !sender.is_finished() {
+        thread::sleep(Duration::from_millis(200));
+        resident.push(used(id)?.bytes);
     }
-    Ok(())
+    let sent: Sent = sender.join().map_err(|_| "the sender panicked")??;
+    let part = |from: usize, to: usize| {
+        let (from, to) = (resident.len() * from / 4, resident.len() * to / 4);
+        mib(resident.get(from..to).unwrap_or_default().iter().copied().max().unwrap_or(0))
+    };
+    let quarters = [part(0, 1), part(1, 2), part(2, 3), part(3, 4)];
+    let [_, second, _, last] = quarters;
+    println!(
+        "{name}: {:.0} s, {:.0} spans/s accepted, {} attempts refused; at most {quarters:.1?} MiB resident in each quarter",
+        sent.seconds,
+        sent.accepted_spans as f64 / sent.seconds,
+        sent.retries,
+    );
+    if sent.retries == 0 {
+        return Err("nothing was refused: the load is none".to_owned());
+    }
+    at_most("of the memory of the second quarter", last / second, 1.05)?;
+    at_most("MiB, the memory of the file", last, LIMIT_MIB)?;
+    running.process.stop()
 }
 
 /// A node that is ready.

@@ -24,8 +24,9 @@ pub(super) struct Behaviour {
     pub(super) accepts: usize,
     /// It refuses larger ones as too large.
     pub(super) max_bytes: usize,
-    /// It refuses requests with one of these names as invalid.
+    /// It refuses requests with one of these names as invalid, or a firewall as forbidden.
     pub(super) refused_names: Vec<String>,
+    pub(super) has_firewall: bool,
     /// It refuses all requests, because of their credentials.
     pub(super) is_unauthorized: bool,
     pub(super) attempts: usize,
@@ -38,6 +39,7 @@ impl Default for Behaviour {
             accepts: usize::MAX,
             max_bytes: usize::MAX,
             refused_names: Vec::new(),
+            has_firewall: false,
             is_unauthorized: false,
             attempts: 0,
             spans: 0,
@@ -81,7 +83,7 @@ impl Backend {
         }
         let has = |name: &String| request.windows(name.len()).any(|it| it == name.as_bytes());
         if behaviour.refused_names.iter().any(has) {
-            let status = ResponseStatus::Http(400);
+            let status = ResponseStatus::Http(if behaviour.has_firewall { 403 } else { 400 });
             return Outcome::Failed(Failure::Rejected { status });
         }
         if behaviour.accepts == 0 {

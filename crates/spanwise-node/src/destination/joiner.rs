@@ -5,11 +5,12 @@ mod tests;
 
 use super::batch::{Batch, Charges, framed, max_copied};
 use super::queue::Queue;
+use super::transports::Numbered;
 use crate::memory::Memory;
 use crate::stage::OwnedRequest;
 use spanwise_batch::{Budget, Charge};
 use spanwise_ledger::{DropReason, Tickets};
-use spanwise_transport::{PREFIX, Transport};
+use spanwise_transport::PREFIX;
 use spanwise_wire::{RequestLimits, RequestPart};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -235,7 +236,7 @@ impl Joiner {
             return None;
         }
         let (mut bytes, mut is_shared) = (0_usize, false);
-        let mut kinds: Vec<Arc<Transport>> = Vec::with_capacity(self.queues.len());
+        let mut kinds = Vec::<Arc<Numbered>>::with_capacity(self.queues.len());
         for transport in self.queues.iter().map(|queue| queue.transport()) {
             if kinds.iter().any(|known| known.sends_same_bodies(&transport)) {
                 is_shared = true;

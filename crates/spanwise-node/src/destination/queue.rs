@@ -2,12 +2,11 @@
 
 use super::batch::Batch;
 use super::spool_link::SpoolLink;
+use super::transports::{Numbered, Transports};
 use crate::account::{DestinationAccount, SpoolState};
-use crate::attempts::Attempts;
 use crate::memory::Memory;
-use crate::rejection::{MAX_IN_A_ROW, is_about_access, is_about_content};
+use crate::rejection::{Rejection, Rejections};
 use crate::settings::DestinationSettings;
-use arc_swap::ArcSwap;
 use spanwise_export::SpoolUsage;
 use spanwise_export::sans_io::is_retryable;
 use spanwise_ledger::{DropReason, Ledger, Tickets};
@@ -23,15 +22,12 @@ pub(super) struct Queue {
     name: String,
     ledger: Ledger,
     max_bytes: usize,
-    transport: ArcSwap<Transport>,
-    attempts: Arc<Attempts>,
+    transports: Transports,
     state: Mutex<State>,
     /// Notified for the senders.
     work: Notify,
     /// The deadline of a shutdown, once requests are cancelled.
     cancelled: watch::Sender<Option<Instant>>,
-    /// The number of transports that replaced one whose attempts failed.
-    replaced: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -49,8 +45,7 @@ struct State {
     is_down: bool,
     /// Requests are sent nevertheless, to find out whether that is so still.
     is_probing: bool,
-    /// Requests that were refused because of their spans since one was accepted.
-    rejections: u32,
+    rejections: Rejections,
     /// The deadline has passed: no request is taken.
     is_over: bool,
     spool: Option<SpoolLink>,
@@ -63,17 +58,14 @@ impl Queue {
         transport: Transport,
         memory: &Memory,
     ) -> Self {
-        let attempts = Arc::default();
         Self {
             name: settings.name.clone(),
             ledger: Ledger::new(),
             max_bytes: settings.queue_bytes.unwrap_or(memory.requests.limit() / 2),
-            transport: ArcSwap::from_pointee(observed(transport, &attempts)),
-            attempts,
+            transports: Transports::new(transport),
             state: Mutex::default(),
             work: Notify::new(),
             cancelled: watch::Sender::new(None),
-            replaced: watch::Sender::new(0),
         }
     }
 
@@ -81,37 +73,36 @@ impl Queue {
         &self.ledger
     }
 
-    pub(super) fn transport(&self) -> Arc<Transport> {
-        self.transport.load_full()
+    pub(super) fn transport(&self) -> Arc<Numbered> {
+        self.transports.current()
     }
 
-    /// Requests that succeed end with the earlier transport, and those that are tried again and again go on with this one.
+    /// The next attempts have this transport. The destination may be another one.
     pub(super) fn set_transport(&self, transport: Transport) {
-        self.transport.store(Arc::new(observed(transport, &self.attempts)));
-        if self.attempts.is_failing() {
-            self.replaced.send_modify(|count| *count += 1);
-        }
+        self.lock().rejections.end();
+        self.transports.replace(transport);
     }
 
     #[cfg(test)]
     pub(super) fn is_failing(&self) -> bool {
-        self.attempts.is_failing()
-    }
-
-    /// Changes with each transport that replaces one whose attempts fail.
-    pub(super) fn replaced(&self) -> watch::Receiver<u64> {
-        self.replaced.subscribe()
+        self.transports.attempts().is_failing()
     }
 
     /// Whether the same request may be accepted later. A destination that refuses all requests may have other credentials then: a spool has
     /// time for that.
-    pub(super) fn may_retry(&self, delivery: &Delivery) -> bool {
-        is_retryable(delivery) || is_about_access(delivery) && self.has_spool()
+    pub(super) fn may_retry(&self, delivery: &Delivery, rejection: Option<Rejection>) -> bool {
+        is_retryable(delivery) || rejection == Some(Rejection::Access) && self.has_spool()
     }
 
-    /// Whether a request that is refused because of some spans is divided to find them.
-    pub(super) fn may_divide(&self) -> bool {
-        self.lock().rejections < MAX_IN_A_ROW
+    /// The rejections for which a request that is refused because of some spans is divided to find them.
+    pub(super) fn divisions(&self) -> u32 {
+        self.lock().rejections.divisions(Instant::now())
+    }
+
+    /// Whether a request without spans may find out why access was denied: not for each request of a destination that denies it to all.
+    pub(super) fn may_ask_for_access(&self) -> bool {
+        let state = self.lock();
+        !state.is_down || state.spool.is_some()
     }
 
     /// Counts `spans` spans as handed to the destination.
@@ -242,21 +233,23 @@ impl Queue {
     }
 
     /// Takes note of the end of a request.
-    pub(super) fn note(&self, delivery: &Delivery) {
+    pub(super) fn note(&self, delivery: &Delivery, rejection: Option<Rejection>) {
         if matches!(delivery.outcome, Outcome::Failed(Failure::Shutdown)) {
             return;
         }
         // The end of a request decides over its attempts: a rejected one had an answer.
-        self.attempts.ended();
+        self.transports.attempts().ended();
         let mut state = self.lock();
         match &delivery.outcome {
             Outcome::Accepted { .. } => {
-                (state.is_down, state.is_probing, state.rejections) = (false, false, 0);
+                (state.is_down, state.is_probing) = (false, false);
+                state.rejections.end();
             }
             Outcome::Failed(_) => {
-                let more = u32::from(is_about_content(delivery));
-                state.rejections = state.rejections.saturating_add(more);
-                if is_retryable(delivery) || is_about_access(delivery) {
+                if rejection == Some(Rejection::Content) {
+                    state.rejections.add();
+                }
+                if is_retryable(delivery) || rejection == Some(Rejection::Access) {
                     (state.is_down, state.is_probing) = (true, false);
                 }
                 state.last_error = Some(delivery.to_string());
@@ -369,7 +362,7 @@ impl Queue {
             (!state.is_down, spool.map(SpoolLink::account), held, state.last_error.clone())
         };
         // A request that is tried again and again has no end to take note of.
-        let failing = self.attempts.failing();
+        let failing = self.transports.attempts().failing();
         let (is_up, last_error) = match failing {
             Some(cause) => (false, Some(cause)),
             None => (is_up, last_error),
@@ -381,12 +374,6 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Takes note of the failed attempts of a transport.
-fn observed(transport: Transport, attempts: &Arc<Attempts>) -> Transport {
-    let attempts = Arc::clone(attempts);
-    transport.with_attempt_observer(move |failed| attempts.failed(&failed.cause))
 }
 
 impl State {

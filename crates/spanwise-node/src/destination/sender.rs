@@ -4,10 +4,11 @@
 mod tests;
 
 use super::batch::{Batch, book, framed, max_copied};
+use super::division::Division;
 use super::queue::Queue;
 use crate::memory::{CopyCharge, Memory};
-use crate::rejection::{MAX_DIVISIONS, is_about_content};
-use spanwise_export::sans_io::{count_request, is_too_large};
+use crate::rejection::Rejection;
+use spanwise_export::sans_io::count_request;
 use spanwise_ledger::DropReason;
 use spanwise_transport::{Delivery, Failure, FramedRequest, Outcome, PREFIX};
 use spanwise_wire::{RequestLimits, RequestPart};
@@ -62,58 +63,17 @@ pub(super) async fn send(queue: &Queue, memory: &Memory, mut batch: Batch) -> Se
     };
     let (delivery, is_ambiguous) = attempt(queue, memory, &batch.request, copies).await;
     batch.is_ambiguous |= is_ambiguous;
-    let mut limits = PartLimits::of_whole(&batch);
-    if batch.spans > 1 && limits.lower(&delivery, (batch.spans, batch.len()), queue) {
-        batch.is_ambiguous |= delivery.may_have_been_accepted();
-        return send_in_parts(queue, memory, batch, limits).await;
+    let rejection = rejection(queue, &delivery).await;
+    let mut division = Division::of_whole(batch.spans);
+    if division.lower((&delivery, rejection), &(0..batch.spans), batch.len(), queue) {
+        return send_in_parts(queue, memory, batch, division).await;
     }
-    queue.note(&delivery);
-    if queue.may_retry(&delivery) {
+    queue.note(&delivery, rejection);
+    if queue.may_retry(&delivery, rejection) {
         return Sent::Unsent(batch.unsent(&delivery));
     }
     batch.book(&delivery);
     Sent::Settled
-}
-
-/// The limits of the next part of a request.
-struct PartLimits {
-    max_spans: u64,
-    max_bytes: usize,
-    /// Rejections because of spans for which the request is divided still.
-    divisions: u32,
-}
-
-impl PartLimits {
-    fn of_whole(batch: &Batch) -> Self {
-        Self { max_spans: batch.spans, max_bytes: usize::MAX, divisions: MAX_DIVISIONS }
-    }
-
-    /// Halves a limit behind the refusal of a part of several spans. Returns whether a smaller part may be accepted.
-    fn lower(&mut self, delivery: &Delivery, (spans, bytes): (u64, usize), queue: &Queue) -> bool {
-        if is_too_large(delivery) {
-            self.max_bytes = bytes / 2;
-            return true;
-        }
-        let divides = is_about_content(delivery) && self.divisions > 0 && queue.may_divide();
-        if divides {
-            queue.note(delivery);
-            self.divisions -= 1;
-            self.max_spans = spans / 2;
-        }
-        divides
-    }
-
-    /// Behind a part that has its outcome, a larger one may be accepted.
-    fn raise(&mut self) {
-        self.max_spans = self.max_spans.saturating_mul(2);
-    }
-
-    fn of_request(&self) -> RequestLimits {
-        RequestLimits::default()
-            .with_prefix(PREFIX)
-            .with_max_spans(usize::try_from(self.max_spans).unwrap_or(usize::MAX))
-            .with_max_bytes(self.max_bytes)
-    }
 }
 
 /// Sends the parts of a request, one at a time.
@@ -121,13 +81,13 @@ async fn send_in_parts(
     queue: &Queue,
     memory: &Memory,
     mut batch: Batch,
-    mut limits: PartLimits,
+    mut division: Division,
 ) -> Sent {
     let (mut skipped, mut copied) = (0, 0);
     loop {
-        let planned = RequestPart::plan(batch.request.message(), skipped, limits.of_request());
+        let planned = RequestPart::plan(batch.request.message(), skipped, division.limits());
         let Some(part) = planned.ok().flatten() else { break };
-        let (spans, bytes) = (part.spans(), part.encoded_len());
+        let (range, bytes) = (skipped..skipped + part.spans(), part.encoded_len());
         copied += bytes;
         if copied > 4 * max_copied(batch.len()) {
             // Each part repeats the resources of its spans, which are too large for that.
@@ -138,22 +98,41 @@ async fn send_in_parts(
             false => bytes + queue.transport().compressed_bound(bytes),
         };
         let part = FramedRequest::from(part.write(Vec::new()));
-        let (delivery, is_ambiguous) = attempt(queue, memory, &part, copies).await;
-        batch.is_ambiguous |= is_ambiguous;
-        if spans > 1 && limits.lower(&delivery, (spans, bytes), queue) {
+        let (delivery, was_interrupted) = attempt(queue, memory, &part, copies).await;
+        let rejection = rejection(queue, &delivery).await;
+        if was_interrupted {
+            division.set_ambiguous_until(range.end);
+        }
+        let is_ambiguous = division.is_ambiguous_at(skipped);
+        if division.lower((&delivery, rejection), &range, bytes, queue) {
             continue;
         }
-        queue.note(&delivery);
-        if queue.may_retry(&delivery) {
+        queue.note(&delivery, rejection);
+        if queue.may_retry(&delivery, rejection) {
+            batch.is_ambiguous |= is_ambiguous;
             return rest(memory, batch, skipped, &delivery);
         }
-        book(batch.tickets.split(spans), &delivery, batch.is_ambiguous);
-        limits.raise();
-        skipped += spans;
+        let tickets = batch.tickets.split(range.end - range.start);
+        book(tickets, &delivery, batch.is_ambiguous || is_ambiguous);
+        division.advance(range.end, delivery.is_accepted());
+        skipped = range.end;
     }
     // None is left, unless the bytes are no request.
     batch.tickets.dropped(DropReason::TooLarge);
     Sent::Settled
+}
+
+/// Why the destination refuses a request for good. A firewall refuses one for its content with a status that denies access, too: whether it accepts a
+/// request without spans tells.
+async fn rejection(queue: &Queue, delivery: &Delivery) -> Option<Rejection> {
+    let rejection = Rejection::of(delivery);
+    if !Rejection::is_forbidden(delivery) || !queue.may_ask_for_access() {
+        return rejection;
+    }
+    let empty = FramedRequest::from(Vec::new());
+    let answer = queue.transport().send_with_cancel(empty, queue.cancelled()).await;
+    count_request(queue.ledger(), Some(&answer));
+    if answer.is_accepted() { Some(Rejection::Content) } else { rejection }
 }
 
 /// The request without its first `skipped` spans.
@@ -204,15 +183,14 @@ async fn attempt(
     };
     let mut is_ambiguous = false;
     loop {
-        // Before the transport is read.
-        let mut replaced = queue.replaced();
+        let transport = queue.transport();
         let ended = async {
             tokio::select! {
                 () = queue.cancelled() => {}
-                _ = replaced.changed() => {}
+                () = transport.given_up() => {}
             }
         };
-        let delivery = queue.transport().send_with_cancel(request.clone(), ended).await;
+        let delivery = transport.send_with_cancel(request.clone(), ended).await;
         count_request(queue.ledger(), Some(&delivery));
         let is_interrupted = matches!(delivery.outcome, Outcome::Failed(Failure::Shutdown));
         if !is_interrupted || queue.cancelled_until().is_some() {

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use queue::{Batch, Queue};
 
 use crate::attempts::Attempts;
-use crate::rejection::{is_about_access, is_about_content};
+use crate::rejection::{Rejection, Rejections};
 
 /// A peer of the gateway.
 pub(crate) struct Peer {
@@ -50,8 +50,7 @@ struct Answers {
     last: Option<Instant>,
     /// The last request that was accepted.
     accepted: Option<Instant>,
-    /// Requests that were refused because of their spans since one was accepted.
-    rejections: u32,
+    rejections: Rejections,
     /// The first failure since the last answer, and its cause.
     silence: Option<Silence>,
 }
@@ -195,9 +194,9 @@ impl Peer {
         self.answers().accepted.is_some_and(|accepted| accepted > instant)
     }
 
-    /// Requests that were refused because of their spans since one was accepted.
-    fn rejections_in_a_row(&self) -> u32 {
-        self.answers().rejections
+    /// The rejections for which a batch that is refused because of some spans is divided to find them.
+    fn divisions(&self) -> u32 {
+        self.answers().rejections.divisions(Instant::now())
     }
 
     fn answers(&self) -> MutexGuard<'_, Answers> {
@@ -221,17 +220,17 @@ impl Peer {
         // The attempt before the one that the deadline cut off may have had one.
         let is_answered =
             matches!(delivery.outcome, Outcome::Failed(Failure::RetryDeadline { last: Some(_) }));
-        let is_served = !is_about_access(delivery);
-        if is_served && (delivery.is_accepted() || delivery.status.is_some() || is_answered) {
+        let rejection = Rejection::of(delivery);
+        let is_answer = delivery.is_accepted() || delivery.status.is_some() || is_answered;
+        if is_answer && rejection != Some(Rejection::Access) {
             let now = Some(Instant::now());
-            let (accepted, rejections) = match delivery.is_accepted() {
-                true => (now, 0),
-                false => (
-                    answers.accepted,
-                    answers.rejections.saturating_add(is_about_content(delivery).into()),
-                ),
-            };
-            *answers = Answers { last: now, accepted, rejections, silence: None };
+            (answers.last, answers.silence) = (now, None);
+            if delivery.is_accepted() {
+                answers.accepted = now;
+                answers.rejections.end();
+            } else if rejection == Some(Rejection::Content) {
+                answers.rejections.add();
+            }
             return None;
         }
         let cause = delivery.cause.clone();

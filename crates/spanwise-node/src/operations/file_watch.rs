@@ -13,13 +13,17 @@ use std::time::{Duration, Instant};
 pub(super) struct FileWatch {
     interval: Duration,
     files: Vec<PathBuf>,
-    contents: Vec<Option<u64>>,
+    contents: Vec<FileContent>,
     next: Instant,
 }
 
 impl FileWatch {
-    /// `None` if the settings have no interval.
-    pub(super) fn new(file: &Path, settings: &NodeSettings, now: Instant) -> Option<Self> {
+    /// `None` if the settings have no interval. `content` is that of `file` before it was read: a change meanwhile is one.
+    pub(super) fn new(
+        (file, content): (&Path, FileContent),
+        settings: &NodeSettings,
+        now: Instant,
+    ) -> Option<Self> {
         let interval = settings.reload_interval?;
         let tls = settings.receivers.iter().filter_map(|receiver| receiver.tls.as_ref());
         let of_receivers = tls.flat_map(|tls| {
@@ -27,7 +31,8 @@ impl FileWatch {
             [&tls.cert_file, &tls.key_file].into_iter().chain(authorities).cloned()
         });
         let files: Vec<PathBuf> = std::iter::once(file.to_owned()).chain(of_receivers).collect();
-        let contents = read(&files);
+        let mut contents = read(&files);
+        contents.iter_mut().take(1).for_each(|of_file| *of_file = content);
         Some(Self { interval, files, contents, next: now + interval })
     }
 
@@ -42,18 +47,26 @@ impl FileWatch {
     }
 }
 
-/// Hashes of the contents; `None` for a file that cannot be read.
-fn read(files: &[PathBuf]) -> Vec<Option<u64>> {
-    files.iter().map(|path| content_hash(path)).collect()
+fn read(files: &[PathBuf]) -> Vec<FileContent> {
+    files.iter().map(|path| FileContent::of(path)).collect()
 }
 
-fn content_hash(path: &Path) -> Option<u64> {
-    let mut content = Vec::new();
-    // A pipe in its place would block the thread that waits for signals.
-    open_regular(path).ok()?.take(MAX_BYTES).read_to_end(&mut content).ok()?;
-    let mut hasher = DefaultHasher::new();
-    content.hash(&mut hasher);
-    Some(hasher.finish())
+/// The hash of what a file has; none for one that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileContent(Option<u64>);
+
+impl FileContent {
+    pub(crate) fn of(path: &Path) -> Self {
+        let mut content = Vec::new();
+        // A pipe in its place would block the thread that waits for signals.
+        let file = open_regular(path).ok();
+        let length = file.and_then(|file| file.take(MAX_BYTES).read_to_end(&mut content).ok());
+        Self(length.map(|_| {
+            let mut hasher = DefaultHasher::new();
+            content.hash(&mut hasher);
+            hasher.finish()
+        }))
+    }
 }
 
 /// More than a file of settings or a certificate chain has.

@@ -1,7 +1,8 @@
 //! [`serve`]: the node as a process, from its start to its end.
 
 use super::admin;
-use super::file_watch::FileWatch;
+use super::file_watch::{FileContent, FileWatch};
+use super::heap::HeapTrimmer;
 use super::log::{Event, Log, timestamp};
 use super::signals::{Signal, Signals};
 use super::state::{Source as _, State};
@@ -21,6 +22,8 @@ use std::time::{Duration, Instant, SystemTime};
 /// The file of the settings, which a reload reads again.
 pub(crate) struct SettingsFile<'a> {
     pub(crate) path: &'a Path,
+    /// What it had before the first settings were read.
+    pub(crate) content: FileContent,
     /// Its path, for messages.
     pub(crate) name: &'a str,
     /// Reads it: the settings with warnings, or a line for each problem.
@@ -56,6 +59,8 @@ struct Service {
     state: Arc<State>,
     /// Serves until the end.
     _admin: Option<AdminEndpoint>,
+    /// Works until the end.
+    _heap: HeapTrimmer,
     signals: Signals,
     log: Log,
     shutdown_timeout: Duration,
@@ -70,12 +75,14 @@ impl Service {
     ) -> Result<Self, StartError> {
         let signals =
             Signals::register().map_err(|error| StartError::io("register signals", &error))?;
+        let heap =
+            HeapTrimmer::start().map_err(|error| StartError::io("start a thread", &error))?;
         let state = Arc::new(State::new(settings.role, log.clone()));
         // Before the node: probes see that it starts, while it reads spools.
         let admin = settings.admin.as_ref().map(|admin| start_admin(admin, &state, &log));
         let admin = admin.transpose()?;
         let shutdown_timeout = settings.shutdown_timeout;
-        let watch = FileWatch::new(file.path, &settings, Instant::now());
+        let watch = FileWatch::new((file.path, file.content), &settings, Instant::now());
         let role = settings.role.name();
         let node = Node::start(settings)?;
         let view = node.view();
@@ -95,7 +102,7 @@ impl Service {
             cores: machine::cores() as u64,
             millis: millis(state.about().started),
         });
-        Ok(Self { node, state, _admin: admin, signals, log, shutdown_timeout, watch })
+        Ok(Self { node, state, _admin: admin, _heap: heap, signals, log, shutdown_timeout, watch })
     }
 
     /// Runs until a signal ends the node, and returns the exit status.
@@ -119,12 +126,12 @@ impl Service {
     }
 
     fn reload(&mut self, file: &SettingsFile<'_>) {
-        let start = Instant::now();
+        let (start, content) = (Instant::now(), FileContent::of(file.path));
         let problems = match (file.read)() {
             Ok(Read { value: settings, warnings, .. }) => {
                 warn(&self.log, &warnings);
                 let (logs, shutdown_timeout) = (settings.logs, settings.shutdown_timeout);
-                let watch = FileWatch::new(file.path, &settings, Instant::now());
+                let watch = FileWatch::new((file.path, content), &settings, Instant::now());
                 match self.node.reload(settings) {
                     Ok(()) => {
                         self.log.set_format(logs);

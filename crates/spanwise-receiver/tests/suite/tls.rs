@@ -36,6 +36,31 @@ fn a_client_exports_over_tls_with_and_without_alpn() {
     wait_until(&receiver, |stats| stats.failed_handshakes == 1);
 }
 
+/// A renewal without the authorities would admit everybody.
+#[test]
+fn a_renewal_does_not_change_whether_clients_need_certificates() {
+    let pki = Pki::new();
+    let open = pki.receiver().start().unwrap();
+    let closed = pki.receiver().with_client_ca_pem(&*pki.clients.certificate).start().unwrap();
+    let authorities = pki.clients.certificate.clone().into_bytes();
+    for (receiver, client_ca, is_renewal) in [
+        (&open, None, true),
+        (&open, Some(authorities.clone()), false),
+        (&closed, Some(authorities), true),
+        (&closed, None, false),
+    ] {
+        let own = &pki.server;
+        let renewal = receiver.renew_tls_pem(own.certificate.as_str(), own.key.as_str(), client_ca);
+        match renewal {
+            Ok(renewal) if is_renewal => renewal.apply(),
+            Err(StartError::Tls { setting: "with_client_ca_pem", .. }) if !is_renewal => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(export(&open, pki.client(None, &[])), "HTTP/1.1 200 OK");
+    assert_eq!(export(&closed, pki.client(None, &[])), "");
+}
+
 #[test]
 fn only_clients_with_the_right_certificate_reach_the_handler() {
     let pki = Pki::new();

@@ -18,7 +18,7 @@ pub(super) fn server(field: &Field<'_>, context: &Context<'_>) -> Option<Receive
     not_supported(&mapping, &["cert_pem", "key_pem"], reason);
     let reason = "it is about clients";
     without_effect(&mapping, &["ca_file", "insecure", "insecure_skip_verify"], reason);
-    let reason = "files are read at the start";
+    let reason = "files are read at the start and at each reload";
     without_effect(&mapping, &["reload_interval", "client_ca_file_reload"], reason);
     versions_and_ciphers(&mapping);
     let client_ca_file = path(&mapping.get("client_ca_file"));

@@ -3,7 +3,7 @@
 use super::*;
 use crate::destination::fakes::{Queued, memory, message};
 use crate::settings::{DestinationSettings, Target};
-use spanwise_transport::Compression;
+use spanwise_transport::{Compression, Transport};
 
 fn limits(max_bytes: usize) -> JoinerLimits {
     JoinerLimits {

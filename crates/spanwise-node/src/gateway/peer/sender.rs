@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::queue::Batch;
 use super::{Peer, PeerCounts, PeerOwner, Phase};
-use crate::rejection::{MAX_DIVISIONS, MAX_IN_A_ROW, is_about_access, is_about_content};
+use crate::rejection::Rejection;
 
 /// Starts the senders of a peer, which run on `runtime`.
 pub(crate) fn start(peer: &Arc<Peer>, owner: &Weak<dyn PeerOwner>, runtime: &Handle) {
@@ -138,12 +138,12 @@ impl Sender {
 
     /// Whether a batch that was refused because of some spans is divided to find them.
     fn may_divide(&self, batch: &mut Batch, delivery: &Delivery) -> bool {
-        let divisions =
-            batch.divisions.get_or_insert_with(|| Arc::new(AtomicU32::new(MAX_DIVISIONS)));
-        let take = |left: u32| left.checked_sub(1);
-        is_about_content(delivery)
-            && self.peer.rejections_in_a_row() < MAX_IN_A_ROW
-            && divisions.fetch_update(Relaxed, Relaxed, take).is_ok()
+        if Rejection::of(delivery) != Some(Rejection::Content) {
+            return false;
+        }
+        let permitted = || Arc::new(AtomicU32::new(self.peer.divisions()));
+        let divisions = batch.divisions.get_or_insert_with(permitted);
+        divisions.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 
     /// Adds a batch behind those that wait; it counts as routed already.
@@ -170,7 +170,7 @@ impl Sender {
 /// Whether the same request may be accepted later: without an answer, or with one that asks for patience.
 fn is_retryable(delivery: &Delivery) -> bool {
     let Outcome::Failed(failure) = &delivery.outcome else { return false };
-    is_about_access(delivery)
+    Rejection::of(delivery) == Some(Rejection::Access)
         || matches!(
             failure,
             Failure::RetryDeadline { .. } | Failure::AmbiguousTimeout | Failure::Tls
