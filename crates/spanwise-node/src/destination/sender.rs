@@ -122,8 +122,8 @@ async fn send_in_parts(
     Sent::Settled
 }
 
-/// Why the destination refuses a request for good. A firewall refuses one for its content with a status that denies access, too: whether it accepts a
-/// request without spans tells.
+/// Why the destination refuses a request for good. A firewall refuses one for its content with a status that denies access, too: a request without
+/// spans shows which it is.
 async fn rejection(queue: &Queue, delivery: &Delivery) -> Option<Rejection> {
     let rejection = Rejection::of(delivery);
     if !Rejection::is_forbidden(delivery) || !queue.may_ask_for_access() {

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// The file of the settings, which a reload reads again.
 pub(crate) struct SettingsFile<'a> {
     pub(crate) path: &'a Path,
-    /// What it had before the first settings were read.
+    /// Its content before the first settings were read.
     pub(crate) content: FileContent,
     /// Its path, for messages.
     pub(crate) name: &'a str,
