@@ -28,6 +28,7 @@ impl Attempts {
     }
 
     /// Whether the last attempt failed, and no request has ended since.
+    #[cfg(test)]
     pub(crate) fn is_failing(&self) -> bool {
         self.lock().is_some()
     }

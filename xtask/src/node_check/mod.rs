@@ -54,7 +54,8 @@ destination finds out which spans it has, and a sum is exact.
   node-size            the static binary that is shipped: at most 15 MiB
   node-ready           from the start to ready: at most 200 ms, and 2 s with a spool of 1 GiB
   node-drain           from SIGTERM to the end, with a destination that never answers: at most 50 ms after the deadline
-  node-overload        twice the load that the destination takes: the resident memory does not grow; `--seconds 600` for a claim
+  node-overload        twice the load that the destination takes: the resident memory does not grow; `--seconds 600` for a claim,
+  node-overload-tail   and the same with tail sampling
   node-pass-through    the node and the Collector with the same file, in turns: spans a second, processor time, memory, answers
   node-tail-sampling   the same with tail sampling: a wait of 2 s, five policies
 

@@ -38,6 +38,7 @@ impl Division {
             return false;
         }
         if is_too_large(delivery) {
+            queue.note(delivery, rejection);
             self.max_bytes = bytes / 2;
         } else if rejection == Some(Rejection::Content) {
             let left = self.left.get_or_insert_with(|| queue.divisions());
@@ -75,6 +76,16 @@ impl Division {
     /// Whether the destination may have this span.
     pub(super) fn is_ambiguous_at(&self, span: u64) -> bool {
         span < self.ambiguous_until
+    }
+
+    /// Whether a part was too large.
+    pub(super) fn is_by_size(&self) -> bool {
+        self.max_bytes != usize::MAX
+    }
+
+    /// The spans that are left are one part, which is not divided to find those that are refused.
+    pub(super) fn rest_as_it_is(&mut self) {
+        (self.max_spans, self.left) = (u64::MAX, Some(0));
     }
 
     pub(super) fn limits(&self) -> RequestLimits {

@@ -14,7 +14,7 @@ use spanwise_transport::{Delivery, Failure, Outcome, Transport};
 use spanwise_worker::Notifier;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 /// The requests that wait for one destination, shared by its senders, its spool and the joiner.
@@ -46,6 +46,8 @@ struct State {
     /// Requests are sent nevertheless, to find out whether that is so still.
     is_probing: bool,
     rejections: Rejections,
+    /// The time of the next request without spans.
+    next_question: Option<Instant>,
     /// The deadline has passed: no request is taken.
     is_over: bool,
     spool: Option<SpoolLink>,
@@ -99,10 +101,15 @@ impl Queue {
         self.lock().rejections.divisions(Instant::now())
     }
 
-    /// Whether a request without spans may find out why access was denied: not for each request of a destination that denies it to all.
+    /// Whether a request without spans may find out why access was denied: once a second, for a destination that denies it to all.
     pub(super) fn may_ask_for_access(&self) -> bool {
-        let state = self.lock();
-        !state.is_down || state.spool.is_some()
+        let now = Instant::now();
+        let mut state = self.lock();
+        let is_due = !state.is_down || state.next_question.is_none_or(|next| now >= next);
+        if is_due {
+            state.next_question = Some(now + ASK_EVERY);
+        }
+        is_due
     }
 
     /// Counts `spans` spans as handed to the destination.
@@ -402,3 +409,5 @@ impl State {
         !self.waiting.is_empty() && (self.is_held_back() || self.waiting_bytes > max_bytes / 2)
     }
 }
+
+const ASK_EVERY: Duration = Duration::from_secs(1);

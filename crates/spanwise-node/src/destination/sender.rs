@@ -6,9 +6,10 @@ mod tests;
 use super::batch::{Batch, book, framed, max_copied};
 use super::division::Division;
 use super::queue::Queue;
+use super::transports::Numbered;
 use crate::memory::{CopyCharge, Memory};
 use crate::rejection::Rejection;
-use spanwise_export::sans_io::count_request;
+use spanwise_export::sans_io::{count_request, is_retryable};
 use spanwise_ledger::DropReason;
 use spanwise_transport::{Delivery, Failure, FramedRequest, Outcome, PREFIX};
 use spanwise_wire::{RequestLimits, RequestPart};
@@ -61,12 +62,13 @@ pub(super) async fn send(queue: &Queue, memory: &Memory, mut batch: Batch) -> Se
         true => 0,
         false => queue.transport().compressed_bound(batch.len()),
     };
-    let (delivery, is_ambiguous) = attempt(queue, memory, &batch.request, copies).await;
-    batch.is_ambiguous |= is_ambiguous;
-    let rejection = rejection(queue, &delivery).await;
+    let mut attempt = Attempt { queue, memory, has_firewall: false };
+    let Answer { delivery, rejection, was_interrupted } =
+        attempt.send(&batch.request, copies).await;
+    batch.is_ambiguous |= was_interrupted;
     let mut division = Division::of_whole(batch.spans);
     if division.lower((&delivery, rejection), &(0..batch.spans), batch.len(), queue) {
-        return send_in_parts(queue, memory, batch, division).await;
+        return send_in_parts(attempt, batch, division).await;
     }
     queue.note(&delivery, rejection);
     if queue.may_retry(&delivery, rejection) {
@@ -77,12 +79,8 @@ pub(super) async fn send(queue: &Queue, memory: &Memory, mut batch: Batch) -> Se
 }
 
 /// Sends the parts of a request, one at a time.
-async fn send_in_parts(
-    queue: &Queue,
-    memory: &Memory,
-    mut batch: Batch,
-    mut division: Division,
-) -> Sent {
+async fn send_in_parts(mut attempt: Attempt<'_>, mut batch: Batch, mut division: Division) -> Sent {
+    let (queue, memory) = (attempt.queue, attempt.memory);
     let (mut skipped, mut copied) = (0, 0);
     loop {
         let planned = RequestPart::plan(batch.request.message(), skipped, division.limits());
@@ -91,15 +89,20 @@ async fn send_in_parts(
         copied += bytes;
         if copied > 4 * max_copied(batch.len()) {
             // Each part repeats the resources of its spans, which are too large for that.
-            break;
+            if division.is_by_size() {
+                break;
+            }
+            // What is left may be other clients' spans.
+            division.rest_as_it_is();
+            copied = 0;
+            continue;
         }
         let copies = match batch.has_copies {
             true => 0,
             false => bytes + queue.transport().compressed_bound(bytes),
         };
         let part = FramedRequest::from(part.write(Vec::new()));
-        let (delivery, was_interrupted) = attempt(queue, memory, &part, copies).await;
-        let rejection = rejection(queue, &delivery).await;
+        let Answer { delivery, rejection, was_interrupted } = attempt.send(&part, copies).await;
         if was_interrupted {
             division.set_ambiguous_until(range.end);
         }
@@ -120,19 +123,6 @@ async fn send_in_parts(
     // None is left, unless the bytes are no request.
     batch.tickets.dropped(DropReason::TooLarge);
     Sent::Settled
-}
-
-/// Why the destination refuses a request for good. A firewall refuses one for its content with a status that denies access, too: a request without
-/// spans shows which it is.
-async fn rejection(queue: &Queue, delivery: &Delivery) -> Option<Rejection> {
-    let rejection = Rejection::of(delivery);
-    if !Rejection::is_forbidden(delivery) || !queue.may_ask_for_access() {
-        return rejection;
-    }
-    let empty = FramedRequest::from(Vec::new());
-    let answer = queue.transport().send_with_cancel(empty, queue.cancelled()).await;
-    count_request(queue.ledger(), Some(&answer));
-    if answer.is_accepted() { Some(Rejection::Content) } else { rejection }
 }
 
 /// The request without its first `skipped` spans.
@@ -165,37 +155,76 @@ fn rest(memory: &Memory, batch: Batch, skipped: u64, delivery: &Delivery) -> Sen
     }
 }
 
-/// Sends a request as it is, with the next transport too if the first one fails and is replaced meanwhile. Copies take `copies` bytes. Returns
-/// whether the destination may have it from an earlier transport.
-async fn attempt(
-    queue: &Queue,
-    memory: &Memory,
-    request: &FramedRequest,
-    copies: usize,
-) -> (Delivery, bool) {
-    // A cancelled request ends without an attempt.
-    let _copies: Option<CopyCharge> = match copies {
-        0 => None,
-        _ => tokio::select! {
-            charge = memory.copies.charge(copies) => Some(charge),
-            () = queue.cancelled() => None,
-        },
-    };
-    let mut is_ambiguous = false;
-    loop {
-        let transport = queue.transport();
+/// The attempts of a request and its parts.
+struct Attempt<'a> {
+    queue: &'a Queue,
+    memory: &'a Memory,
+    /// A firewall refuses parts of the request for their content.
+    has_firewall: bool,
+}
+
+/// The end of the attempts of a request or a part.
+struct Answer {
+    delivery: Delivery,
+    rejection: Option<Rejection>,
+    /// The destination may have it from an earlier transport.
+    was_interrupted: bool,
+}
+
+impl Attempt<'_> {
+    /// Sends a request as it is, with the next transport too if an attempt fails and a reload replaces the first one meanwhile. Copies take
+    /// `copies` bytes.
+    async fn send(&mut self, request: &FramedRequest, copies: usize) -> Answer {
+        let (queue, memory) = (self.queue, self.memory);
+        // A cancelled request ends without an attempt.
+        let _copies: Option<CopyCharge> = match copies {
+            0 => None,
+            _ => tokio::select! {
+                charge = memory.copies.charge(copies) => Some(charge),
+                () = queue.cancelled() => None,
+            },
+        };
+        let mut was_interrupted = false;
+        loop {
+            let transport = queue.transport();
+            let delivery = transport.send(request.clone(), queue.cancelled()).await;
+            count_request(queue.ledger(), Some(&delivery));
+            let rejection = self.rejection(&transport, &delivery).await;
+            // Each further turn needs a further reload.
+            let is_worth_another = queue.cancelled_until().is_none()
+                && transport.is_replaced()
+                && (is_interrupted(&delivery)
+                    || is_retryable(&delivery)
+                    || rejection == Some(Rejection::Access));
+            if !is_worth_another {
+                return Answer { delivery, rejection, was_interrupted };
+            }
+            was_interrupted |= delivery.may_have_been_accepted();
+        }
+    }
+
+    /// Why the destination refuses a request for good. A firewall refuses one for its content with a status that denies access, too: a request
+    /// without spans shows which it is.
+    async fn rejection(&mut self, transport: &Numbered, delivery: &Delivery) -> Option<Rejection> {
+        let (queue, rejection) = (self.queue, Rejection::of(delivery));
+        if !Rejection::is_forbidden(delivery) || !(self.has_firewall || queue.may_ask_for_access())
+        {
+            return rejection;
+        }
         let ended = async {
             tokio::select! {
                 () = queue.cancelled() => {}
-                () = transport.given_up() => {}
+                () = transport.replaced() => {}
             }
         };
-        let delivery = transport.send_with_cancel(request.clone(), ended).await;
-        count_request(queue.ledger(), Some(&delivery));
-        let is_interrupted = matches!(delivery.outcome, Outcome::Failed(Failure::Shutdown));
-        if !is_interrupted || queue.cancelled_until().is_some() {
-            return (delivery, is_ambiguous);
-        }
-        is_ambiguous |= delivery.may_have_been_accepted();
+        // Its attempts are none of the destination's requests.
+        let answer = (**transport).send_with_cancel(FramedRequest::from(Vec::new()), ended).await;
+        count_request(queue.ledger(), Some(&answer));
+        self.has_firewall = answer.is_accepted();
+        if self.has_firewall { Some(Rejection::Content) } else { rejection }
     }
+}
+
+fn is_interrupted(delivery: &Delivery) -> bool {
+    matches!(delivery.outcome, Outcome::Failed(Failure::Shutdown))
 }

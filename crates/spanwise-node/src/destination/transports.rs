@@ -2,7 +2,7 @@
 
 use crate::attempts::Attempts;
 use arc_swap::ArcSwap;
-use spanwise_transport::Transport;
+use spanwise_transport::{Delivery, FramedRequest, Transport};
 use std::ops::Deref;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -22,21 +22,16 @@ pub(super) struct Numbered {
 
 struct Shared {
     attempts: Attempts,
-    /// The number of the current transport, and that below which requests go on with it instead of another attempt.
-    numbers: watch::Sender<Numbers>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Numbers {
-    current: u64,
-    given_up_below: u64,
+    /// The number of the current transport.
+    current: watch::Sender<u64>,
 }
 
 impl Transports {
     pub(super) fn new(transport: Transport) -> Self {
-        let numbers = watch::Sender::new(Numbers::default());
-        let shared = Arc::new(Shared { attempts: Attempts::default(), numbers });
-        Self { current: ArcSwap::from_pointee(Numbered::new(0, transport, &shared)), shared }
+        let (attempts, current) = (Attempts::default(), watch::Sender::new(0));
+        let shared = Arc::new(Shared { attempts, current });
+        let first = Numbered { number: 0, transport, shared: Arc::clone(&shared) };
+        Self { current: ArcSwap::from_pointee(first), shared }
     }
 
     pub(super) fn current(&self) -> Arc<Numbered> {
@@ -47,41 +42,57 @@ impl Transports {
         &self.shared.attempts
     }
 
-    /// Requests that succeed end with the earlier transport; each whose attempt has failed or fails there goes on with this one.
+    /// The next requests have this transport, and so has each that was under way and fails.
     pub(super) fn replace(&self, transport: Transport) {
-        let number = self.shared.numbers.borrow().current + 1;
-        self.current.store(Arc::new(Numbered::new(number, transport, &self.shared)));
-        let is_failing = self.shared.attempts.is_failing();
-        self.shared.numbers.send_modify(|numbers| {
-            numbers.current = number;
-            if is_failing {
-                numbers.given_up_below = number;
-            }
-        });
+        let number = *self.shared.current.borrow() + 1;
+        self.current.store(Arc::new(Numbered {
+            number,
+            transport,
+            shared: Arc::clone(&self.shared),
+        }));
+        // Behind the transport, which those that are notified read.
+        self.shared.current.send_replace(number);
     }
 }
 
 impl Numbered {
-    fn new(number: u64, transport: Transport, shared: &Arc<Shared>) -> Self {
-        let observer = Arc::clone(shared);
-        let transport = transport.with_attempt_observer(move |failed| {
-            observer.attempts.failed(&failed.cause);
-            observer.numbers.send_if_modified(|numbers| {
-                let gives_up = number < numbers.current && number >= numbers.given_up_below;
-                if gives_up {
-                    numbers.given_up_below = numbers.current;
-                }
-                gives_up
-            });
+    /// Sends a request until it has an outcome, it is `cancelled`, or another transport has replaced this one and an attempt has failed: a
+    /// request that succeeds ends here.
+    pub(super) async fn send(
+        &self,
+        request: FramedRequest,
+        cancelled: impl Future<Output = ()>,
+    ) -> Delivery {
+        let (failed, mut has_failed) = watch::channel(false);
+        let shared = Arc::clone(&self.shared);
+        let transport = self.transport.clone().with_attempt_observer(move |attempt| {
+            shared.attempts.failed(&attempt.cause);
+            failed.send_replace(true);
         });
-        Self { number, transport, shared: Arc::clone(shared) }
+        let ended = async {
+            let given_up = async {
+                self.replaced().await;
+                // The sender is in the transport, which lives longer.
+                _ = has_failed.wait_for(|has_failed| *has_failed).await;
+            };
+            tokio::select! {
+                () = cancelled => {}
+                () = given_up => {}
+            }
+        };
+        transport.send_with_cancel(request, ended).await
     }
 
-    /// Completes once another transport has replaced this one, whose attempts fail.
-    pub(super) async fn given_up(&self) {
-        let mut numbers = self.shared.numbers.subscribe();
-        // The sender is in this value.
-        _ = numbers.wait_for(|numbers| self.number < numbers.given_up_below).await;
+    /// Whether another transport has replaced this one.
+    pub(super) fn is_replaced(&self) -> bool {
+        *self.shared.current.borrow() > self.number
+    }
+
+    /// Completes once another transport has replaced this one.
+    pub(super) async fn replaced(&self) {
+        let mut current = self.shared.current.subscribe();
+        // The sender lives as long as this.
+        _ = current.wait_for(|current| *current > self.number).await;
     }
 }
 

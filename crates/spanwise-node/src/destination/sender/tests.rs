@@ -3,8 +3,10 @@
 use crate::destination::batch::max_copied;
 use crate::destination::fakes::{Backend, Queued, message};
 use spanwise_ledger::DropReason;
-use spanwise_transport::{Endpoint, TransportBuilder};
+use spanwise_transport::{Endpoint, Failure, Outcome, ResponseStatus, TransportBuilder};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 #[tokio::test]
 async fn a_request_that_is_too_large_arrives_in_parts() {
@@ -89,6 +91,37 @@ async fn a_span_that_a_destination_does_not_accept_costs_no_other() {
         assert!(backend.lock().attempts <= most, "{refused:?}: {}", backend.lock().attempts);
         assert!(queued.queue.is_idle() && queued.queue.account().is_up);
     }
+}
+
+/// A client chooses the resource of its spans, and not how many spans of others are found.
+#[tokio::test]
+async fn a_large_resource_of_a_refused_span_costs_no_span_behind_it() {
+    let backend = Backend::default();
+    backend.lock().refused_names = vec!["span 60".to_owned()];
+    let queued = Queued::new(backend.transport());
+    let joined = [message(100, 1 << 20), message(50, 0)].concat();
+    queued.queue.push(queued.batch(&joined, 150));
+    queued.send().await;
+    let ledger = queued.ledger();
+    assert_eq!((ledger.exported, ledger.dropped(DropReason::Rejected)), (149, 1));
+}
+
+/// Whether the spans or the credentials are refused is asked while the destination is down, too.
+#[tokio::test]
+async fn a_firewall_in_front_of_a_destination_that_was_down_costs_one_span() {
+    let backend = Backend::default();
+    backend.set_up(false);
+    let queued = Queued::new(backend.transport());
+    queued.push(5);
+    queued.send().await;
+    assert!(!queued.queue.account().is_up);
+    backend.set_up(true);
+    backend.lock().has_firewall = true;
+    backend.lock().refused_names = vec!["span 77".to_owned()];
+    queued.push(100);
+    queued.send().await;
+    assert_eq!(queued.ledger().exported, 99);
+    assert!(queued.queue.account().is_up);
 }
 
 /// Behind a part that is accepted, the rest of one that was refused has the span.
@@ -199,6 +232,32 @@ async fn a_request_whose_attempt_fails_behind_a_reload_goes_on_with_the_next_tra
     let (sent, ()) = tokio::join!(queued.send(), replaced);
     assert_eq!((sent, backend.lock().spans), (1, 5));
     assert_eq!((queued.ledger().exported, queued.ledger().in_flight), (5, 0));
+}
+
+/// Its answer comes when the credentials have changed.
+#[tokio::test]
+async fn a_request_that_is_refused_behind_a_reload_goes_on_with_the_next_transport() {
+    let (asked, answered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (asking, answers) = (Arc::clone(&asked), Arc::clone(&answered));
+    let old = move |_| {
+        let (asking, answers) = (Arc::clone(&asking), Arc::clone(&answers));
+        async move {
+            asking.notify_one();
+            answers.notified().await;
+            Outcome::Failed(Failure::Rejected { status: ResponseStatus::Http(401) })
+        }
+    };
+    let queued = Queued::new(TransportBuilder::default().with_sink(old).build().unwrap());
+    queued.push(5);
+    let backend = Backend::default();
+    let replaced = async {
+        asked.notified().await;
+        queued.queue.set_transport(backend.transport());
+        answered.notify_one();
+    };
+    let (sent, ()) = tokio::join!(queued.send(), replaced);
+    assert_eq!((sent, backend.lock().spans, queued.ledger().exported), (1, 5, 5));
+    assert!(queued.queue.account().is_up);
 }
 
 #[tokio::test]
