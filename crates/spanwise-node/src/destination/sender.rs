@@ -92,7 +92,7 @@ async fn send_in_parts(mut attempt: Attempt<'_>, mut batch: Batch, mut division:
             if division.is_by_size() {
                 break;
             }
-            // What is left may be other clients' spans.
+            // The rest may have the spans of other clients.
             division.rest_as_it_is();
             copied = 0;
             continue;
