@@ -428,6 +428,7 @@ pub mod worker {
         TokioPool, VirtualClock, Wakeup, Worker, WorkerBuilder, WorkerPool, WorkerPoolBuilder,
         WorkerPoolError, WorkerState, catch_panic, catch_panic_async, cgroup, clock, deadline,
         fork, mask_sigpipe, notify, oneshot, random_bytes, random_seed, redact_url, sanitize,
+        trim_heap,
     };
 }
 

@@ -99,7 +99,9 @@ impl<const N: usize> Table<N> {
         }
         // Both halves of the product: the low one lacks the high bits of the factors.
         let product = u128::from(even) * u128::from(odd);
-        let hash = product as u64 ^ (product >> 64) as u64;
+        let folded = product as u64 ^ (product >> 64) as u64;
+        // Keys that differ in a digit differ in few bits of one factor: with some seeds not in the low ones of the product.
+        let hash = folded.wrapping_mul(MULTIPLIER) >> 48;
         let bucket = self.slots.get(hash as usize & (self.slots.len() - 1));
         bucket.map_or(&[], |slots| slots.as_slice())
     }
@@ -256,13 +258,22 @@ mod tests {
         let seen = Seen::new();
         assert_eq!(seen.rules(b"http.route", || set(3)), set(3));
         assert_eq!(seen.rules(b"http.route", || panic!("it is in the table")), set(3));
-        for number in 0..100_000 {
+        assert!(searches_behind_a_flood(&seen, 100_000) < 4_000);
+        // Whatever the seed, few keys share a bucket with two others, which take their slots from each other.
+        let mut searches: Vec<_> =
+            (0..25).map(|_| searches_behind_a_flood(&Seen::new(), 2_000)).collect();
+        searches.sort_unstable();
+        assert!(searches[12] < 1_000 && searches[24] < 4_000, "{searches:?}");
+    }
+
+    /// Of 10,000 looks at 50 keys that differ in a digit or two.
+    fn searches_behind_a_flood(seen: &Seen, flood: usize) -> usize {
+        for number in 0..flood {
             let key = format!("flood{number}");
             assert_eq!(seen.rules(key.as_bytes(), || set(number)), set(number));
         }
-        // Keys that come again find a slot, with few searches.
         let mut searches = 0;
-        for _ in 0..1_000 {
+        for _ in 0..200 {
             for number in 0..50 {
                 let key = format!("http.request.header.{number}");
                 let rules = seen.rules(key.as_bytes(), || {
@@ -272,7 +283,7 @@ mod tests {
                 assert_eq!(rules, set(number));
             }
         }
-        assert!(searches < 5_000, "{searches}");
+        searches
     }
 
     #[test]
