@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(seen.rules(b"http.route", || set(3)), set(3));
         assert_eq!(seen.rules(b"http.route", || panic!("it is in the table")), set(3));
         assert!(searches_behind_a_flood(&seen, 100_000) < 4_000);
-        // Whatever the seed, few keys share a bucket with two others, which take their slots from each other.
+        // With each seed few keys share a bucket with two others, which take their slots from each other.
         let mut searches: Vec<_> =
             (0..25).map(|_| searches_behind_a_flood(&Seen::new(), 2_000)).collect();
         searches.sort_unstable();
