@@ -232,6 +232,9 @@ impl Core {
     }
 
     /// Drops the sampler and catches a panic of its drop: a user's sampler may panic.
+    // In a function of its own: inlined, it changes the code of the start of a span.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn drop_sampler(&self) -> Result<(), CaughtPanic> {
         // A span whose start began before the shutdown is recorded and counts as `after_shutdown` at its end.
         catch_panic(|| self.sampler.set(Sampler::always_on().parent_based()))
