@@ -37,7 +37,7 @@ impl HeapTrimmer {
 
 /// Large heaps take tens of milliseconds: no thread waits for more than a hundredth of the time.
 fn pause(took: Duration) -> Duration {
-    (took * 99).max(INTERVAL)
+    took.saturating_mul(99).max(INTERVAL)
 }
 
 const INTERVAL: Duration = Duration::from_secs(1);
