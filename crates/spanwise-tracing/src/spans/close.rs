@@ -1,6 +1,6 @@
 //! The end of a span: nothing refers to it any more.
 
-use super::open_span::{State, Timings};
+use super::open_span::{OpenGuard, Slot, State, Timings};
 use super::open_spans::OpenSpans;
 use opentelemetry::trace::Span as _;
 use spanwise_sdk::__private::LayerSpan as _;
@@ -9,26 +9,31 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tracing_core::span::Id;
 
 impl OpenSpans {
-    /// Ends a span, at its last exit or, if it was never entered, now.
+    /// Ends a span of a layer, at its last exit or, if it was never entered, now.
     #[inline]
     pub(crate) fn close(&self, id: &Id) {
         let id = id.into_u64();
         let mut in_map = None;
         let Some(slot) = self.table.find(id, &mut in_map) else { return };
-        let mut open = slot.lock();
+        if self.end(slot, slot.lock(), id) && in_map.is_some() {
+            self.table.remove_from_map(id, &in_map);
+        }
+    }
+
+    /// Ends the span `id`, and returns true, if the slot holds it.
+    #[inline(always)]
+    pub(super) fn end(&self, slot: &Slot, mut open: OpenGuard<'_>, id: u64) -> bool {
         if slot.id() != id {
-            return;
+            return false;
         }
         let measures = self.options.tracked_inactivity | self.options.counted_events;
         let measured = measures.then(|| (open.timings, slot.take_events()));
         let exited_at = slot.exited_at();
         let (state, context) = slot.free(&mut open);
         drop(open);
-        if in_map.is_some() {
-            self.table.remove_from_map(id, &in_map);
-        }
         let State::Started(mut span) = state else {
-            return self.close_unstarted(state, exited_at, measured);
+            self.close_unstarted(state, exited_at, measured);
+            return true;
         };
         if let Some(measured) = measured {
             self.set_measured(&mut span, measured);
@@ -39,6 +44,7 @@ impl OpenSpans {
         }
         // Here, and not under the lock: its values may have destructors of the program.
         drop(context);
+        true
     }
 
     #[cold]

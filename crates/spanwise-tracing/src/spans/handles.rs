@@ -2,7 +2,7 @@
 
 use super::entered;
 use super::open_spans::OpenSpans;
-use super::places::{Places, Released};
+use super::places::Places;
 use super::store::Store;
 use spanwise_sdk::__private::LayerTracer as _;
 use tracing_core::Metadata;
@@ -45,9 +45,9 @@ impl OpenSpans {
         let mut next = Some(id.into_u64());
         // A loop: a program may nest more spans than a stack has frames.
         while let Some(id) = next
-            && let Released::Last = places.release(id)
+            && let Some((slot, open)) = places.release(id)
         {
-            self.close(&Id::from_u64(id));
+            self.end(slot, open, id);
             next = places.free(id);
             released = true;
         }

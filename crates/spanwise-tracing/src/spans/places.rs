@@ -1,7 +1,7 @@
 //! [`Places`]: open spans whose ids name their place in memory.
 
 use super::free_places::FreePlaces;
-use super::open_span::Slot;
+use super::open_span::{OpenGuard, Slot};
 use spanwise_batch::Charge;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
@@ -32,14 +32,6 @@ struct Place {
     /// Of the callsite: a reference without end.
     metadata: AtomicPtr<Metadata<'static>>,
     slot: Arc<Slot>,
-}
-
-/// A reference that was given up.
-pub(crate) enum Released {
-    /// The span has other references, or is closed.
-    Open,
-    /// It was the last one.
-    Last,
 }
 
 impl Places {
@@ -81,32 +73,31 @@ impl Places {
     /// Adds a reference to an open span. Returns false if it is closed.
     #[inline]
     pub(crate) fn retain(&self, id: u64) -> bool {
-        self.change_references(id, |references| references.saturating_add(1)).is_some()
+        let add = |references: u32| Some(references.saturating_add(1));
+        self.place(number_of(id)).and_then(|place| place.change_references(id, add)).is_some()
     }
 
-    /// Gives up a reference to an open span. After the last one, its id is not open any more; its slot is, until
-    /// [`free`](Self::free).
+    /// Gives up a reference to an open span. After the last one, its id is not open any more; its slot is, and the caller has the lock
+    /// of it, until [`free`](Self::free). `None` if the span has other references, or is closed.
     #[inline(always)]
-    pub(crate) fn release(&self, id: u64) -> Released {
-        let place = self.place(number_of(id));
-        let state = place.map_or(0, |place| place.state.load(Ordering::Acquire));
-        if let Some(place) = place
-            && state == id & GENERATION | 1
-        {
-            // Usually it is the last one, and no other thread has one: a store instead of a locked instruction. A thread that adds
-            // a reference now has only the id, and refers to a closed span, as it would a moment later.
-            // ORDER: the Acquire above pairs with the Release of the threads that have given up theirs; Release, as theirs.
-            place.state.store(state.wrapping_add(ONE_GENERATION) & GENERATION, Ordering::Release);
-            return Released::Last;
+    pub(crate) fn release(&self, id: u64) -> Option<(&Slot, OpenGuard<'_>)> {
+        let place = self.place(number_of(id))?;
+        if place.state.load(Ordering::Acquire) == id & GENERATION | 1 {
+            return place.release_last(id);
         }
-        match self.change_references(id, |references| match references {
+        self.release_shared(place, id)
+    }
+
+    #[inline(never)]
+    fn release_shared<'a>(&self, place: &'a Place, id: u64) -> Option<(&'a Slot, OpenGuard<'a>)> {
+        let before = place.change_references(id, |references| match references {
+            1 => None,
             // References without number: the span stays open.
-            u32::MAX => u32::MAX,
-            _ => references - 1,
-        }) {
-            Some(1) => Released::Last,
-            _ => Released::Open,
-        }
+            u32::MAX => Some(u32::MAX),
+            _ => Some(references - 1),
+        });
+        // Other threads have given up theirs meanwhile, or the span is closed.
+        if before.is_none() { place.release_last(id) } else { None }
     }
 
     /// Frees the place of a span after its last reference, and returns the span's reference to its parent.
@@ -139,25 +130,6 @@ impl Places {
         chunks.flat_map(|chunk| chunk.iter().map(|place| &place.slot))
     }
 
-    /// Changes the number of references to an open span, and returns the number before.
-    #[inline(always)]
-    fn change_references(&self, id: u64, change: impl Fn(u32) -> u32) -> Option<u32> {
-        let place = self.place(number_of(id))?;
-        let changed = |state: u64| {
-            let references = state as u32;
-            if state & GENERATION != id & GENERATION || references == 0 {
-                return None;
-            }
-            Some(match change(references) {
-                0 => (state & GENERATION).wrapping_add(ONE_GENERATION),
-                references => (state & GENERATION) | u64::from(references),
-            })
-        };
-        // ORDER: AcqRel, as the count of an `Arc`: the end of a span comes after all uses by other threads.
-        let before = place.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, changed);
-        before.ok().map(|state| state as u32)
-    }
-
     #[inline(always)]
     fn place(&self, number: u32) -> Option<&Place> {
         let number = number as usize;
@@ -187,6 +159,39 @@ impl Places {
     fn untracked_id(&self) -> u64 {
         let number = self.untracked.fetch_add(1, Ordering::Relaxed);
         u64::from(number) << u32::BITS | u64::from(u32::MAX)
+    }
+}
+
+impl Place {
+    /// Gives up the last reference to an open span.
+    #[inline(always)]
+    fn release_last(&self, id: u64) -> Option<(&Slot, OpenGuard<'_>)> {
+        // Under the lock that the end of the span takes anyway: of the threads that give up one reference, by mistake, one closes the span.
+        let open = self.slot.lock();
+        if self.state.load(Ordering::Acquire) & GENERATION != id & GENERATION {
+            return None;
+        }
+        // A store instead of a locked instruction. A thread that adds a reference now has only the id, and refers to a closed span, as it
+        // would a moment later.
+        // ORDER: the Acquire above pairs with the Release of the threads that have given up theirs; Release, as theirs.
+        self.state.store((id & GENERATION).wrapping_add(ONE_GENERATION), Ordering::Release);
+        Some((&self.slot, open))
+    }
+
+    /// Changes the number of references to an open span, which stays open, and returns the number before. `None` if the span is closed,
+    /// or `change` changes nothing.
+    #[inline(always)]
+    fn change_references(&self, id: u64, change: impl Fn(u32) -> Option<u32>) -> Option<u32> {
+        let changed = |state: u64| {
+            let references = state as u32;
+            if state & GENERATION != id & GENERATION || references == 0 {
+                return None;
+            }
+            Some((state & GENERATION) | u64::from(change(references)?))
+        };
+        // ORDER: AcqRel, as the count of an `Arc`: the end of a span comes after all uses by other threads.
+        let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, changed);
+        before.ok().map(|state| state as u32)
     }
 }
 

@@ -110,11 +110,7 @@ fn a_reference_too_few_closes_a_span_once() {
         };
         let closed = thread::scope(|scope| {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(close)).collect();
-            threads
-                .into_iter()
-                .filter(|_| true)
-                .map(|t| usize::from(t.join().unwrap()))
-                .sum::<usize>()
+            threads.into_iter().map(|t| usize::from(t.join().unwrap())).sum::<usize>()
         });
         assert_eq!(closed, 1);
         drop(span);

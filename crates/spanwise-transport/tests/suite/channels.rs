@@ -4,9 +4,10 @@
 
 use crate::peer;
 
-use std::io::{Read as _, Write as _};
-use std::sync::Arc;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
 use std::time::Duration;
 
 use spanwise_receiver::Receiver;
@@ -39,33 +40,47 @@ async fn requests_are_spread_over_the_channels() {
     }
 }
 
-/// A server that ends each connection with `too_many_pings`, and counts them.
-fn complaining() -> (Peer, Arc<AtomicUsize>) {
-    let connections = Arc::new(AtomicUsize::new(0));
-    let counted = connections.clone();
+/// Ends the first `complaints` connections with `too_many_pings`; later ones are `receiver`'s.
+fn complaining(complaints: usize, receiver: SocketAddr) -> Peer {
+    let connections = AtomicUsize::new(0);
     let peer = Peer::start(move |mut stream| {
-        counted.fetch_add(1, SeqCst);
+        if connections.fetch_add(1, SeqCst) >= complaints {
+            return relay(stream, receiver);
+        }
         let payload = [&[0, 0, 0, 0, 0, 0, 0, 0xb][..], b"too_many_pings"].concat();
         let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
         let complaint = [&[0, 0, payload.len() as u8, 7, 0, 0, 0, 0, 0][..], &payload].concat();
         let _ = stream.write_all(&[&settings[..], &complaint].concat());
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    (peer.unwrap(), connections)
+    peer.unwrap()
+}
+
+fn relay(stream: TcpStream, receiver: SocketAddr) {
+    let target = TcpStream::connect(receiver).unwrap();
+    let copy = |mut from: &TcpStream, mut to: &TcpStream| {
+        let _ = io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Write);
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| copy(&stream, &target));
+        copy(&target, &stream);
+    });
 }
 
 /// A GOAWAY without a processed stream leaves no doubt: the request is sent again, on a new connection.
 #[tokio::test]
 async fn a_connection_that_is_ended_for_its_pings_costs_no_ambiguity() {
-    let (peer, connections) = complaining();
-    let delivery = to(&peer.endpoint(), Channels::default().with_keep_alive(KeepAlive::frequent()))
-        .with_request_timeout(Duration::from_millis(500))
+    let (receiver, collected) = Receiver::collecting().unwrap();
+    let peer = complaining(3, receiver.address());
+    let channels = Channels::default().with_keep_alive(KeepAlive::frequent());
+    let transport = to(&peer.endpoint(), channels)
+        .with_request_timeout(Duration::from_secs(60))
         .build()
-        .unwrap()
-        .send(peer::request(1))
-        .await;
-    assert!(!delivery.is_accepted() && !delivery.may_have_been_accepted(), "{delivery}");
-    assert!(connections.load(SeqCst) >= 2, "{delivery}");
+        .unwrap();
+    let delivery = transport.send(peer::request(1)).await;
+    assert!(delivery.is_accepted() && !delivery.may_have_been_accepted(), "{delivery}");
+    assert_eq!((delivery.attempts, collected.spans()), (4, 1), "{delivery}");
 }
 
 #[test]
