@@ -99,6 +99,9 @@ fn receiver(receiver: &ReceiverSettings, node: &NodeSettings) -> String {
         ),
         _ => write!(text, ", requests of at most {}", size(bytes as u64)),
     };
+    if let Some(age) = receiver.max_connection_age {
+        let _infallible = write!(text, ", connections of at most {age:?}");
+    }
     text
 }
 

@@ -108,6 +108,8 @@ pub struct ReceiverSettings {
     pub max_connections: usize,
     /// The most concurrent requests of one HTTP/2 connection. Default 100.
     pub max_concurrent_streams: u32,
+    /// The age at which a connection ends. Default `None`: at none.
+    pub max_connection_age: Option<Duration>,
 }
 
 impl ReceiverSettings {
@@ -123,6 +125,7 @@ impl ReceiverSettings {
             max_request_bytes: 16 << 20,
             max_connections: 1_024,
             max_concurrent_streams: 100,
+            max_connection_age: None,
         }
     }
 }

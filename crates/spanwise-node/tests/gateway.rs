@@ -35,6 +35,7 @@ fn receiver(address: SocketAddr, is_for_peers: bool) -> ReceiverSettings {
         max_request_bytes: 16 << 20,
         max_connections: 100,
         max_concurrent_streams: 100,
+        max_connection_age: None,
     }
 }
 

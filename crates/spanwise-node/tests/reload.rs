@@ -60,6 +60,7 @@ fn each_key_that_needs_a_restart_is_named_and_nothing_changes() {
     other.memory = MemoryLimit::Bytes(48 << 20);
     other.receivers[0].max_connections += 1;
     other.receivers[0].max_request_bytes += 1;
+    other.receivers[0].max_connection_age = Some(Duration::from_secs(60));
     other.tail_sampling = Some(tail());
     other.destinations[0].queue_bytes = Some(1);
     other.destinations[0].spool = Some(DestinationSpool {
@@ -73,6 +74,7 @@ fn each_key_that_needs_a_restart_is_named_and_nothing_changes() {
         "memory",
         "receivers[0].max_request_mib",
         "receivers[0].max_connections",
+        "receivers[0].max_connection_age",
         "tail_sampling",
         "destinations[one].queue_mib",
         "destinations[one].spool",

@@ -1,7 +1,7 @@
 //! One connection: its HTTP version, its deadlines and its end.
 
 use std::error::Error;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -9,6 +9,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Context;
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -16,6 +18,7 @@ use tokio::select;
 use tokio::sync::watch::Receiver as Signal;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
+use crate::age::Age;
 use crate::budget::Charge;
 use crate::limits::{FOREVER, Limits, READ_BUFFER};
 use crate::service::Server;
@@ -29,6 +32,7 @@ pub(crate) async fn serve(server: Arc<Server>, socket: Socket, mut stop: Stop) {
     socket::set_nodelay(&socket);
     let limits = &server.limits;
     let charge = Charge::connection(&server.budget);
+    let age = Age::starting(limits.connection_age, server.counters.connections.load(Relaxed));
     let opened = select! {
         opened = timeout(limits.header_timeout.min(FOREVER), open(&server, socket, &charge)) => opened,
         () = charge.evicted() => {
@@ -62,8 +66,12 @@ pub(crate) async fn serve(server: Arc<Server>, socket: Socket, mut stop: Stop) {
                 if is_closed {
                     return Err(Closed);
                 }
-                let response = server.serve(request, busy.watch()).await;
+                let mut response = server.serve(request, busy.watch()).await;
                 drop(busy);
+                // Not before: an HTTP/1 client may send a request while the connection is closed, and not learn what became of it.
+                if version == Version::Http1 && age.is_old() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 Ok(response)
             }
         }
@@ -73,7 +81,8 @@ pub(crate) async fn serve(server: Arc<Server>, socket: Socket, mut stop: Stop) {
         Version::Http1 => {
             let io = Metered::http1(stream, Arc::clone(&watch), 2 * max_header + MAX_IDLE);
             let connection = http1(limits).serve_connection(TokioIo::new(io), service);
-            drive(connection, http1::Connection::graceful_shutdown, &watch, limits, stop).await
+            let end = Ends { age: Age::NONE, stop };
+            drive(connection, http1::Connection::graceful_shutdown, &watch, limits, end).await
         }
         Version::Http2 => {
             let frame = limits.frame_bytes;
@@ -87,7 +96,8 @@ pub(crate) async fn serve(server: Arc<Server>, socket: Socket, mut stop: Stop) {
                 http2(limits, frame, limits.concurrent_streams.min(NARROW_STREAMS), NARROW_WINDOW)
             };
             let connection = http2.serve_connection(TokioIo::new(io), service);
-            drive(connection, http2::Connection::graceful_shutdown, &watch, limits, stop).await
+            let end = Ends { age, stop };
+            drive(connection, http2::Connection::graceful_shutdown, &watch, limits, end).await
         }
     };
     let counters = &server.counters;
@@ -186,12 +196,18 @@ pub(crate) async fn stopped(stop: &mut Stop) {
     _ = stop.wait_for(Option::is_some).await;
 }
 
+/// What ends a connection, whatever its client does.
+struct Ends {
+    age: Age,
+    stop: Stop,
+}
+
 async fn drive<C: Future<Output = hyper::Result<()>>>(
     connection: C,
     close: impl Fn(Pin<&mut C>),
     watch: &Watch,
     limits: &Limits,
-    mut stop: Stop,
+    Ends { age, mut stop }: Ends,
 ) -> End {
     let mut connection = pin!(connection);
     let poll = |connection: &mut Pin<&mut C>, cx: &mut Context<'_>| {
@@ -202,6 +218,8 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
     // No deadline that starts after now can be earlier than this.
     let shortest = limits.header_timeout.min(limits.idle_timeout).clamp(MIN_CHECK, FOREVER);
     let mut timer = pin!(sleep_until(Instant::now() + shortest));
+    let mut old = pin!(age.reached());
+    let mut closed_at = None;
     loop {
         select! {
             biased;
@@ -218,6 +236,11 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
                     }
                 }
             }
+            () = old.as_mut(), if closed_at.is_none() => {
+                close(connection.as_mut());
+                closed_at = Some(Instant::now());
+            }
+            () = grace(closed_at) => return End::Regular,
             () = stopped(&mut stop) => break,
         }
     }
@@ -231,6 +254,14 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
         _ = timeout_at(now + timeout, poll_fn(|cx| poll(&mut connection, cx))).await;
     }
     End::Regular
+}
+
+/// Completes once the open requests of a connection that was closed because of its age have had their time.
+async fn grace(closed_at: Option<Instant>) {
+    match closed_at {
+        Some(at) => sleep_until(at + AGE_GRACE).await,
+        None => pending().await,
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -292,6 +323,8 @@ fn http2(
 
 const PREFACE: [u8; 4] = *b"PRI ";
 const PEEK_PAUSE: Duration = Duration::from_millis(10);
+/// Time for the open requests of a connection that ends because of its age.
+const AGE_GRACE: Duration = Duration::from_secs(30);
 /// Time for a connection without requests to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 /// Minimum time between two checks of the deadlines, whatever the limits are.
@@ -307,3 +340,24 @@ const MIN_FRAME: u32 = 1 << 14;
 /// Rapid reset (CVE-2023-44487): hyper closes the connection beyond these numbers.
 const PENDING_RESETS: usize = 20;
 const LOCAL_ERROR_RESETS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::Budget;
+    use std::cell::Cell;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_open_requests_of_an_old_connection_have_half_a_minute() {
+        let watch = Watch::new(false, Charge::connection(&Budget::new(0)));
+        let _busy = watch.begin();
+        let (start, closed) = (Instant::now(), Cell::new(0));
+        let (_running, stop) = tokio::sync::watch::channel(None);
+        let ends = Ends { age: Age::starting(Duration::from_secs(100), 0), stop };
+        let close = |_: Pin<&mut _>| closed.set(closed.get() + 1);
+        let limits = Limits::default();
+        let end = drive(pending::<hyper::Result<()>>(), close, &watch, &limits, ends).await;
+        assert_eq!((end, closed.get()), (End::Regular, 1));
+        assert_eq!(start.elapsed().as_secs(), 130);
+    }
+}

@@ -7,6 +7,7 @@
 #![doc(test(attr(deny(warnings))))]
 
 mod accept;
+mod age;
 mod answer;
 mod body;
 mod budget;

@@ -80,6 +80,10 @@ limits! {
     header_timeout, with_header_timeout: Duration = Duration::from_secs(10), MIN_TIME..=Duration::MAX;
     /// Time a connection may be open without a request. Default 60 s; at least 1 ms.
     idle_timeout, with_idle_timeout: Duration = Duration::from_secs(60), MIN_TIME..=Duration::MAX;
+    /// Age at which a connection ends, or up to a tenth of it before: its client makes a new one, and a load balancer may give it another
+    /// server. An HTTP/2 client gets a GOAWAY, and 30 s for its open requests; an HTTP/1 client `connection: close` with its next response.
+    /// Default `Duration::MAX`, for no end because of the age; at least 1 ms.
+    connection_age, with_connection_age: Duration = Duration::MAX, MIN_TIME..=Duration::MAX;
     /// Time between HTTP/2 pings to a client. Default 20 s; at least 1 ms.
     ping_interval, with_ping_interval: Duration = Duration::from_secs(20), MIN_TIME..=Duration::MAX;
     /// Time for a client to answer a ping. Default 10 s; at least 1 ms.

@@ -2,11 +2,12 @@
 
 use super::context::Context;
 use super::keys::check_receiver;
-use super::values::{address, flag, mib, name, path, whole};
+use super::values::{MAX_TIME, address, duration, flag, mib, name, path, whole};
 use super::{exposed, token};
 use crate::settings::{ReceiverSettings, ReceiverTls};
 use spanwise_config::Field;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 /// The receivers of a list, or the default ones.
 pub(super) fn read(field: &Field<'_>, context: &Context<'_>) -> Vec<ReceiverSettings> {
@@ -71,6 +72,7 @@ pub(super) fn one(
             .map_or(defaults.max_connections, |count| count as usize),
         max_concurrent_streams: streams
             .map_or(defaults.max_concurrent_streams, |count| count as u32),
+        max_connection_age: duration(&mapping.get("max_connection_age"), MIN_AGE..=MAX_TIME),
         ..defaults
     };
     address?;
@@ -109,4 +111,7 @@ pub(super) const KEYS: &[&str] = &[
     "max_request_mib",
     "max_connections",
     "max_concurrent_streams",
+    "max_connection_age",
 ];
+/// Shorter, and clients would do little but connect.
+pub(super) const MIN_AGE: Duration = Duration::from_secs(1);

@@ -11,6 +11,7 @@ use spanwise_worker::__private::open_regular;
 use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Starts a receiver with its share of the memory for what arrives.
 ///
@@ -25,7 +26,8 @@ pub(crate) fn listen(
         .with_body_bytes(shares.max_request_bytes(settings.max_request_bytes))
         .with_memory_bytes(shares.receiver)
         .with_connections(settings.max_connections)
-        .with_concurrent_streams(settings.max_concurrent_streams);
+        .with_concurrent_streams(settings.max_concurrent_streams)
+        .with_connection_age(settings.max_connection_age.unwrap_or(Duration::MAX));
     let mut builder = Receiver::builder().with_limits(limits);
     builder = match &settings.unix_socket {
         Some(path) => builder.with_unix_socket(path),

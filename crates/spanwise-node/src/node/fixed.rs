@@ -32,6 +32,7 @@ struct Listener {
     max_request_bytes: usize,
     max_connections: usize,
     max_concurrent_streams: u32,
+    max_connection_age: Option<Duration>,
 }
 
 struct Destination {
@@ -122,6 +123,7 @@ impl Listener {
             max_request_bytes: settings.max_request_bytes,
             max_connections: settings.max_connections,
             max_concurrent_streams: settings.max_concurrent_streams,
+            max_connection_age: settings.max_connection_age,
         }
     }
 
@@ -134,6 +136,11 @@ impl Listener {
         keys.compare(&key("max_connections"), &self.max_connections, &next.max_connections);
         let streams = (&self.max_concurrent_streams, &next.max_concurrent_streams);
         keys.compare(&key("max_concurrent_streams"), streams.0, streams.1);
+        keys.compare(
+            &key("max_connection_age"),
+            &self.max_connection_age,
+            &next.max_connection_age,
+        );
     }
 }
 

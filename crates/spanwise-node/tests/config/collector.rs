@@ -84,6 +84,34 @@ fn a_component_without_a_pipeline_is_a_warning() {
     assert!(batches.message().contains("different values of `batch`"), "{batches}");
 }
 
+#[test]
+fn a_connection_has_the_age_of_its_keep_alive() {
+    let (line, keys) =
+        ("        max_concurrent_streams: 50", "        keepalive: {server_parameters: ");
+    for (given, age) in [("0s", None), ("10ms", Some(1)), ("5m", Some(300))] {
+        let text = with(line, &format!("{keys}{{max_connection_age: {given}}}}}"));
+        let age = age.map(Duration::from_secs);
+        assert_eq!(settings(&text).receivers[0].max_connection_age, age, "{given}");
+    }
+    for (others, reason) in [
+        (
+            "max_connection_age_grace: 1m",
+            "it has no effect: open requests of an old connection have 30 s",
+        ),
+        (
+            "max_connection_idle: 1m",
+            "it has no effect: a connection without requests ends after 60 s",
+        ),
+        ("time: 1m", "it has no effect: the node pings its clients every 20 s"),
+    ] {
+        let text = with(line, &format!("{keys}{{{others}}}}}"));
+        let warnings = read(&text).unwrap().warnings;
+        assert!(warnings.iter().any(|it| it.message() == reason), "{others}: {warnings:?}");
+    }
+    let text = with(line, &format!("{keys}{{max_connection_ages: 1m}}}}"));
+    assert!(errors(&text)[0].contains("did you mean `max_connection_age`?"));
+}
+
 /// The sampler's file with one line replaced by others.
 fn with(line: &str, by: &str) -> String {
     assert_eq!(SAMPLER.matches(line).count(), 1, "{line}");

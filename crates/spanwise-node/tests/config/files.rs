@@ -149,7 +149,7 @@ fn certificates_and_keys_are_read_and_parsed() {
     let output = files.check("node.yaml", &[]);
     let expected = [
         "node.yaml:5:41: receivers[0].tls.key_file: key.pem cannot be used: it is not the key",
-        "node.yaml:24:48: gateway.protocol.tls.ca_file: peers.pem cannot be used: it holds no cert",
+        "node.yaml:25:48: gateway.protocol.tls.ca_file: peers.pem cannot be used: it holds no cert",
     ];
     check_unreadable(&output, &expected);
     let part = secret.lines().nth(1).unwrap();

@@ -29,6 +29,8 @@ fn each_section_is_read() {
     let [clients, socket, peers] = &*node.receivers else { panic!("{:?}", node.receivers) };
     assert_eq!(clients.bearer_token.as_ref().unwrap().0.as_ref(), "t0ken-0f-the-environment");
     assert_eq!((clients.max_request_bytes, clients.max_connections), (4 << 20, 64));
+    assert_eq!(clients.max_connection_age, Some(Duration::from_secs(300)));
+    assert_eq!((socket.max_connection_age, peers.max_connection_age), (None, None));
     assert_eq!(clients.tls.as_ref().unwrap().client_ca_file, None);
     assert_eq!(socket.unix_socket.as_deref().unwrap().to_str(), Some("/run/spanwise/otlp.sock"));
     assert!(peers.is_for_peers && !clients.is_for_peers);

@@ -6,6 +6,7 @@
 mod support;
 
 mod abuse;
+mod age;
 mod floods;
 mod grpc;
 mod host;

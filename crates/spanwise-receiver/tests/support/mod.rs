@@ -91,11 +91,18 @@ impl Http2 {
         Self(sender, receiver.http_endpoint())
     }
 
-    pub async fn send(&mut self, mut request: Request<Full<Bytes>>) -> FullResponse {
-        self.0.ready().await.unwrap();
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> FullResponse {
+        self.try_send(request).await.unwrap()
+    }
+
+    pub async fn try_send(
+        &mut self,
+        mut request: Request<Full<Bytes>>,
+    ) -> hyper::Result<FullResponse> {
+        self.0.ready().await?;
         let uri = format!("{}{}", self.1, request.uri());
         *request.uri_mut() = uri.parse().unwrap();
-        FullResponse::read(self.0.send_request(request).await.unwrap()).await
+        Ok(FullResponse::read(self.0.send_request(request).await?).await)
     }
 
     pub fn is_closed(&self) -> bool {
@@ -103,7 +110,11 @@ impl Http2 {
     }
 
     pub async fn export(&mut self, message: &[u8]) -> FullResponse {
-        self.send(grpc(framed(0, message)).body_of()).await
+        self.try_export(message).await.unwrap()
+    }
+
+    pub async fn try_export(&mut self, message: &[u8]) -> hyper::Result<FullResponse> {
+        self.try_send(grpc(framed(0, message)).body_of()).await
     }
 }
 

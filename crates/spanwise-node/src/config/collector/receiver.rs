@@ -4,11 +4,14 @@ use super::extensions::Extensions;
 use super::{auth, tls};
 use crate::config::context::Context;
 use crate::config::exposed;
-use crate::config::receivers::UNUSED;
-use crate::config::values::{address, mib, not_supported, path, whole, without_effect};
+use crate::config::receivers::{MIN_AGE, UNUSED};
+use crate::config::values::{
+    MAX_TIME, address, duration, mib, not_supported, path, whole, without_effect,
+};
 use crate::settings::ReceiverSettings;
 use spanwise_config::{Field, Mapping};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 /// A receiver for each protocol.
 pub(super) fn read(
@@ -40,7 +43,7 @@ fn of_grpc(
     let mapping = field.mapping(GRPC_KEYS);
     let reason = "the node has buffers of its own";
     without_effect(&mapping, &["read_buffer_size", "write_buffer_size"], reason);
-    without_effect(&mapping, &["keepalive"], "the node pings its clients every 20 s");
+    let max_connection_age = connection_age(&mapping.get("keepalive"));
     let streams = whole(&mapping.get("max_concurrent_streams"), 0..=1 << 16);
     let max_request_bytes = mib(&mapping.get("max_recv_msg_size_mib"));
     let mut receiver = common(field, &mapping, 4317, (extensions, context))?;
@@ -51,7 +54,26 @@ fn of_grpc(
     if let Some(streams) = streams.filter(|streams| *streams > 0) {
         receiver.max_concurrent_streams = streams as u32;
     }
+    receiver.max_connection_age = max_connection_age;
     Some(receiver)
+}
+
+/// The only one of the keys of `keepalive` that the node has.
+fn connection_age(field: &Field<'_>) -> Option<Duration> {
+    let keep_alive = field.mapping(&["server_parameters", "enforcement_policy"]);
+    let reason = "the node has limits of its own for pings";
+    without_effect(&keep_alive, &["enforcement_policy"], reason);
+    let server = keep_alive.get("server_parameters").mapping(SERVER_PARAMETERS);
+    without_effect(&server, &["time", "timeout"], "the node pings its clients every 20 s");
+    let reason = "a connection without requests ends after 60 s";
+    without_effect(&server, &["max_connection_idle"], reason);
+    let reason = "open requests of an old connection have 30 s";
+    without_effect(&server, &["max_connection_age_grace"], reason);
+    let age = server.get("max_connection_age");
+    // 0 is the default of Go.
+    duration(&age, Duration::ZERO..=MAX_TIME)
+        .filter(|age| !age.is_zero())
+        .map(|age| age.max(MIN_AGE))
 }
 
 fn of_http(
@@ -139,6 +161,8 @@ const GRPC_KEYS: &[&str] = &[
     "include_metadata",
     "middlewares",
 ];
+const SERVER_PARAMETERS: &[&str] =
+    &["max_connection_idle", "max_connection_age", "max_connection_age_grace", "time", "timeout"];
 const HTTP_KEYS: &[&str] = &[
     "endpoint",
     "transport",
