@@ -12,6 +12,7 @@ use std::time::Duration;
 
 pub use gateway::{GatewayAccount, PeerAccount};
 pub use imbalance::Imbalance;
+pub(crate) use receiver::AGE;
 pub use receiver::{ClosedConnections, ReceiverAccount};
 pub use spool::{SpoolAccount, SpoolState};
 

@@ -9,6 +9,7 @@ use tokio::select;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::age::Age;
 use crate::connection::{self, Stop, stopped};
 use crate::listener::Listener;
 use crate::service::Server;
@@ -33,8 +34,9 @@ pub(crate) async fn accept(listener: Listener, server: Arc<Server>, mut stop: St
                     server.counters.refused_connections.fetch_add(1, Relaxed);
                     continue;
                 }
-                server.counters.connections.fetch_add(1, Relaxed);
-                connections.spawn(connection::serve(Arc::clone(&server), socket, stop.clone()));
+                let number = server.counters.connections.fetch_add(1, Relaxed);
+                let age = Age::starting(server.limits.connection_age, number);
+                connections.spawn(connection::serve(server.clone(), socket, age, stop.clone()));
             }
             Err(error) => {
                 if let Some(pause) = backoff.after(&error) {

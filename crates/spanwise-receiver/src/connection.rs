@@ -27,12 +27,11 @@ use crate::stream::Metered;
 use crate::watch::Watch;
 
 /// Serves `socket` until it ends, is evicted or overdue, or `stop` has a time.
-pub(crate) async fn serve(server: Arc<Server>, socket: Socket, mut stop: Stop) {
+pub(crate) async fn serve(server: Arc<Server>, socket: Socket, age: Age, mut stop: Stop) {
     // Responses are small; waiting to fill a segment would only delay them.
     socket::set_nodelay(&socket);
     let limits = &server.limits;
     let charge = Charge::connection(&server.budget);
-    let age = Age::starting(limits.connection_age, server.counters.connections.load(Relaxed));
     let opened = select! {
         opened = timeout(limits.header_timeout.min(FOREVER), open(&server, socket, &charge)) => opened,
         () = charge.evicted() => {
@@ -71,6 +70,7 @@ pub(crate) async fn serve(server: Arc<Server>, socket: Socket, mut stop: Stop) {
                 // Not before: an HTTP/1 client may send a request while the connection is closed, and not learn what became of it.
                 if version == Version::Http1 && age.is_old() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    server.counters.aged_connections.fetch_add(1, Relaxed);
                 }
                 Ok(response)
             }
@@ -105,6 +105,7 @@ pub(crate) async fn serve(server: Arc<Server>, socket: Socket, mut stop: Stop) {
         _ if watch.is_flooded() => &counters.flood_connections,
         End::Evicted => &counters.evicted_connections,
         End::Broken => &counters.broken_connections,
+        End::Aged => &counters.aged_connections,
         End::Regular => return,
     };
     counter.fetch_add(1, Relaxed);
@@ -168,6 +169,8 @@ enum End {
     Evicted,
     /// By a protocol error.
     Broken,
+    /// Because of its age.
+    Aged,
 }
 
 impl End {
@@ -224,7 +227,17 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
         select! {
             biased;
             () = watch.charge().evicted() => return End::Evicted,
-            ended = poll_fn(|cx| poll(&mut connection, cx)) => return End::of(ended),
+            // Before the connection, which may use up the turn of its task each time.
+            () = stopped(&mut stop) => break,
+            () = grace(closed_at) => return End::Aged,
+            () = old.as_mut(), if closed_at.is_none() => {
+                close(connection.as_mut());
+                closed_at = Some(Instant::now());
+            }
+            ended = poll_fn(|cx| poll(&mut connection, cx)) => return match End::of(ended) {
+                End::Regular if closed_at.is_some() => End::Aged,
+                end => end,
+            },
             () = timer.as_mut() => {
                 let now = Instant::now();
                 match deadline() {
@@ -236,12 +249,6 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
                     }
                 }
             }
-            () = old.as_mut(), if closed_at.is_none() => {
-                close(connection.as_mut());
-                closed_at = Some(Instant::now());
-            }
-            () = grace(closed_at) => return End::Regular,
-            () = stopped(&mut stop) => break,
         }
     }
     close(connection.as_mut());
@@ -357,7 +364,7 @@ mod tests {
         let close = |_: Pin<&mut _>| closed.set(closed.get() + 1);
         let limits = Limits::default();
         let end = drive(pending::<hyper::Result<()>>(), close, &watch, &limits, ends).await;
-        assert_eq!((end, closed.get()), (End::Regular, 1));
+        assert_eq!((end, closed.get()), (End::Aged, 1));
         assert_eq!(start.elapsed().as_secs(), 130);
     }
 }

@@ -34,6 +34,8 @@ pub struct Stats {
     /// Connections closed in favour of others that needed a connection or memory: the longest idle ones,
     /// or the slowest.
     pub evicted_connections: u64,
+    /// Connections ended because of their [age](crate::Limits::with_connection_age), also those that their client ended after the GOAWAY.
+    pub aged_connections: u64,
     /// Requests rejected in favour of others that needed memory: those with the slowest bodies.
     pub evicted_requests: u64,
     /// Bytes of request bodies, and of headers above 4 KiB, held in memory now; of an export that
@@ -60,6 +62,7 @@ pub(crate) struct Counters {
     pub broken_connections: AtomicU64,
     pub failed_handshakes: AtomicU64,
     pub evicted_connections: AtomicU64,
+    pub aged_connections: AtomicU64,
     pub evicted_requests: AtomicU64,
 }
 
@@ -91,6 +94,7 @@ impl Counters {
             broken_connections: self.broken_connections.load(Relaxed),
             failed_handshakes: self.failed_handshakes.load(Relaxed),
             evicted_connections: self.evicted_connections.load(Relaxed),
+            aged_connections: self.aged_connections.load(Relaxed),
             evicted_requests: self.evicted_requests.load(Relaxed),
             bytes_in_memory: budget.used().saturating_sub(buffer_bytes) as u64,
             buffer_bytes: buffer_bytes as u64,

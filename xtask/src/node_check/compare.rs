@@ -4,7 +4,7 @@ use super::load::SPANS;
 use super::options::Options;
 use super::process::used;
 use super::sender::Load;
-use super::sink::{Arrived, Sink};
+use super::sink::Sink;
 use crate::interop::build;
 use crate::peers::{Running, Scratch, free_ports, wait_until};
 use std::path::Path;
@@ -26,11 +26,13 @@ struct Measured {
     ready_ms: f64,
 }
 
-/// The two measured pipelines.
+/// A measured pipeline.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     name: &'static str,
     processors: &'static str,
+    /// Of the file, with the addresses of the destinations to fill in.
+    exporter: &'static str,
     /// Whether all spans have to arrive.
     is_whole: bool,
 }
@@ -121,14 +123,17 @@ fn measure(
     options: &Options,
     turn: Turn,
 ) -> Result<Measured, String> {
-    let mut sink = Sink::start(0, false)?;
+    let mut sinks = [Sink::start(0, false)?, Sink::start(0, false)?];
     let [grpc, http] = free_ports()?;
     let file = scratch.path().join(format!("{}.yaml", row.name));
     let text = FILE
         .replace("GRPC", &grpc.to_string())
         .replace("HTTP", &http.to_string())
-        .replace("SINK", &sink.address.to_string())
+        .replace("EXPORTER", row.exporter)
+        .replace("SINK0", &sinks[0].address.to_string())
+        .replace("SINK1", &sinks[1].address.to_string())
         .replace("PROCESSORS", row.processors)
+        .replace("TARGET", row.exporter.split(':').next().unwrap_or_default())
         .replace("NAMES", if row.processors.is_empty() { "" } else { "tail_sampling" });
     std::fs::write(&file, text).map_err(|error| error.to_string())?;
     let mut command = Command::new(program.path);
@@ -147,9 +152,9 @@ fn measure(
         requests: None,
     };
     let sent = load.run()?;
-    let arrived = settled(&mut sink, row.is_whole.then_some(sent.accepted_spans))?;
+    let arrived = settled(&mut sinks, row.is_whole.then_some(sent.accepted_spans))?;
     let used = used(running.id())?;
-    if sent.accepted_spans < SPANS || (row.is_whole && arrived.spans != sent.accepted_spans) {
+    if sent.accepted_spans < SPANS || (row.is_whole && arrived != sent.accepted_spans) {
         let lines = running.last_lines();
         return Err(format!("{}: {sent:?}, but {arrived:?}\n{lines}", row.name));
     }
@@ -159,22 +164,23 @@ fn measure(
         cpu: used.cpu.as_secs_f64() * 1e6 / sent.accepted_spans as f64,
         peak_mib: used.peak_bytes as f64 / f64::from(1 << 20),
         p99_ms: sent.p99_ms,
-        arrived: 1e3 * arrived.spans as f64 / sent.accepted_spans as f64,
+        arrived: 1e3 * arrived as f64 / sent.accepted_spans as f64,
         ready_ms,
     })
 }
 
-/// Waits until nothing more arrives, or all of `expected` has.
-fn settled(sink: &mut Sink, expected: Option<u64>) -> Result<Arrived, String> {
-    let mut last = sink.arrived()?;
+/// The spans that have arrived once nothing more does, or all of `expected` have.
+fn settled(sinks: &mut [Sink], expected: Option<u64>) -> Result<u64, String> {
+    let mut all = || sinks.iter_mut().map(|sink| Ok(sink.arrived()?.spans)).sum();
+    let mut last: u64 = all()?;
     let (mut since, mut failed) = (Instant::now(), None);
     wait_until(Duration::from_secs(120), || {
-        match sink.arrived() {
-            Ok(now) if now.spans != last.spans => (last, since) = (now, Instant::now()),
+        match all() {
+            Ok(now) if now != last => (last, since) = (now, Instant::now()),
             Ok(_) => {}
             Err(error) => failed = Some(error),
         }
-        failed.is_some() || expected == Some(last.spans) || since.elapsed() > QUIET
+        failed.is_some() || expected == Some(last) || since.elapsed() > QUIET
     });
     failed.map_or(Ok(last), Err)
 }
@@ -185,9 +191,10 @@ fn median(mut all: Vec<Measured>) -> Measured {
     all.get(all.len() / 2).copied().unwrap_or_default()
 }
 
-const ROWS: [Row; 2] = [
-    Row { name: "node-pass-through", processors: "", is_whole: true },
-    Row { name: "node-tail-sampling", processors: TAIL, is_whole: false },
+const ROWS: [Row; 3] = [
+    Row { name: "node-pass-through", processors: "", exporter: OTLP, is_whole: true },
+    Row { name: "node-tail-sampling", processors: TAIL, exporter: OTLP, is_whole: false },
+    Row { name: "node-gateway", processors: "", exporter: LOAD_BALANCING, is_whole: true },
 ];
 
 /// Read by both programs. The Collector's queue has the settings of its defaults.
@@ -198,13 +205,20 @@ receivers:
       grpc: {endpoint: '127.0.0.1:GRPC', max_recv_msg_size_mib: 16}
       http: {endpoint: '127.0.0.1:HTTP'}
 processors: {PROCESSORS}
-exporters:
-  otlp_grpc: {endpoint: 'SINK', tls: {insecure: true}, compression: none, sending_queue: {block_on_overflow: true}}
+exporters: {EXPORTER}
 service:
   telemetry: {metrics: {level: none}, logs: {level: error}}
   pipelines:
-    traces: {receivers: [otlp], processors: [NAMES], exporters: [otlp_grpc]}
+    traces: {receivers: [otlp], processors: [NAMES], exporters: [TARGET]}
 ";
+
+const OTLP: &str = "\
+otlp_grpc: {endpoint: 'SINK0', tls: {insecure: true}, compression: none, sending_queue: {block_on_overflow: true}}";
+
+/// Each trace goes to one of the two destinations.
+const LOAD_BALANCING: &str = "\
+load_balancing: {resolver: {static: {hostnames: ['SINK0', 'SINK1']}}, protocol: {otlp: {
+    tls: {insecure: true}, compression: none, sending_queue: {block_on_overflow: true}}}}";
 
 /// Five policies whose decisions depend on the trace alone.
 const TAIL: &str = "tail_sampling: {decision_wait: 2s, num_traces: 400000, policies: [

@@ -58,6 +58,7 @@ destination finds out which spans it has, and a sum is exact.
   node-overload-tail   and the same with tail sampling
   node-pass-through    the node and the Collector with the same file, in turns: spans a second, processor time, memory, answers
   node-tail-sampling   the same with tail sampling: a wait of 2 s, five policies
+  node-gateway         the same as a gateway that routes each trace to one of two destinations
 
 Spans of requests that a sender had to repeat, or that it gave up, may have two places: as many are permitted, and printed. Kills prove the
 report of a process, and not that of the machine: a power failure may lose more (docs/spool.md).

@@ -13,7 +13,7 @@ pub struct ReceiverAccount {
     pub endpoint: String,
     /// Connections that it accepted.
     pub connections: u64,
-    /// Connections that it closed because of a limit, an error or an attack.
+    /// Connections that it closed.
     pub closed: ClosedConnections,
     /// Requests that it answered with an error, by a limit of its own or because the node refused them.
     pub rejected_requests: u64,
@@ -37,6 +37,8 @@ pub struct ClosedConnections {
     pub tls_handshake: u64,
     /// They were idle or slow while others needed a connection or memory.
     pub evicted: u64,
+    /// They had the age of `max_connection_age`. None of their requests is lost, and clients connect again.
+    pub age: u64,
 }
 
 impl ReceiverAccount {
@@ -51,6 +53,7 @@ impl ReceiverAccount {
                 broken: stats.broken_connections,
                 tls_handshake: stats.failed_handshakes,
                 evicted: stats.evicted_connections,
+                age: stats.aged_connections,
             },
             rejected_requests: stats.rejected_requests,
             evicted_requests: stats.evicted_requests,
@@ -61,14 +64,18 @@ impl ReceiverAccount {
 
 impl ClosedConnections {
     /// Each number with its reason, as metrics and the account as JSON name it.
-    pub fn by_reason(&self) -> [(&'static str, u64); 5] {
-        let Self { limit, flood, broken, tls_handshake, evicted } = *self;
+    pub fn by_reason(&self) -> [(&'static str, u64); 6] {
+        let Self { limit, flood, broken, tls_handshake, evicted, age } = *self;
         [
             ("limit", limit),
             ("flood", flood),
             ("broken", broken),
             ("tls_handshake", tls_handshake),
             ("evicted", evicted),
+            (AGE, age),
         ]
     }
 }
+
+/// The reason for an end that is no problem.
+pub(crate) const AGE: &str = "age";

@@ -2,7 +2,7 @@
 
 use super::log::Event;
 use crate::account::{
-    Account, DestinationAccount, GatewayAccount, PeerAccount, ReceiverAccount, SamplerAccount,
+    AGE, Account, DestinationAccount, GatewayAccount, PeerAccount, ReceiverAccount, SamplerAccount,
     SpoolAccount,
 };
 use spanwise_ledger::{DropReason, Snapshot};
@@ -75,7 +75,7 @@ fn receivers(last: &[ReceiverAccount], now: &[ReceiverAccount], log: &mut dyn Fn
         let before = last.get(index).map(|it| it.closed).unwrap_or_default().by_reason();
         for ((reason, closed), (_, before)) in account.closed.by_reason().into_iter().zip(before) {
             let connections = closed.saturating_sub(before);
-            if connections > 0 {
+            if connections > 0 && reason != AGE {
                 let receiver = &*account.name;
                 log(Event::ConnectionsClosed { receiver, reason, connections });
             }
@@ -260,6 +260,8 @@ mod tests {
         let mut of = |limit, tls_handshake| {
             let mut receiver = ReceiverAccount { name: "a".to_owned(), ..Default::default() };
             (receiver.closed.limit, receiver.closed.tls_handshake) = (limit, tls_handshake);
+            // It is expected.
+            receiver.closed.age = 10 * limit;
             events(&mut watch, Account { receivers: vec![receiver], ..Account::default() })
         };
         let closed = |reason, count| {

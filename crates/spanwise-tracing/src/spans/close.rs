@@ -15,25 +15,25 @@ impl OpenSpans {
         let id = id.into_u64();
         let mut in_map = None;
         let Some(slot) = self.table.find(id, &mut in_map) else { return };
-        if self.end(slot, slot.lock(), id) && in_map.is_some() {
-            self.table.remove_from_map(id, &in_map);
-        }
+        self.end(slot, slot.lock(), id);
     }
 
-    /// Ends the span `id`, and returns true, if the slot holds it.
+    /// Ends the span `id`, if the slot holds it.
     #[inline(always)]
-    pub(super) fn end(&self, slot: &Slot, mut open: OpenGuard<'_>, id: u64) -> bool {
+    pub(super) fn end(&self, slot: &Slot, mut open: OpenGuard<'_>, id: u64) {
         if slot.id() != id {
-            return false;
+            return;
         }
         let measures = self.options.tracked_inactivity | self.options.counted_events;
         let measured = measures.then(|| (open.timings, slot.take_events()));
         let exited_at = slot.exited_at();
         let (state, context) = slot.free(&mut open);
         drop(open);
+        if slot.is_in_map() {
+            self.table.remove_from_map(id);
+        }
         let State::Started(mut span) = state else {
-            self.close_unstarted(state, exited_at, measured);
-            return true;
+            return self.close_unstarted(state, exited_at, measured);
         };
         if let Some(measured) = measured {
             self.set_measured(&mut span, measured);
@@ -44,7 +44,6 @@ impl OpenSpans {
         }
         // Here, and not under the lock: its values may have destructors of the program.
         drop(context);
-        true
     }
 
     #[cold]

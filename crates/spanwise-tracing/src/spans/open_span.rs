@@ -36,6 +36,8 @@ pub(crate) struct Slot {
     of_child: OnceLock<Box<TryLock<OpenSpan>>>,
     /// [`fork::generation`] of the process the slot was made in.
     process: u32,
+    /// Whether a map has it, and no table.
+    is_in_map: bool,
     /// Of the byte budget of the provider.
     _charge: Charge,
 }
@@ -89,8 +91,19 @@ impl Slot {
             open: TryLock::new(OpenSpan::free()),
             of_child: OnceLock::new(),
             process: fork::generation(),
+            is_in_map: false,
             _charge: charge,
         }
+    }
+
+    /// A slot without a span, for a map.
+    pub(super) fn in_map(charge: Charge) -> Self {
+        Self { is_in_map: true, ..Self::new(charge) }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_in_map(&self) -> bool {
+        self.is_in_map
     }
 
     #[inline(always)]
@@ -119,11 +132,7 @@ impl Slot {
     fn lock_contended(&self) -> OpenGuard<'_> {
         let mut attempt = 0_u32;
         loop {
-            let lock = match fork::generation() == self.process {
-                true => &self.open,
-                false => self.of_child.get_or_init(|| Box::new(TryLock::new(OpenSpan::free()))),
-            };
-            if let Some(open) = lock.try_lock() {
+            if let Some(open) = self.lock_now(attempt).try_lock() {
                 return open;
             }
             match attempt < SPINS {
@@ -132,6 +141,19 @@ impl Slot {
                 false => thread::yield_now(),
             }
             attempt = attempt.saturating_add(1);
+        }
+    }
+
+    /// The lock that a thread waits for.
+    fn lock_now(&self, attempt: u32) -> &TryLock<OpenSpan> {
+        if fork::generation() == self.process {
+            return &self.open;
+        }
+        match self.of_child.get() {
+            Some(lock) => lock,
+            // Another thread of the child may have it.
+            None if attempt < CHILD_ATTEMPTS => &self.open,
+            None => self.of_child.get_or_init(|| Box::new(TryLock::new(OpenSpan::free()))),
         }
     }
 
@@ -272,5 +294,7 @@ fn drop_state(state: State) {
 
 /// Attempts before a waiting thread gives up its core.
 const SPINS: u32 = 64;
+/// Attempts after which a lock counts as one of a thread that the child does not have: a thread of the child has had its turn meanwhile.
+const CHILD_ATTEMPTS: u32 = SPINS + 8;
 const RECORDING: u8 = 1;
 const MEASURED: u8 = 2;

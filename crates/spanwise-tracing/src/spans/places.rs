@@ -77,8 +77,8 @@ impl Places {
         self.place(number_of(id)).and_then(|place| place.change_references(id, add)).is_some()
     }
 
-    /// Gives up a reference to an open span. After the last one, its id is not open any more; its slot is, and the caller has the lock
-    /// of it, until [`free`](Self::free). `None` if the span has other references, or is closed.
+    /// Gives up a reference to an open span, and returns the locked slot of the span if it was the last one: its id is not open any
+    /// more, and no other span has the place until [`free`](Self::free). `None` if the span has other references, or is closed.
     #[inline(always)]
     pub(crate) fn release(&self, id: u64) -> Option<(&Slot, OpenGuard<'_>)> {
         let place = self.place(number_of(id))?;
@@ -168,7 +168,9 @@ impl Place {
     fn release_last(&self, id: u64) -> Option<(&Slot, OpenGuard<'_>)> {
         // Under the lock that the end of the span takes anyway: of the threads that give up one reference, by mistake, one closes the span.
         let open = self.slot.lock();
-        if self.state.load(Ordering::Acquire) & GENERATION != id & GENERATION {
+        let state = self.state.load(Ordering::Acquire);
+        // Without references, the place is free: an id of another subscriber may name the generation that it has next.
+        if state & GENERATION != id & GENERATION || state as u32 == 0 {
             return None;
         }
         // A store instead of a locked instruction. A thread that adds a reference now has only the id, and refers to a closed span, as it

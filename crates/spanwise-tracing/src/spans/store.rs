@@ -54,10 +54,11 @@ impl Store {
         }
     }
 
-    /// Removes a span from the map that it was found in.
-    #[inline(always)]
-    pub(super) fn remove_from_map(&self, id: u64, in_map: &InMap) {
-        if let (Some(_), Self::Table(table)) = (in_map, self) {
+    /// Removes a span whose slot is in a map.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn remove_from_map(&self, id: u64) {
+        if let Self::Table(table) = self {
             table.remove_from_map(id);
         }
     }

@@ -146,7 +146,7 @@ impl SpanTable {
             self.overflowed.fetch_sub(1, Relaxed);
             return None;
         };
-        Some(Arc::new(Slot::new(charge)))
+        Some(Arc::new(Slot::in_map(charge)))
     }
 
     /// Adds a slot that [`insert`](Self::insert) has returned to the maps.
@@ -160,8 +160,6 @@ impl SpanTable {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     pub(super) fn remove_from_map(&self, id: u64) {
         let removed = self.map(first_place(id)).and_then(|mut map| map.remove(&id));
         if removed.is_some() {

@@ -75,7 +75,10 @@ fn ids_of_closed_spans_and_of_other_subscribers_find_no_span() {
     assert_ne!(second.id(), Some(stale.clone()));
     let foreign = start(&dispatch, "first");
     let hostile = [0x1, u64::MAX, 0x1_0000_0000, u64::from(u32::MAX), 0xFFFF_FFFF_0000_0041];
-    let ids = hostile.into_iter().map(Id::from_u64).chain([stale, foreign.id().unwrap()]);
+    // The id that the place of a closed span gives next.
+    let closed = start(&other, "first").id().unwrap();
+    let next = Id::from_u64(closed.into_u64() + (1 << 32));
+    let ids = hostile.into_iter().map(Id::from_u64).chain([stale, next, foreign.id().unwrap()]);
     for id in ids {
         other.enter(&id);
         dispatcher::with_default(&other, || {

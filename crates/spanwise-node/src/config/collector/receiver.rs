@@ -69,11 +69,13 @@ fn connection_age(field: &Field<'_>) -> Option<Duration> {
     without_effect(&server, &["max_connection_idle"], reason);
     let reason = "open requests of an old connection have 30 s";
     without_effect(&server, &["max_connection_age_grace"], reason);
-    let age = server.get("max_connection_age");
+    let field = server.get("max_connection_age");
     // 0 is the default of Go.
-    duration(&age, Duration::ZERO..=MAX_TIME)
-        .filter(|age| !age.is_zero())
-        .map(|age| age.max(MIN_AGE))
+    let age = duration(&field, Duration::ZERO..=MAX_TIME).filter(|age| !age.is_zero())?;
+    if age < MIN_AGE {
+        field.warning("it has the effect of 1s, the least age");
+    }
+    Some(age.max(MIN_AGE))
 }
 
 fn of_http(

@@ -85,7 +85,7 @@ impl All {
         self.counter(
             "spanwise_node_receiver_closed_connections",
             "{connections}",
-            "Connections that the receiver closed because of a limit, an error or an attack",
+            "Connections that the receiver closed because of a limit, an error, an attack or their age",
             closed.collect::<Vec<_>>(),
         );
         self.counter(
