@@ -18,6 +18,14 @@ impl Step {
         Step { name: name.into(), command }
     }
 
+    /// A program that cargo has built with a profile.
+    pub fn built(name: impl Into<String>, profile: &str, program: &str) -> Step {
+        let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);
+        let mut command = Command::new(target().join(profile).join(file));
+        command.current_dir(root());
+        Step { name: name.into(), command }
+    }
+
     /// `cargo` of another toolchain, by way of rustup.
     pub fn rustup(name: impl Into<String>, toolchain: &str, args: &str) -> Step {
         let mut command = Command::new("rustup");
@@ -97,6 +105,14 @@ pub fn root() -> PathBuf {
     let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     root.pop();
     root
+}
+
+/// Cargo's target folder.
+pub fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => root().join(folder),
+        None => root().join("target"),
+    }
 }
 
 fn cargo() -> Command {

@@ -2,8 +2,8 @@
 
 use crate::step::{Step, timed};
 use crate::{
-    Command, deps, imports, matrix, optional, paths, repeat, settings, shutdown_matrix, sizes,
-    words,
+    Command, deps, imports, matrix, optional, paths, public_api, repeat, settings, shutdown_matrix,
+    sizes, words,
 };
 use std::time::Duration;
 
@@ -105,14 +105,21 @@ fn all() -> Result<(), String> {
     repeat::once(WHOLE, (TIMING_PACKAGES, WITHOUT_THE_COUNTER))?;
     Step::cargo("tests in the documentation", &format!("test {WHOLE} --doc")).run()?;
     timed("shutdown matrix, each cell once", shutdown_matrix::quick)?;
-    Step::cargo("documentation", &format!("doc {WHOLE} --no-deps"))
-        .env("RUSTDOCFLAGS", "-D warnings")
-        .run()?;
+    documentation()?;
     // The builds before have features on that a crate's users may not have.
     matrix::quick()?;
     let skipped = optional::run()?;
     println!("{}", optional::summary(&skipped));
     Ok(())
+}
+
+/// The documentation of the packages that the check of public signatures leaves out.
+fn documentation() -> Result<(), String> {
+    let others: String =
+        public_api::documented()?.iter().map(|name| format!(" --exclude {name}")).collect();
+    Step::cargo("documentation", &format!("doc {WHOLE} --no-deps{others}"))
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run()
 }
 
 fn tests() -> Step {

@@ -67,7 +67,7 @@ pub(crate) async fn serve(server: Arc<Server>, socket: Socket, age: Age, mut sto
                 }
                 let mut response = server.serve(request, busy.watch()).await;
                 drop(busy);
-                // Not before: an HTTP/1 client may send a request while the connection is closed, and not learn what became of it.
+                // Not before: a request that an HTTP/1 client sends while the connection is closed may be lost.
                 if version == Version::Http1 && age.is_old() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                     server.counters.aged_connections.fetch_add(1, Relaxed);
@@ -199,7 +199,7 @@ pub(crate) async fn stopped(stop: &mut Stop) {
     _ = stop.wait_for(Option::is_some).await;
 }
 
-/// What ends a connection, whatever its client does.
+/// The ends of a connection that do not depend on its client.
 struct Ends {
     age: Age,
     stop: Stop,

@@ -1,8 +1,8 @@
 //! Spanwise of another revision, built apart.
 
-use super::build::{Binaries, target};
+use super::build::Binaries;
 use super::row::Row;
-use crate::step::{Step, root};
+use crate::step::{Step, root, target};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;

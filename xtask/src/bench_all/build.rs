@@ -1,7 +1,7 @@
 //! Getting the binaries.
 
 use super::contest::{Entry, OF_OURS, Package, RIVALS};
-use crate::step::{Step, root};
+use crate::step::{Step, target};
 use std::path::{Path, PathBuf};
 
 /// Where the binaries are. A rival that could not be built is not in the contest.
@@ -18,7 +18,7 @@ impl Binaries {
     /// # Errors
     /// When our own do not build. A rival's failure is printed: it may only be the network.
     pub(super) fn build(wanted: &[&'static str]) -> Result<Self, String> {
-        let Self { ours, .. } = Self::build_ours("release")?;
+        let Self { ours, .. } = Self::build_ours("release", &["", "-alloc", "-sink"])?;
         let rivals = rivals_folder();
         let mut missing = RIVALS.to_vec();
         missing.retain(|rival| !wanted.contains(rival));
@@ -31,13 +31,14 @@ impl Binaries {
         Ok(Self { ours, rivals: rivals.join("release"), missing })
     }
 
-    /// Builds our own with this profile of the workspace.
+    /// Builds our own with this profile of the workspace: the binaries with these suffixes.
     ///
     /// # Errors
     /// When they do not build.
-    pub(super) fn build_ours(profile: &str) -> Result<Self, String> {
-        let bins = "--bin spanwise-bench --bin spanwise-bench-alloc --bin spanwise-bench-sink";
-        let arguments = format!("build --profile {profile} --package spanwise-benches {bins}");
+    pub(super) fn build_ours(profile: &str, suffixes: &[&str]) -> Result<Self, String> {
+        let bins: String =
+            suffixes.iter().map(|suffix| format!(" --bin spanwise-bench{suffix}")).collect();
+        let arguments = format!("build --profile {profile} --package spanwise-benches{bins}");
         Step::cargo("build Spanwise", &arguments).run()?;
         Ok(Self::ours_in(&target().join(profile)))
     }
@@ -97,12 +98,4 @@ fn build_rival(rival: &str, folder: &Path) -> Result<(), String> {
 
 fn rivals_folder() -> PathBuf {
     target().join("bench-rivals")
-}
-
-/// Cargo's target folder.
-pub(super) fn target() -> PathBuf {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(folder) => root().join(folder),
-        None => root().join("target"),
-    }
 }

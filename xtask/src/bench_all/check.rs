@@ -10,14 +10,20 @@ use serde_json::Value;
 
 /// Runs each of our entries once, and compares instructions with the budget or rewrites it.
 pub(super) fn check(options: &Options) -> Result<(), String> {
-    // Answers are the same whatever the optimization, and the profile of the tools builds faster.
     let counts_instructions = instructions::is_possible();
-    let binaries = Binaries::build_ours(if counts_instructions { "release" } else { "tool" })?;
+    // Answers are the same whatever the optimization, and the profile of the tools builds faster: there, the binary with the counting
+    // allocator, too.
+    let counts_allocations = !counts_instructions;
+    let binaries = match counts_instructions {
+        true => Binaries::build_ours("release", &["", "-sink"]),
+        false => Binaries::build_ours("tool", &["", "-alloc", "-sink"]),
+    }?;
     let ours: Vec<Entry> = entries()
         .into_iter()
         .filter(|entry| entry.package == Package::Ours && options.wants(entry.workload))
         .collect();
-    timed("answers", || ours.iter().try_for_each(|entry| answer(entry, &binaries)))?;
+    let answered = |entry| answer(entry, &binaries, counts_allocations);
+    timed("answers", || ours.iter().try_for_each(answered))?;
     if ours.is_empty() {
         return Err("no such workload".to_owned());
     }
@@ -32,8 +38,8 @@ pub(super) fn check(options: &Options) -> Result<(), String> {
     }
     timed("instructions", || {
         let mut budget = Budget::read()?;
-        let measured = instructions::measure(&ours, |entry| binaries.timed(entry))?;
-        let measured = measured.into_iter().chain(of_the_api(options)?).collect();
+        let measured = instructions::measure(&ours, &budget, |entry| binaries.timed(entry))?;
+        let measured = measured.into_iter().chain(of_the_api(options, &budget)?).collect();
         if options.bless {
             budget.replace(measured);
             return budget.write();
@@ -44,7 +50,7 @@ pub(super) fn check(options: &Options) -> Result<(), String> {
 
 /// Instructions of the API alone, which every tracer behind it has, too; none unless the rivals were built
 /// here before.
-fn of_the_api(options: &Options) -> Result<Counts, String> {
+fn of_the_api(options: &Options, budget: &Budget) -> Result<Counts, String> {
     let mut entries = entries();
     entries.retain(|entry| entry.implementation == API && options.wants(entry.workload));
     let Some(package) = entries.first().map(|entry| entry.package) else {
@@ -55,15 +61,16 @@ fn of_the_api(options: &Options) -> Result<Counts, String> {
         println!("skipped: instructions of {API} (its package is not built here)");
         return Ok(Counts::new());
     };
-    instructions::measure(&entries, |entry| binaries.timed(entry))
+    instructions::measure(&entries, budget, |entry| binaries.timed(entry))
 }
 
 /// One run must export every span it made, unless the workload is about spans that are not.
-fn answer(entry: &Entry, binaries: &Binaries) -> Result<(), String> {
+fn answer(entry: &Entry, binaries: &Binaries, counts_allocations: bool) -> Result<(), String> {
     let Entry { workload, implementation, .. } = entry;
-    let programs = [(binaries.timed(entry), "once"), (binaries.counting(entry), "alloc")];
-    for (program, mode) in programs {
-        let Some(program) = program else { continue };
+    let timed = binaries.timed(entry).map(|program| (program, "once"));
+    let counting = binaries.counting(entry).filter(|_| counts_allocations);
+    let counting = counting.map(|program| (program, "alloc"));
+    for (program, mode) in timed.into_iter().chain(counting) {
         // Compressing a batch takes a thousand times as long as making a span.
         let takes_long = *workload == "compress" || workload.starts_with("order-");
         let ops = if takes_long { "2" } else { "1000" };

@@ -6,9 +6,8 @@
 //! `{"at_most": x}`, `{"times": f, "less_than": "another name of the group and setup"}` and
 //! `{"at_most_times": f, "of": "word of another setup"}`. Several processes in turns; medians count.
 
-use super::build::target;
 use super::options::Options;
-use crate::step::Step;
+use crate::step::{Step, target};
 use serde_json::{Value, json};
 use std::fmt::{self, Write as _};
 use std::process::{Command, Stdio};

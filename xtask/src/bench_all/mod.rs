@@ -25,7 +25,8 @@ mod statistics;
 mod targets;
 
 use crate::Command;
-use build::{Binaries, target};
+use crate::step::target;
+use build::Binaries;
 use options::Options;
 use report::Report;
 

@@ -49,12 +49,25 @@ pub fn unavailable() -> Option<String> {
     (!rustdoc::writes_json()).then(|| reason.to_owned())
 }
 
+/// The packages whose documentation [`check_or_skip`] checks, too: rustdoc has the same lints for its JSON.
+///
 /// # Errors
-/// Lists every use of a foreign crate, and every entry of the allow-list without use.
-fn check() -> Result<(), String> {
+/// Those of cargo.
+pub fn documented() -> Result<Vec<String>, String> {
+    if unavailable().is_some() { Ok(Vec::new()) } else { libraries() }
+}
+
+fn libraries() -> Result<Vec<String>, String> {
     let mut crates = deps::published()?;
     // A crate of a binary alone has no signatures that others see.
     crates.retain(|name| root().join(format!("crates/{name}/src/lib.rs")).exists());
+    Ok(crates)
+}
+
+/// # Errors
+/// Lists every use of a foreign crate, and every entry of the allow-list without use.
+fn check() -> Result<(), String> {
+    let crates = libraries()?;
     rustdoc::write_json(&crates)?;
     let mut foreign = Vec::new();
     for name in &crates {

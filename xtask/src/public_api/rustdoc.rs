@@ -48,7 +48,7 @@ pub fn write_json(crates: &[String]) -> Result<(), String> {
     let args = format!("doc --quiet --lib --no-deps --all-features {}", packages.join(" "));
     Step::cargo("rustdoc JSON", &args)
         .env("RUSTDOC", &own.to_string_lossy())
-        .env("RUSTDOCFLAGS", FLAGS)
+        .env("RUSTDOCFLAGS", &format!("-D warnings {FLAGS}"))
         .env(WRAPPER, "1")
         .run()
 }

@@ -48,7 +48,7 @@ impl Binary {
     /// Those of cargo.
     pub(super) fn build_with(arguments: &str) -> Result<Vec<Self>, String> {
         let messages = output_of_cargo(&format!(
-            "test --no-run --message-format=json-render-diagnostics {arguments}"
+            "test --no-run --tests --message-format=json-render-diagnostics {arguments}"
         ))?;
         Ok(messages.lines().filter_map(Self::of_message).collect())
     }

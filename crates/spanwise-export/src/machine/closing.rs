@@ -4,6 +4,7 @@ use super::compose::{Composed, ComposedRequest};
 use super::in_flight::InFlightRequest;
 use super::patience::MayWait;
 use super::refused::Refused;
+use super::spool::Replay;
 use super::stage::{Drain, Stage};
 use super::{CANCELLED_WITHIN, ExportMachine, trim};
 use crate::machine::action::Action;
@@ -131,7 +132,8 @@ impl ExportMachine {
     fn store_or_lose(&mut self, request: InFlightRequest, reason: DropReason) {
         let Some(spool) = &mut self.spool else { return request.tickets.dropped(reason) };
         if request.is_replay && !spool.is_split() {
-            // It is on disk.
+            // It is on disk, and is not acknowledged: `Close` rewinds.
+            spool.replay = Replay::None;
             return request.tickets.given_up(reason);
         }
         if spool.may_store() {

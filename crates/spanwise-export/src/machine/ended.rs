@@ -1,6 +1,7 @@
 //! The end of a request: its outcome is booked, or its spans are sent again or stored.
 
 use super::refused::Refused;
+use super::spool::Replay;
 use super::{ExportMachine, book};
 use crate::delivery_outcome::{count_request, is_too_large};
 use crate::event::ExportEvent;
@@ -68,6 +69,8 @@ impl ExportMachine {
     /// Books the former as `ambiguous_timeout`, and all that is drained as `transport`.
     pub fn transport_closed(&mut self) {
         self.is_transport_closed = true;
+        // Its spans stay on disk, and it is not acknowledged.
+        self.spool.iter_mut().for_each(|spool| spool.replay = Replay::None);
         self.in_flight.drop_waiting(DropReason::Transport);
         self.in_flight.drop_all(DropReason::AmbiguousTimeout);
     }

@@ -191,6 +191,7 @@ impl ExportMachine {
         let is_due = spool.is_open()
             && spool.has_records
             && matches!(spool.replay, Replay::None)
+            && !self.is_transport_closed
             && !self.flushes.have_any_shutdown()
             && !self.stage.is_closing();
         if !is_due || !self.in_flight.has_slot(0) {

@@ -196,6 +196,24 @@ fn a_shutdown_stores_what_is_left_and_the_next_process_sends_it() {
 }
 
 #[test]
+fn a_record_that_waits_for_a_slot_at_the_end_stays_on_disk() {
+    let mut world = World::new(|it| it.with_max_in_flight(1));
+    world.set_receiver(Receiver::Down);
+    world.push(1, 0);
+    world.shut_down(Duration::from_millis(12));
+    world.restart(false);
+    // The record is read while a new span has the only slot.
+    world.push(1, 0);
+    world.flush(Duration::ZERO);
+    world.shut_down(Duration::from_millis(24));
+    assert_eq!((world.ledger().spooled, world.disk.spans()), (2, 2), "{}", world.ledger());
+    world.restart(false);
+    world.set_receiver(Receiver::Up);
+    world.wait(MINUTE);
+    assert_eq!((world.ledger().recovered, world.ledger().exported), (2, 2));
+}
+
+#[test]
 fn a_crash_loses_what_was_in_memory_and_the_next_ledger_counts_it() {
     let mut world = outage(usual);
     world.push(300, 100);

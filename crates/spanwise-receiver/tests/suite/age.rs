@@ -130,7 +130,7 @@ fn a_client_that_ignores_the_end_is_cut_off() {
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }
 
-/// What an HTTP/2 client sends first.
+/// The first bytes of an HTTP/2 client.
 fn preface() -> Vec<u8> {
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &settings].concat()
