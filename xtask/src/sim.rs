@@ -31,5 +31,5 @@ const BUILD: &str =
 
 fn run(arguments: &[String]) -> Result<(), String> {
     Step::cargo("build the simulator", BUILD).run()?;
-    Step::built("simulator", "tool", "spanwise-sim").args(arguments).run()
+    Step::beside_us("simulator", "spanwise-sim")?.args(arguments).run()
 }

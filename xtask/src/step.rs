@@ -18,12 +18,16 @@ impl Step {
         Step { name: name.into(), command }
     }
 
-    /// A program that cargo has built with a profile.
-    pub fn built(name: impl Into<String>, profile: &str, program: &str) -> Step {
+    /// A program that cargo has built with the profile of this one.
+    ///
+    /// # Errors
+    /// The path of this program is not known.
+    pub fn beside_us(name: impl Into<String>, program: &str) -> Result<Step, String> {
+        let own = std::env::current_exe().map_err(|error| error.to_string())?;
         let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);
-        let mut command = Command::new(target().join(profile).join(file));
+        let mut command = Command::new(own.with_file_name(file));
         command.current_dir(root());
-        Step { name: name.into(), command }
+        Ok(Step { name: name.into(), command })
     }
 
     /// `cargo` of another toolchain, by way of rustup.

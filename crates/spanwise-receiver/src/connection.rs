@@ -66,12 +66,12 @@ pub(crate) async fn serve(server: Arc<Server>, socket: Socket, age: Age, mut sto
                     return Err(Closed);
                 }
                 let mut response = server.serve(request, busy.watch()).await;
-                drop(busy);
                 // Not before: a request that an HTTP/1 client sends while the connection is closed may be lost.
                 if version == Version::Http1 && age.is_old() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                    server.counters.aged_connections.fetch_add(1, Relaxed);
+                    busy.watch().end_by_age();
                 }
+                drop(busy);
                 Ok(response)
             }
         }
@@ -105,7 +105,7 @@ pub(crate) async fn serve(server: Arc<Server>, socket: Socket, age: Age, mut sto
         _ if watch.is_flooded() => &counters.flood_connections,
         End::Evicted => &counters.evicted_connections,
         End::Broken => &counters.broken_connections,
-        End::Aged => &counters.aged_connections,
+        End::Regular if watch.has_ended_by_age() => &counters.aged_connections,
         End::Regular => return,
     };
     counter.fetch_add(1, Relaxed);
@@ -169,8 +169,6 @@ enum End {
     Evicted,
     /// By a protocol error.
     Broken,
-    /// Because of its age.
-    Aged,
 }
 
 impl End {
@@ -229,15 +227,13 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
             () = watch.charge().evicted() => return End::Evicted,
             // Before the connection, which may use up the turn of its task each time.
             () = stopped(&mut stop) => break,
-            () = grace(closed_at) => return End::Aged,
+            () = grace(closed_at) => return End::Regular,
             () = old.as_mut(), if closed_at.is_none() => {
                 close(connection.as_mut());
+                watch.end_by_age();
                 closed_at = Some(Instant::now());
             }
-            ended = poll_fn(|cx| poll(&mut connection, cx)) => return match End::of(ended) {
-                End::Regular if closed_at.is_some() => End::Aged,
-                end => end,
-            },
+            ended = poll_fn(|cx| poll(&mut connection, cx)) => return End::of(ended),
             () = timer.as_mut() => {
                 let now = Instant::now();
                 match deadline() {
@@ -364,7 +360,8 @@ mod tests {
         let close = |_: Pin<&mut _>| closed.set(closed.get() + 1);
         let limits = Limits::default();
         let end = drive(pending::<hyper::Result<()>>(), close, &watch, &limits, ends).await;
-        assert_eq!((end, closed.get()), (End::Aged, 1));
+        assert_eq!((end, closed.get()), (End::Regular, 1));
+        assert!(watch.has_ended_by_age());
         assert_eq!(start.elapsed().as_secs(), 130);
     }
 }

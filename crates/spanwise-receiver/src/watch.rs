@@ -34,6 +34,7 @@ pub(crate) struct Watch {
     /// Milliseconds from `created` to when `tokens` last grew with time.
     refilled: AtomicU64,
     flooded: AtomicBool,
+    ended_by_age: AtomicBool,
     turns: AtomicU64,
 }
 
@@ -53,6 +54,7 @@ impl Watch {
             pieces: AtomicUsize::new(0),
             refilled: AtomicU64::new(0),
             flooded: AtomicBool::new(false),
+            ended_by_age: AtomicBool::new(false),
             turns: AtomicU64::new(0),
         })
     }
@@ -127,6 +129,16 @@ impl Watch {
     /// Marks the connection as flooded.
     pub fn flood(&self) {
         self.flooded.store(true, Relaxed);
+    }
+
+    /// Notes that the connection ends because of its age.
+    pub fn end_by_age(&self) {
+        self.ended_by_age.store(true, Relaxed);
+    }
+
+    /// Whether the connection ends, or has ended, because of its age.
+    pub fn has_ended_by_age(&self) -> bool {
+        self.ended_by_age.load(Relaxed)
     }
 
     /// Whether the connection must be closed because of a flood.

@@ -23,6 +23,11 @@ pub(super) fn check(options: &Options) -> Result<(), String> {
         .filter(|entry| entry.package == Package::Ours && options.wants(entry.workload))
         .collect();
     let answered = |entry| answer(entry, &binaries, counts_allocations);
+    if !counts_allocations {
+        println!(
+            "skipped: answers of the counting allocator, which run where instructions are not counted"
+        );
+    }
     timed("answers", || ours.iter().try_for_each(answered))?;
     if ours.is_empty() {
         return Err("no such workload".to_owned());

@@ -3,7 +3,7 @@
 use super::files::write;
 use super::options::{Kind, Options};
 use crate::demo;
-use crate::step::{Step, root};
+use crate::step::{Step, root, target};
 use spanwise_profiling::{CpuProfiler, Profile, ProfileError, allocs, heap, threads};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -65,7 +65,7 @@ fn workload(options: &Options, name: &str, folder: &Path) -> Result<PathBuf, Str
     Step::cargo("build the bench", &build).run()?;
     let stem = folder.join(format!("{name}-{}", options.kind.name()));
     let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
-    let program = root().join("target").join(profile).join("spanwise-bench-profile");
+    let program = target().join(profile).join("spanwise-bench-profile");
     // The samples last longer than the profile and its start.
     let seconds = (options.seconds + 1.0).to_string();
     let asked = format!("{} {} {}", options.kind.name(), options.seconds, stem.display());

@@ -9,7 +9,7 @@ use std::fs;
 use allowed::{ALLOWED, Allowed};
 use signatures::Foreign;
 
-use crate::step::root;
+use crate::step::{root, target};
 use crate::{Command, deps, only_flags};
 
 pub use rustdoc::{is_wrapper, run_wrapper};
@@ -71,7 +71,7 @@ fn check() -> Result<(), String> {
     rustdoc::write_json(&crates)?;
     let mut foreign = Vec::new();
     for name in &crates {
-        let path = root().join(format!("target/doc/{}.json", name.replace('-', "_")));
+        let path = target().join(format!("doc/{}.json", name.replace('-', "_")));
         let text =
             fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let found = signatures::foreign(&text).map_err(|reason| format!("{name}: {reason}"))?;

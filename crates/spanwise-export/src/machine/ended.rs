@@ -69,8 +69,11 @@ impl ExportMachine {
     /// Books the former as `ambiguous_timeout`, and all that is drained as `transport`.
     pub fn transport_closed(&mut self) {
         self.is_transport_closed = true;
-        // Its spans stay on disk, and it is not acknowledged.
-        self.spool.iter_mut().for_each(|spool| spool.replay = Replay::None);
+        let refused = self.refused.first().is_some_and(Refused::has_replay);
+        if self.in_flight.has_replay() || refused {
+            // Its spans stay on disk, and it is not acknowledged.
+            self.spool.iter_mut().for_each(|spool| spool.replay = Replay::None);
+        }
         self.in_flight.drop_waiting(DropReason::Transport);
         self.in_flight.drop_all(DropReason::AmbiguousTimeout);
     }

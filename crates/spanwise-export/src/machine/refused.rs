@@ -100,9 +100,13 @@ impl Refused {
         self.requests.front_mut()
     }
 
-    /// The front request has no span left.
+    /// The front request has no span left, or its bytes are no request.
     pub(super) fn pop(&mut self) {
-        self.requests.pop_front();
+        if let Some(RefusedRequest { tickets, .. }) = self.requests.pop_front()
+            && tickets.spans() > 0
+        {
+            tickets.dropped(DropReason::TooLarge);
+        }
     }
 
     /// Gives up the request that would be sent last, to free its memory for the others. Returns the number of

@@ -151,6 +151,10 @@ impl ExportMachine {
     fn record_too_large(&mut self, bytes: usize, spans: u64) {
         let Some(spool) = &mut self.spool else { return };
         spool.replay = Replay::None;
+        if self.stage.is_closing() {
+            // `Close` follows, and rewinds.
+            return;
+        }
         let needed = bytes.saturating_add(PREFIX);
         let copies = self.composer.routes.copies_of(std::iter::once(0));
         if needed.saturating_mul(copies) <= self.composer.memory.most_of_one_span() {
@@ -187,6 +191,8 @@ impl ExportMachine {
     /// Reads the next record, if the first endpoint has a slot for it. A receiver that is down gets one as a probe, if no live
     /// request is one.
     pub(super) fn read_spool(&mut self, now: Instant) {
+        // A part that found no memory was the last one.
+        self.settle_replay();
         let Some(spool) = &mut self.spool else { return };
         let is_due = spool.is_open()
             && spool.has_records
@@ -321,7 +327,8 @@ impl ExportMachine {
     /// Acknowledges the record once all of its spans have outcomes, or are stored anew.
     pub(super) fn settle_replay(&mut self) {
         let Some(spool) = &mut self.spool else { return };
-        let is_open = matches!(spool.replay, Replay::Sending { .. });
+        // One that has ended needs no acknowledgement.
+        let is_open = spool.is_open() && matches!(spool.replay, Replay::Sending { .. });
         let refused = self.refused.first().is_some_and(Refused::has_replay);
         if is_open && !refused && !self.in_flight.has_replay() && !spool.is_storing_replay() {
             spool.replay = Replay::None;

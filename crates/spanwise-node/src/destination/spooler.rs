@@ -113,15 +113,18 @@ impl<S: RequestSpool> Spooler<S> {
         self.store();
         self.probe();
         self.read();
-        let cancelled_until = self.queue.cancelled_until();
-        if let Some(until) = cancelled_until {
-            if now >= until || self.has_ended() {
+        let mut wake = self.wake().max(now + MIN_WAIT);
+        if let Some(until) = self.queue.cancelled_until() {
+            self.close(until);
+            // Its request is cancelled, and the outcome of that comes within moments.
+            let is_sending = matches!(self.replay, Replay::Sending);
+            let last = if is_sending { until + LAST_OUTCOME } else { until };
+            if now >= last || self.has_ended() {
                 return self.end();
             }
-            self.close(until);
+            wake = wake.min(last);
         }
-        let wake = self.wake().max(now + MIN_WAIT);
-        Some(cancelled_until.map_or(wake, |until| until.min(wake)))
+        Some(wake)
     }
 
     fn wake(&self) -> Instant {
@@ -321,5 +324,7 @@ const MIN_PROBE_WAIT: Duration = Duration::from_secs(1);
 const MAX_PROBE_WAIT: Duration = Duration::from_secs(10);
 /// The wait for memory to read a record into.
 const MEMORY_WAIT: Duration = Duration::from_millis(20);
+/// The time for the outcome of a request that is cancelled.
+const LAST_OUTCOME: Duration = Duration::from_millis(20);
 const MIN_WAIT: Duration = Duration::from_millis(1);
 const IDLE_WAIT: Duration = Duration::from_secs(60);

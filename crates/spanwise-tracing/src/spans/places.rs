@@ -112,7 +112,8 @@ impl Places {
     /// The callsite of an open span.
     pub(crate) fn metadata(&self, id: u64) -> Option<&'static Metadata<'static>> {
         let place = self.place(number_of(id))?;
-        let is_open = place.state.load(Ordering::Acquire) & GENERATION == id & GENERATION;
+        let state = place.state.load(Ordering::Acquire);
+        let is_open = state & GENERATION == id & GENERATION && state as u32 != 0;
         let metadata = place.metadata.load(Ordering::Relaxed);
         // SAFETY: null or from a `&'static Metadata<'static>`, which `reserve` stores.
         unsafe { metadata.as_ref() }.filter(|_| is_open)

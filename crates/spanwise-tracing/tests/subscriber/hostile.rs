@@ -81,6 +81,7 @@ fn ids_of_closed_spans_and_of_other_subscribers_find_no_span() {
     let ids = hostile.into_iter().map(Id::from_u64).chain([stale, next, foreign.id().unwrap()]);
     for id in ids {
         other.enter(&id);
+        assert!(other.current_span().id().is_none());
         dispatcher::with_default(&other, || {
             info!("in no span");
             info!(parent: id.clone(), "in no span");

@@ -139,6 +139,10 @@ impl<S: RequestSpool> Spooler<S> {
     /// A record does not fit the memory that it was to be read into.
     pub(super) fn too_large(&mut self, bytes: usize, spans: u64) {
         self.replay = Replay::None;
+        if self.queue.cancelled_until().is_some() {
+            // The close rewinds.
+            return;
+        }
         if self.bytes_of_replay(bytes + PREFIX) <= self.memory.copies.budget().limit() {
             self.read_bytes = bytes;
             self.spool.submit(SpoolCommand::Rewind);

@@ -18,7 +18,7 @@ const notSampledOf = (data) => (data.sampler ? data.sampler.not_sampled : 0);
 
 function drawPipeline(data) {
   const flow = (value, className) => ({ value: perSecond(value, WINDOW), className });
-  const closed = data.receivers.reduce((sum, it) => sum + Object.values(it.closed_connections).reduce((a, b) => a + b, 0), 0);
+  const closed = data.receivers.reduce((sum, it) => sum + Object.entries(it.closed_connections).reduce((all, [reason, closed]) => all + (reason === "age" ? 0 : closed), 0), 0);
   const stages = [
     { name: "Receivers", value: count(data.intake.received), detail: closed ? `${counted(closed, "connection")} closed` : "spans received" },
     { name: "Processors", value: count(data.intake.accepted), detail: "accepted", fill: data.budget.limit_bytes ? data.budget.used_bytes / data.budget.limit_bytes : 0 },
