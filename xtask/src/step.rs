@@ -1,5 +1,6 @@
 //! Running one external command after the other, each with its name and its time.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -124,5 +125,16 @@ fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(root());
+    variables_of_run().for_each(|name| _ = command.env_remove(name));
     command
+}
+
+/// The variables that cargo sets for a program that it runs, as this one. Build scripts that read those of their own package run again
+/// when another cargo inherits them.
+pub fn variables_of_run() -> impl Iterator<Item = OsString> {
+    let is_set_by_run = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    };
+    std::env::vars_os().map(|(name, _)| name).filter(is_set_by_run)
 }

@@ -2,7 +2,7 @@
 
 use super::options::Options;
 use crate::peers::{Scratch, Tool};
-use crate::step::{output_of_rustc, root};
+use crate::step::{output_of_rustc, root, variables_of_run};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,7 +32,9 @@ fn run(which: &str, flags: &str, scratch: &Scratch) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut arguments: Vec<&str> = which.split_whitespace().collect();
     arguments.extend(["--message-format", "json-render-diagnostics"]);
-    let mut tool = Tool::new(cargo, &arguments, Duration::from_secs(3_600)).dir(&root());
+    let mut tool = Tool::new(cargo, &arguments, Duration::from_secs(3_600))
+        .dir(&root())
+        .without(variables_of_run());
     if !flags.is_empty() {
         tool = tool.env("RUSTFLAGS", flags);
     }

@@ -1,6 +1,6 @@
 //! An external command that fetches or builds something: bounded in time, its output in files.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -28,6 +28,12 @@ impl Tool {
     /// Runs it in this folder.
     pub(crate) fn dir(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
+        self
+    }
+
+    /// Removes these environment variables.
+    pub(crate) fn without(mut self, names: impl Iterator<Item = OsString>) -> Self {
+        names.for_each(|name| _ = self.command.env_remove(name));
         self
     }
 
