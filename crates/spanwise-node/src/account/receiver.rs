@@ -37,7 +37,7 @@ pub struct ClosedConnections {
     pub tls_handshake: u64,
     /// They were idle or slow while others needed a connection or memory.
     pub evicted: u64,
-    /// They had the age of `max_connection_age`. None of their requests is lost, and clients connect again.
+    /// They had the age of `max_connection_age`. Open requests had 30 s, and clients connect again.
     pub age: u64,
 }
 
